@@ -1,0 +1,191 @@
+/* gumbeld's contract: turns a request's bytes into a response's bytes.
+ *
+ * No sockets, no clock, no threads: every call is a function of its arguments and may run on any thread. What
+ * the contract consists of (functions, parameters, routes, problems) stands in tables that the server, the
+ * tests and the published specification read.
+ */
+#ifndef API_H
+#define API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define API_RNG "v1"
+
+/* ---- What a function takes ---- */
+
+enum api_parameter_id {
+    API_LOGITS,
+    API_TEMPERATURE,
+    API_TAU,
+    API_HARD,
+    API_SEED,
+    API_ROW_OFFSET,
+    API_PARAMETER_COUNT
+};
+
+enum api_type {
+    API_ARRAY,   /* nested arrays of float32; null and "-Infinity" are -inf */
+    API_NUMBER,  /* float32 */
+    API_INTEGER, /* 0 .. 2^53 - 1 */
+    API_BOOLEAN,
+};
+
+struct api_parameter {
+    const char *name;
+    enum api_type type;
+    bool required;
+    bool per_row; /* a list of one value per row is taken as well */
+    bool drawn;   /* left out, its value is drawn afresh; otherwise it is `fallback` */
+    double minimum, maximum, fallback;
+};
+
+extern const struct api_parameter api_parameters[API_PARAMETER_COUNT];
+
+enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_FUNCTION_COUNT };
+
+struct api_call;
+
+struct api_function {
+    const char *name;
+    const char *result;  /* the response member that holds the rows */
+    unsigned parameters; /* bit i: takes api_parameters[i] */
+    bool draws_noise;
+    int (*compute)(const struct api_call *call, size_t first, size_t count, size_t *invalid_row);
+};
+
+extern const struct api_function api_functions[API_FUNCTION_COUNT];
+
+static inline bool api_function_takes(const struct api_function *function, enum api_parameter_id id)
+{
+    return function->parameters >> id & 1;
+}
+
+/* ---- Problems: what is answered in place of a result ---- */
+
+enum api_problem_code {
+    API_MALFORMED_JSON,
+    API_MISSING_MEMBER,
+    API_UNKNOWN_MEMBER,
+    API_DUPLICATE_MEMBER,
+    API_WRONG_TYPE,
+    API_OUT_OF_RANGE,
+    API_WRONG_LENGTH,
+    API_RAGGED_ARRAY,
+    API_EMPTY_ARRAY,
+    API_NOT_FOUND,
+    API_METHOD_NOT_ALLOWED,
+    API_NOT_ACCEPTABLE,
+    API_BODY_TOO_LARGE,
+    API_ENVELOPE_TOO_LARGE,
+    API_UNSUPPORTED_MEDIA_TYPE,
+    API_INVALID_ROW,
+    API_INTERNAL,
+    API_OVERLOADED,
+    API_PROBLEM_COUNT
+};
+
+struct api_problem_kind {
+    const char *slug; /* the `code` member and the end of the `type` URI */
+    int status;
+    const char *title;
+};
+
+extern const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT];
+
+#define API_NO_OFFSET SIZE_MAX
+
+struct api_problem {
+    enum api_problem_code code;
+    char pointer[256];    /* RFC 6901, into the client's body; "" where no single member is meant */
+    char detail[256];     /* one line, UTF-8 */
+    size_t offset;        /* byte of the client's body, or API_NO_OFFSET */
+    size_t limit;         /* the limit that was exceeded, or 0 */
+    const char *allow;    /* the methods of the route, with API_METHOD_NOT_ALLOWED */
+    unsigned retry_after; /* seconds, or 0 */
+};
+
+/* Fills *problem (which may be NULL) and returns -1, for `return api_fail(...)`. The detail is printf's. */
+int api_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, size_t offset,
+             const char *detail, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- Routes ---- */
+
+enum api_route_kind {
+    API_ROUTE_CALL,     /* a function of the tables above */
+    API_ROUTE_DOCUMENT, /* bytes that never change while the program runs */
+    API_ROUTE_LIVE,     /* this and the following are answered by the server */
+    API_ROUTE_READY,
+    API_ROUTE_METRICS,
+};
+
+struct api_response;
+
+struct api_route {
+    const char *path;
+    enum api_route_kind kind;
+    const struct api_function *function; /* API_ROUTE_CALL */
+    const char *media_type;              /* of the answer */
+    void (*document)(struct api_response *response);
+};
+
+extern const struct api_route api_routes[];
+extern const size_t api_route_count;
+
+/* "POST" for calls, else "GET, HEAD". */
+const char *api_route_methods(const struct api_route *route);
+
+/* 0 and *route, or -1 and *problem (not found, method not allowed); *route is set with the latter as well. */
+int api_route_find(const char *method, const char *path, const struct api_route **route,
+                   struct api_problem *problem);
+
+/* ---- Requests and responses ---- */
+
+/* Readable zero bytes that must follow a body, so that reading eight bytes at a time needs no checks. */
+#define API_BODY_PADDING 8
+
+struct api_request {
+    const struct api_route *route;
+    const char *content_type, *accept; /* NULL where the header was not sent */
+    const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
+    size_t length;
+    uint64_t (*fresh_seed)(void); /* 0 .. 2^53 - 1 from a source of entropy; called at most once */
+};
+
+struct api_response {
+    int status;
+    const char *media_type;
+    const char *allow; /* the value of the header Allow, or NULL */
+    unsigned retry_after;
+    const char *body;
+    size_t length;
+    char *owned; /* == body if the receiver must free() it, else NULL */
+    size_t rows; /* computed */
+};
+
+/* Once, before any other call and before threads: seeds jansson's hash tables from the system's entropy. */
+void api_init(void);
+
+/* Reads a body into a call, which the caller frees. -1 and *problem if the body is not what the spec says. */
+int api_decode(const struct api_request *request, struct api_call **call, struct api_problem *problem);
+
+/* The rows that api_compute takes ranges of. */
+size_t api_call_rows(const struct api_call *call);
+
+/* Computes rows first .. first+count-1; disjoint ranges may run on several threads. -1 and *problem if one of
+ * them has no answer. Each row is to be computed once: its result takes the place of its logits. */
+int api_compute(const struct api_call *call, size_t first, size_t count, struct api_problem *problem);
+
+/* The response with the results of all rows. -1 and *problem if memory is short. */
+int api_encode(const struct api_call *call, struct api_response *response, struct api_problem *problem);
+
+void api_call_free(struct api_call *call);
+
+/* Decode, compute and encode, or a document; a problem becomes a response as well. */
+void api_answer(const struct api_request *request, struct api_response *response);
+
+/* The application/problem+json form (RFC 9457). */
+void api_answer_problem(const struct api_problem *problem, struct api_response *response);
+
+#endif

@@ -1,0 +1,327 @@
+/* A light scan over the outermost object finds the arrays; they are read strictly and cut out, and jansson
+ * reads and checks all the rest. The scan itself checks nothing: where the text is no JSON it may stop or go
+ * astray, but every byte that it passes over, jansson sees, and an array is replaced by another whole value,
+ * so that the text is JSON with the array if and only if it is without. */
+#include "json_envelope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The members of the outermost object ---- */
+
+struct member {
+    const char *key; /* behind the opening quotation mark */
+    size_t key_length;
+    bool key_escaped; /* holds a backslash */
+    const char *value;
+};
+
+static const char *skip_space(const char *next)
+{
+    while (*next == ' ' || *next == '\n' || *next == '\r' || *next == '\t')
+        next++;
+    return next;
+}
+
+/* The closing quotation mark of the string whose content begins at `next`, or NULL. */
+static const char *find_quote(const char *next, bool *escaped)
+{
+    *escaped = false;
+    for (;;) {
+        next += strcspn(next, "\"\\");
+        if (*next == '"')
+            return next;
+        if (*next == '\0' || next[1] == '\0')
+            return NULL;
+        *escaped = true;
+        next += 2;
+    }
+}
+
+/* The byte behind a value, or NULL: brackets are counted, strings are passed over whole. */
+static const char *skip_value(const char *next)
+{
+    bool escaped;
+    size_t depth = 0;
+    for (;; next++) {
+        switch (*next) {
+        case '\0':
+            return NULL;
+        case '"':
+            next = find_quote(next + 1, &escaped);
+            if (next == NULL)
+                return NULL;
+            break;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (depth == 0)
+                return next;
+            depth--;
+            break;
+        case ',':
+            if (depth == 0)
+                return next;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* Reads the key and finds the value of the member that begins at `next`; false where there is none. */
+static bool read_member(const char *next, struct member *member)
+{
+    next = skip_space(next);
+    if (*next != '"')
+        return false;
+    member->key = next + 1;
+    next = find_quote(member->key, &member->key_escaped);
+    if (next == NULL)
+        return false;
+    member->key_length = (size_t)(next - member->key);
+    next = skip_space(next + 1);
+    if (*next != ':')
+        return false;
+    member->value = skip_space(next + 1);
+    return true;
+}
+
+/* The key as jansson reads it, to be freed; NULL if it is no JSON string. */
+static char *member_name(const struct member *member)
+{
+    json_t *string = json_loadb(member->key - 1, member->key_length + 2, JSON_DECODE_ANY, NULL);
+    char *name = json_is_string(string) ? strdup(json_string_value(string)) : NULL;
+    json_decref(string);
+    return name;
+}
+
+static bool member_is(const struct member *member, const char *name)
+{
+    if (!member->key_escaped)
+        return strlen(name) == member->key_length && memcmp(name, member->key, member->key_length) == 0;
+    char *decoded = member_name(member);
+    bool same = decoded != NULL && strcmp(decoded, name) == 0;
+    free(decoded);
+    return same;
+}
+
+/* The first byte behind the '{', or NULL where the text is no object. */
+static const char *first_member(const struct json_text *text)
+{
+    const char *next = skip_space(text->body);
+    return *next == '{' ? next + 1 : NULL;
+}
+
+/* ---- Cutting the arrays out ---- */
+
+struct hole {
+    const char *begin, *end;
+};
+
+/* The text with each hole replaced by null, handed to jansson piece by piece. */
+struct rest {
+    const struct json_text *text;
+    struct hole holes[JSON_ENVELOPE_MAX_ARRAYS]; /* ascending */
+    size_t hole_count;
+    size_t piece; /* being handed over: even ones are text, odd ones are null */
+    size_t done;  /* bytes of it */
+};
+
+static const char in_place_of_array[] = "null";
+#define NULL_LENGTH (sizeof in_place_of_array - 1)
+
+static const char *piece_begin(const struct rest *rest, size_t piece)
+{
+    if (piece % 2 == 1)
+        return in_place_of_array;
+    return piece == 0 ? rest->text->body : rest->holes[piece / 2 - 1].end;
+}
+
+static size_t piece_length(const struct rest *rest, size_t piece)
+{
+    if (piece % 2 == 1)
+        return NULL_LENGTH;
+    const char *end = piece / 2 == rest->hole_count ? rest->text->body + rest->text->length
+                                                    : rest->holes[piece / 2].begin;
+    return (size_t)(end - piece_begin(rest, piece));
+}
+
+static size_t rest_length(const struct rest *rest)
+{
+    size_t length = 0;
+    for (size_t piece = 0; piece <= 2 * rest->hole_count; piece++)
+        length += piece_length(rest, piece);
+    return length;
+}
+
+static size_t give_rest(void *buffer, size_t size, void *argument)
+{
+    struct rest *rest = argument;
+    while (rest->piece <= 2 * rest->hole_count) {
+        size_t left = piece_length(rest, rest->piece) - rest->done;
+        if (left == 0) {
+            rest->piece++;
+            rest->done = 0;
+            continue;
+        }
+        size_t count = left < size ? left : size;
+        memcpy(buffer, piece_begin(rest, rest->piece) + rest->done, count);
+        rest->done += count;
+        return count;
+    }
+    return 0;
+}
+
+/* The offset in the client's body of a position in the rest. */
+static size_t body_offset(const struct rest *rest, size_t position)
+{
+    for (size_t i = 0; i < rest->hole_count; i++) {
+        const struct hole *hole = &rest->holes[i];
+        size_t begin = (size_t)(hole->begin - rest->text->body);
+        if (position <= begin)
+            break;
+        position = position < begin + NULL_LENGTH
+                       ? begin
+                       : position - NULL_LENGTH + (size_t)(hole->end - hole->begin);
+    }
+    return position < rest->text->length ? position : rest->text->length;
+}
+
+static struct json_named_array *wanted(const struct member *member, struct json_named_array *arrays,
+                                       size_t count)
+{
+    if (*member->value != '[')
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!arrays[i].found && member_is(member, arrays[i].name))
+            return &arrays[i];
+    return NULL;
+}
+
+static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t array_count,
+                      struct api_problem *problem)
+{
+    const char *next = first_member(rest->text);
+    struct member member;
+    while (next != NULL && read_member(next, &member)) {
+        next = member.value;
+        struct json_named_array *array = wanted(&member, arrays, array_count);
+        if (array != NULL) {
+            next = json_array_read(rest->text, member.value, array->name, &array->array, problem);
+            if (next == NULL)
+                return -1;
+            array->found = true;
+            rest->holes[rest->hole_count++] = (struct hole){member.value, next};
+        }
+        next = skip_value(next);
+        next = next != NULL && *next == ',' ? next + 1 : NULL;
+    }
+    return 0;
+}
+
+/* ---- What is wrong, in the client's terms ---- */
+
+/* Finds the member of the outermost object in which the byte `at` lies. */
+static bool find_member(const struct json_text *text, const char *at, struct member *found)
+{
+    bool inside = false;
+    struct member member;
+    for (const char *next = first_member(text);
+         next != NULL && read_member(next, &member) && member.key <= at;) {
+        *found = member;
+        inside = true;
+        next = skip_value(member.value);
+        if (next != NULL && *next != ',') /* the object's end */
+            return at <= next;
+        next = next != NULL ? next + 1 : NULL;
+    }
+    return inside;
+}
+
+/* Writes the pointer to that member; "" where there is none. */
+static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
+{
+    struct member member;
+    pointer[0] = '\0';
+    char *name = find_member(text, text->body + offset, &member) ? member_name(&member) : NULL;
+    if (name != NULL)
+        json_pointer_write(pointer, size, name);
+    free(name);
+}
+
+static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code,
+                   const char *reason, struct api_problem *problem)
+{
+    char pointer[sizeof problem->pointer];
+    member_pointer(text, offset, pointer, sizeof pointer);
+    return api_fail(problem, code, pointer, offset, "%s", reason);
+}
+
+static int fail_as_jansson(const struct rest *rest, const json_error_t *error, struct api_problem *problem)
+{
+    const size_t position = error->position < 0 ? 0 : (size_t)error->position;
+    enum api_problem_code code = API_MALFORMED_JSON;
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+        code = API_DUPLICATE_MEMBER;
+        break;
+    case json_error_numeric_overflow:
+        code = API_OUT_OF_RANGE;
+        break;
+    case json_error_out_of_memory:
+        code = API_INTERNAL;
+        break;
+    default:
+        break;
+    }
+    return fail_at(rest->text, body_offset(rest, position), code, error->text, problem);
+}
+
+void json_pointer_write(char *pointer, size_t size, const char *name)
+{
+    char *end = pointer + size - 1;
+    if (pointer < end)
+        *pointer++ = '/';
+    for (; *name != '\0' && pointer + 1 < end; name++) {
+        if (*name == '~' || *name == '/') {
+            *pointer++ = '~';
+            *pointer++ = *name == '~' ? '0' : '1';
+        } else {
+            *pointer++ = *name;
+        }
+    }
+    *pointer = '\0';
+}
+
+int json_envelope_read(const struct json_text *text, struct json_named_array *arrays, size_t array_count,
+                       json_t **envelope, struct api_problem *problem)
+{
+    const char *nul = text->length > 0 ? memchr(text->body, '\0', text->length) : NULL;
+    if (nul != NULL)
+        return fail_at(text, (size_t)(nul - text->body), API_MALFORMED_JSON, "a NUL byte is no part of JSON",
+                       problem);
+
+    struct rest rest = {.text = text};
+    if (cut_arrays(&rest, arrays, array_count, problem) != 0)
+        return -1;
+    if (rest_length(&rest) > JSON_ENVELOPE_MAX_BYTES) {
+        api_fail(problem, API_ENVELOPE_TOO_LARGE, "", API_NO_OFFSET,
+                 "without its arrays of logits the body may have %u bytes", JSON_ENVELOPE_MAX_BYTES);
+        if (problem != NULL)
+            problem->limit = JSON_ENVELOPE_MAX_BYTES;
+        return -1;
+    }
+    json_error_t error;
+    *envelope = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
+                                   &error);
+    if (*envelope == NULL)
+        return fail_as_jansson(&rest, &error, problem);
+    if (json_is_object(*envelope))
+        return 0;
+    json_decref(*envelope);
+    return api_fail(problem, API_WRONG_TYPE, "", API_NO_OFFSET, "the body must be a JSON object");
+}

@@ -1,0 +1,165 @@
+/* Reading numbers: digits into an integer, one multiplication by a power of ten in double precision, one
+ * rounding to float32. Where that rounding could go the other way, and for digits or exponents beyond the
+ * table, strtod decides. */
+#include "number_read.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight digits are read as a little-endian number");
+
+#define MIN_POWER (-64)
+#define MAX_POWER 38
+#define MAX_DIGITS 18 /* fewer than 2^63 */
+
+/* 10^k for k = MIN_POWER .. MAX_POWER, each the nearest double. */
+static const double power_of_ten[] = {
+    1e-64, 1e-63, 1e-62, 1e-61, 1e-60, 1e-59, 1e-58, 1e-57, 1e-56, 1e-55, 1e-54, 1e-53, 1e-52, 1e-51, 1e-50,
+    1e-49, 1e-48, 1e-47, 1e-46, 1e-45, 1e-44, 1e-43, 1e-42, 1e-41, 1e-40, 1e-39, 1e-38, 1e-37, 1e-36, 1e-35,
+    1e-34, 1e-33, 1e-32, 1e-31, 1e-30, 1e-29, 1e-28, 1e-27, 1e-26, 1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20,
+    1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,  1e-8,  1e-7,  1e-6,  1e-5,
+    1e-4,  1e-3,  1e-2,  1e-1,  1e0,   1e1,   1e2,   1e3,   1e4,   1e5,   1e6,   1e7,   1e8,   1e9,   1e10,
+    1e11,  1e12,  1e13,  1e14,  1e15,  1e16,  1e17,  1e18,  1e19,  1e20,  1e21,  1e22,  1e23,  1e24,  1e25,
+    1e26,  1e27,  1e28,  1e29,  1e30,  1e31,  1e32,  1e33,  1e34,  1e35,  1e36,  1e37,  1e38,
+};
+
+/* A number's text taken apart: (-1)^negative * digits * 10^exponent, if digit_count says that no digit was
+ * lost. */
+struct decimal {
+    bool negative;
+    uint64_t digits;
+    long digit_count; /* significant ones: leading zeros do not count */
+    long exponent;
+};
+
+static inline bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+static inline uint64_t load8(const char *text)
+{
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return bytes;
+}
+
+/* How many of eight bytes, from the first, are digits. */
+static inline int leading_digits(uint64_t bytes)
+{
+    uint64_t value = bytes ^ 0x3030303030303030u;
+    uint64_t other = ((value + 0x7676767676767676u) | value) & 0x8080808080808080u;
+    return other == 0 ? 8 : __builtin_ctzll(other) >> 3;
+}
+
+/* The value of eight digits, the first in the lowest byte: pairs, then fours, then all. */
+static inline uint64_t eight_digits(uint64_t bytes)
+{
+    bytes -= 0x3030303030303030u;
+    bytes = bytes * 10 + (bytes >> 8);
+    const uint64_t pairs = 0x000000FF000000FFu;
+    return (((bytes & pairs) * 0x000F424000000064u + ((bytes >> 16) & pairs) * 0x0000271000000001u) >> 32) &
+           0xFFFFFFFFu;
+}
+
+static const uint64_t small_power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+
+/* Appends the digits at `text` to number->digits (modulo 2^64: the caller counts them). */
+static inline const char *read_digits(const char *text, struct decimal *number)
+{
+    for (;;) {
+        uint64_t bytes = load8(text);
+        int count = leading_digits(bytes);
+        if (count == 0)
+            return text;
+        if (count < 8) /* shift zeros in front of them */
+            bytes = bytes << (64 - 8 * count) | 0x3030303030303030u >> (8 * count);
+        number->digits = number->digits * small_power[count] + eight_digits(bytes);
+        text += count;
+        if (count < 8)
+            return text;
+    }
+}
+
+static const char *read_exponent(const char *text, struct decimal *number)
+{
+    bool negative = *text == '-';
+    text += *text == '-' || *text == '+';
+    if (!is_digit(*text))
+        return NULL;
+    long exponent = 0;
+    for (; is_digit(*text); text++)
+        if (exponent < 1000000)
+            exponent = exponent * 10 + (*text - '0');
+    number->exponent += negative ? -exponent : exponent;
+    return text;
+}
+
+/* The grammar: -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */
+static inline const char *read_decimal(const char *text, struct decimal *number)
+{
+    *number = (struct decimal){.negative = *text == '-'};
+    text += number->negative;
+    if (*text == '0') {
+        if (is_digit(*++text))
+            return NULL;
+    } else {
+        const char *start = text;
+        while (is_digit(*text))
+            number->digits = number->digits * 10 + (uint64_t)(*text++ - '0');
+        if (text == start)
+            return NULL;
+        number->digit_count = text - start;
+    }
+    if (*text == '.') {
+        const char *point = ++text;
+        if (!is_digit(*text))
+            return NULL;
+        if (number->digits == 0 && number->digit_count == 0)
+            while (*text == '0')
+                text++;
+        const char *start = text;
+        text = read_digits(text, number);
+        number->digit_count += text - start;
+        number->exponent = -(text - point);
+    }
+    if ((*text | 0x20) == 'e')
+        text = read_exponent(text + 1, number);
+    return text;
+}
+
+/* Whether rounding a double that is within 4 units of its last place of the exact value gives the float32
+ * that rounding the exact value gives: it is well inside the normal range, and not near the middle of two
+ * float32, where its low 29 bits are 1 followed by 28 zeros. */
+static inline bool rounds_safely(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint64_t low = bits & 0x1FFFFFFF;
+    return value >= 0x1p-126 && value < 0x1.fffffep127 && low - (0x10000000 - 8) > 16;
+}
+
+const char *number_read(const char *text, float *value, enum number_fault *fault)
+{
+    struct decimal number;
+    const char *end = read_decimal(text, &number);
+    if (end == NULL) {
+        *fault = NUMBER_SYNTAX;
+        return NULL;
+    }
+    if (number.digit_count <= MAX_DIGITS && number.exponent >= MIN_POWER && number.exponent <= MAX_POWER) {
+        double magnitude = (double)(int64_t)number.digits * power_of_ten[number.exponent - MIN_POWER];
+        if (rounds_safely(magnitude) || number.digits == 0) {
+            *value = (float)(number.negative ? -magnitude : magnitude);
+            return end;
+        }
+    }
+    *value = (float)strtod(text, NULL);
+    if (!isinf(*value))
+        return end;
+    *fault = NUMBER_RANGE;
+    return NULL;
+}

@@ -1,0 +1,188 @@
+/* Writing numbers: the shortest decimal between the midpoints to the neighbouring floats.
+ *
+ * After R. Giulietti, "The Schubfach way to render doubles" (2020), for float32: the interval of decimals
+ * that read back as the value is scaled by a power of ten such that it holds at least one and at most a few
+ * integers; of those the one that is a multiple of ten wins, else the one nearest to the value.
+ */
+#include "number_write.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define MIN_POWER (-31)
+
+/* The 64 leading bits of 10^k, k = MIN_POWER .. 46, rounded up. */
+static const uint64_t power_of_ten[] = {
+    0x81ceb32c4b43fcf5, 0xa2425ff75e14fc32, 0xcad2f7f5359a3b3f, 0xfd87b5f28300ca0e, 0x9e74d1b791e07e49,
+    0xc612062576589ddb, 0xf79687aed3eec552, 0x9abe14cd44753b53, 0xc16d9a0095928a28, 0xf1c90080baf72cb2,
+    0x971da05074da7bef, 0xbce5086492111aeb, 0xec1e4a7db69561a6, 0x9392ee8e921d5d08, 0xb877aa3236a4b44a,
+    0xe69594bec44de15c, 0x901d7cf73ab0acda, 0xb424dc35095cd810, 0xe12e13424bb40e14, 0x8cbccc096f5088cc,
+    0xafebff0bcb24aaff, 0xdbe6fecebdedd5bf, 0x89705f4136b4a598, 0xabcc77118461cefd, 0xd6bf94d5e57a42bd,
+    0x8637bd05af6c69b6, 0xa7c5ac471b478424, 0xd1b71758e219652c, 0x83126e978d4fdf3c, 0xa3d70a3d70a3d70b,
+    0xcccccccccccccccd, 0x8000000000000000, 0xa000000000000000, 0xc800000000000000, 0xfa00000000000000,
+    0x9c40000000000000, 0xc350000000000000, 0xf424000000000000, 0x9896800000000000, 0xbebc200000000000,
+    0xee6b280000000000, 0x9502f90000000000, 0xba43b74000000000, 0xe8d4a51000000000, 0x9184e72a00000000,
+    0xb5e620f480000000, 0xe35fa931a0000000, 0x8e1bc9bf04000000, 0xb1a2bc2ec5000000, 0xde0b6b3a76400000,
+    0x8ac7230489e80000, 0xad78ebc5ac620000, 0xd8d726b7177a8000, 0x878678326eac9000, 0xa968163f0a57b400,
+    0xd3c21bcecceda100, 0x84595161401484a0, 0xa56fa5b99019a5c8, 0xcecb8f27f4200f3a, 0x813f3978f8940985,
+    0xa18f07d736b90be6, 0xc9f2c9cd04674edf, 0xfc6f7c4045812297, 0x9dc5ada82b70b59e, 0xc5371912364ce306,
+    0xf684df56c3e01bc7, 0x9a130b963a6c115d, 0xc097ce7bc90715b4, 0xf0bdc21abb48db21, 0x96769950b50d88f5,
+    0xbc143fa4e250eb32, 0xeb194f8e1ae525fe, 0x92efd1b8d0cf37bf, 0xb7abc627050305ae, 0xe596b7b0c643c71a,
+    0x8f7e32ce7bea5c70, 0xb35dbf821ae4f38c, 0xe0352f62a19e306f,
+};
+
+static inline int floor_log10_of_2_to(int e, bool three_quarters)
+{
+    return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22; /* for |e| < 1500 */
+}
+
+static inline int floor_log2_of_10_to(int e)
+{
+    return (e * 1741647) >> 19; /* for |e| < 1200 */
+}
+
+/* The high part of power * factor / 2^64, its last bit set if anything was cut off: rounding to odd keeps
+ * every later comparison right. */
+static inline uint32_t scale_to_odd(uint64_t power, uint32_t factor)
+{
+    unsigned __int128 product = (unsigned __int128)power * factor;
+    uint32_t high = (uint32_t)(product >> 64), below = (uint32_t)(product >> 32);
+    return high | (below > 1);
+}
+
+struct decimal {
+    uint32_t digits;
+    int exponent;
+};
+
+/* The shortest decimal of significand * 2^exponent, for a float32 that is no whole number below 2^24.
+ * `closer_below`: the value is a power of two, so that its lower neighbour is at half the distance. */
+static inline struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
+{
+    const int k = floor_log10_of_2_to(exponent, closer_below);
+    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const uint64_t power = power_of_ten[-k - MIN_POWER];
+
+    /* Four times the value and the ends of its interval, in units of 10^k. */
+    const uint32_t lower = scale_to_odd(power, (4 * significand - 2 + closer_below) << shift);
+    const uint32_t value = scale_to_odd(power, (4 * significand) << shift);
+    const uint32_t upper = scale_to_odd(power, (4 * significand + 2) << shift);
+    const uint32_t ends_excluded = significand & 1; /* ties go to even significands */
+    const uint32_t first = lower + ends_excluded, last = upper - ends_excluded;
+
+    const uint32_t below = value / 4;
+    if (below >= 10) {
+        const uint32_t tens = below / 10;
+        const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
+        if (lower_ten_fits != upper_ten_fits)
+            return (struct decimal){tens + upper_ten_fits, k + 1};
+    }
+    const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
+    if (below_fits != above_fits)
+        return (struct decimal){below + above_fits, k};
+    const uint32_t middle = 4 * below + 2;
+    return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+}
+
+static const uint32_t small_power[] = {1,      10,      100,      1000,      10000,
+                                       100000, 1000000, 10000000, 100000000, 1000000000};
+
+static inline int digit_count(uint32_t value) /* value > 0 */
+{
+    int guess = ((32 - __builtin_clz(value)) * 1233) >> 12;
+    return guess + (value >= small_power[guess]);
+}
+
+/* Eight digits of a value below 10^8 as numbers 0 .. 9, the first in the lowest byte: halves, pairs, digits.
+ */
+static inline uint64_t spread8(uint32_t value)
+{
+    uint64_t halves = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007f0000007fu;
+    uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
+    uint64_t tens = ((pairs * 103) >> 10) & 0x000f000f000f000fu;
+    return tens | (pairs - 10 * tens) << 8;
+}
+
+#define ZEROS 0x3030303030303030u
+
+/* Writes digits[0 .. 15] with a point behind the first `whole` of them, and returns the end of the text if it
+ * has `length` digits; at least one stays behind the point. */
+static inline char *write_pointed(char *out, const char *digits, int whole, int length)
+{
+    memcpy(out, digits, 16);
+    out[whole] = '.';
+    memcpy(out + whole + 1, digits + whole, 16);
+    return out + (length > whole ? length : whole + 1) + 1;
+}
+
+static inline char *write_decimal(char *out, struct decimal decimal)
+{
+    char buffer[8 + 32];
+    char *digits = buffer + 8; /* room for leading zeros before, and trailing ones behind */
+    const int count = digit_count(decimal.digits);
+    const int point = count + decimal.exponent; /* the value is 0.DIGITS * 10^point */
+    const uint32_t padded = decimal.digits * small_power[9 - count];
+    const uint64_t tail = spread8(padded % 100000000);
+    const uint64_t text = tail | ZEROS, zeros = ZEROS;
+    digits[0] = (char)('0' + padded / 100000000);
+    memcpy(digits + 1, &text, 8);
+    memcpy(digits + 9, &zeros, 8);
+    memcpy(digits + 17, &zeros, 8);
+    const int significant = tail != 0 ? 9 - (__builtin_clzll(tail) >> 3) : 1;
+
+    if (point > 0 && point <= 9)
+        return write_pointed(out, digits, point, significant);
+    if (point > -5 && point <= 0) {
+        memcpy(buffer, &zeros, 8);
+        const int leading = 1 - point;
+        return write_pointed(out, digits - leading, 1, leading + significant);
+    }
+    out = write_pointed(out, digits, 1, significant);
+    int exponent = point - 1;
+    *out++ = 'e';
+    *out = '-';
+    out += exponent < 0;
+    exponent = exponent < 0 ? -exponent : exponent;
+    *out = (char)('0' + exponent / 10);
+    out += exponent >= 10;
+    *out++ = (char)('0' + exponent % 10);
+    return out;
+}
+
+char *number_write(char *out, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t fraction = bits & 0x7FFFFF, biased = bits >> 23 & 0xFF;
+    if (biased == 0xFF) {
+        memcpy(out, "null", 4);
+        return out + 4;
+    }
+    *out = '-';
+    out += bits >> 31;
+    if (biased == 0 && fraction == 0) {
+        memcpy(out, "0.0", 3);
+        return out + 3;
+    }
+    if (biased == 0)
+        return write_decimal(out, shortest(fraction, -149, false));
+    const uint32_t significand = fraction | 0x800000;
+    const int exponent = (int)biased - 150;
+    if (exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0)
+        return write_decimal(out, (struct decimal){significand >> -exponent, 0});
+    return write_decimal(out, shortest(significand, exponent, fraction == 0 && biased > 1));
+}
+
+char *number_write_integer(char *out, uint64_t value)
+{
+    char digits[20];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count > 0)
+        *out++ = digits[--count];
+    return out;
+}

@@ -1,0 +1,19 @@
+/* float32 to JSON numbers. */
+#ifndef API_NUMBER_WRITE_H
+#define API_NUMBER_WRITE_H
+
+#include <stdint.h>
+
+/* Bytes that number_write may touch from `out` on; what it returns lies at most NUMBER_LONGEST behind `out`.
+ */
+#define NUMBER_SPACE 32
+#define NUMBER_LONGEST 16
+
+/* Writes the shortest decimal that reads back as `value` (of those the nearest), always with a point, such as
+ * -0.1, 1.0 or 1.5e-8; an infinity or NaN as null. Not terminated; returns the byte behind it. */
+char *number_write(char *out, float value);
+
+/* Writes a whole number of at most 20 digits. Returns the byte behind it. */
+char *number_write_integer(char *out, uint64_t value);
+
+#endif

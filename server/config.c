@@ -1,0 +1,190 @@
+/* Every key is declared once, in the table below: argp's options, the names in the environment, the help, the
+ * ranges and the defaults all come from it. */
+#include "config.h"
+#include "core.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { BAD_USAGE = 2 };
+
+/* ---- Values that are not plain numbers ---- */
+
+static bool parse_listen(const char *text, void *value)
+{
+    return address_parse(text, value);
+}
+
+static bool parse_log_level(const char *text, void *value)
+{
+    for (uint64_t level = 0; level < LOG_LEVEL_COUNT; level++)
+        if (strcmp(text, log_level_name((enum log_level)level)) == 0) {
+            *(uint64_t *)value = level;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_isa(const char *text, void *value)
+{
+    if (strcmp(text, "auto") == 0) {
+        *(uint64_t *)value = core_isa_best();
+        return true;
+    }
+    for (int isa = 0; isa < CORE_ISA_COUNT; isa++)
+        if (strcmp(text, core_isa_name((enum core_isa)isa)) == 0 && core_isa_supported((enum core_isa)isa)) {
+            *(uint64_t *)value = (uint64_t)isa;
+            return true;
+        }
+    return false;
+}
+
+/* ---- The table ---- */
+
+struct key {
+    const char *name;
+    const char *argument; /* what the help calls the value */
+    const char *help;
+    const char *fallback;
+    size_t offset;                                /* of the value in struct config */
+    uint64_t minimum, maximum;                    /* of a number */
+    bool (*parse)(const char *text, void *value); /* of anything else */
+    const char *expected;                         /* what parse takes */
+};
+
+#define AT(field) offsetof(struct config, field)
+#define GIB ((uint64_t)1 << 30)
+
+static const struct key keys[] = {
+    {"listen", "ADDR:PORT", "Address to listen on; port 0 picks a free one", "127.0.0.1:8080", AT(listen),
+     .parse = parse_listen, .expected = "an address such as 127.0.0.1:8080 or [::1]:0"},
+    {"workers", "N", "Threads that compute; 0 takes one for each processor", "0", AT(workers), .minimum = 0,
+     .maximum = 1024},
+    {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1,
+     .maximum = 256},
+    {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes),
+     .minimum = 1, .maximum = 64 * GIB},
+    {"inline-max-bytes", "N", "Requests with a body of up to N bytes are answered without the workers",
+     "4096", AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
+    {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503",
+     "1024", AT(max_queued), .minimum = 1, .maximum = 1000000},
+    {"max-connections", "N", "Open connections of each loop", "4096", AT(max_connections), .minimum = 1,
+     .maximum = 1000000},
+    {"idle-timeout-s", "N", "Seconds after which a connection that is silent is closed", "60",
+     AT(idle_timeout_s), .minimum = 1, .maximum = 86400},
+    {"lame-duck-ms", "N", "How long to go on serving after SIGTERM, while /readyz already fails", "500",
+     AT(lame_duck_ms), .minimum = 0, .maximum = 3600000},
+    {"drain-timeout-ms", "N", "How long to wait after that for clients in the middle of a request", "10000",
+     AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
+    {"log-level", "LEVEL", "error, warning, info (a line for each request) or debug", "info", AT(log_level),
+     .parse = parse_log_level, .expected = "error, warning, info or debug"},
+    {"isa", "NAME", "Instruction set: auto, sse2, avx2, avx512 or neon. The results do not depend on it",
+     "auto", AT(isa), .parse = parse_isa,
+     .expected = "auto, or one of sse2, avx2, avx512 and neon that this machine has"},
+};
+#define KEY_COUNT (sizeof keys / sizeof *keys)
+
+/* ---- Setting a key ---- */
+
+static bool parse_number(const char *text, const struct key *key, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return isdigit((unsigned char)*text) && *end == '\0' && errno == 0 && *value >= key->minimum &&
+           *value <= key->maximum;
+}
+
+/* `source` is the flag's or the variable's name, for the message. */
+static void set(struct config *config, const struct key *key, const char *text, const char *source)
+{
+    void *value = (char *)config + key->offset;
+    if (key->parse != NULL ? key->parse(text, value) : parse_number(text, key, value))
+        return;
+    if (key->parse != NULL)
+        fprintf(stderr, "gumbeld: %s: '%s' is not %s\n", source, text, key->expected);
+    else
+        fprintf(stderr, "gumbeld: %s: '%s' is not a whole number from %llu to %llu\n", source, text,
+                (unsigned long long)key->minimum, (unsigned long long)key->maximum);
+    exit(BAD_USAGE);
+}
+
+/* "max-body-bytes" is GUMBELD_MAX_BODY_BYTES in the environment. Variables that no key has are left alone:
+ * Kubernetes sets some for a service of this name. */
+static void read_environment(struct config *config)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        char name[64] = "GUMBELD_";
+        char *end = name + strlen(name);
+        for (const char *c = keys[i].name; *c != '\0'; c++)
+            *end++ = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+        *end = '\0';
+        const char *text = getenv(name);
+        if (text != NULL)
+            set(config, &keys[i], text, name);
+    }
+}
+
+/* ---- The command line ---- */
+
+enum { FIRST_KEY = 0x100, HEALTHCHECK = 0x1000 };
+
+static error_t parse_option(int option, char *text, struct argp_state *state)
+{
+    struct config *config = state->input;
+    if (option == HEALTHCHECK) {
+        config->healthcheck = true;
+        return 0;
+    }
+    if (option == ARGP_KEY_ARG) {
+        fprintf(stderr, "gumbeld: '%s': there are no arguments without a flag\n", text);
+        exit(BAD_USAGE);
+    }
+    if (option < FIRST_KEY || option >= FIRST_KEY + (int)KEY_COUNT)
+        return ARGP_ERR_UNKNOWN;
+    const struct key *key = &keys[option - FIRST_KEY];
+    char flag[64];
+    snprintf(flag, sizeof flag, "--%s", key->name);
+    set(config, key, text, flag);
+    return 0;
+}
+
+const char *argp_program_version = "gumbeld " GUMBELD_VERSION;
+
+struct config config_read(int argc, char **argv)
+{
+    struct config config = {0};
+    struct argp_option options[KEY_COUNT + 2] = {0};
+    char help[KEY_COUNT][160];
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        set(&config, &keys[i], keys[i].fallback, keys[i].name);
+        snprintf(help[i], sizeof help[i], "%s (default %s)", keys[i].help, keys[i].fallback);
+        options[i] = (struct argp_option){keys[i].name, FIRST_KEY + (int)i, keys[i].argument, 0, help[i], 0};
+    }
+    options[KEY_COUNT] = (struct argp_option){
+        "healthcheck",
+        HEALTHCHECK,
+        NULL,
+        0,
+        "Ask the server at --listen whether it is live; exit with 0 if so",
+        0};
+    const struct argp argp = {
+        .options = options,
+        .parser = parse_option,
+        .doc = "Softmax and Gumbel-softmax over HTTP: one seed, one answer.\v"
+               "Every flag but --healthcheck can stand in the environment, --max-body-bytes as "
+               "GUMBELD_MAX_BODY_BYTES; the flag wins.",
+    };
+    read_environment(&config);
+    argp_err_exit_status = BAD_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &config);
+    if (config.workers == 0)
+        config.workers = uv_available_parallelism();
+    return config;
+}

@@ -1,0 +1,30 @@
+/* The configuration: one value, read once from the environment and the command line. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "address.h"
+#include "log.h"
+
+#include <stdint.h>
+
+struct config {
+    struct address listen;
+    uint64_t workers;
+    uint64_t loops;
+    uint64_t max_body_bytes;
+    uint64_t inline_max_bytes;
+    uint64_t max_queued;
+    uint64_t max_connections;
+    uint64_t idle_timeout_s;
+    uint64_t lame_duck_ms;
+    uint64_t drain_timeout_ms;
+    uint64_t log_level; /* enum log_level */
+    uint64_t isa;       /* enum core_isa */
+    bool healthcheck;   /* ask the server at `listen` whether it is live instead of serving */
+};
+
+/* Defaults, then GUMBELD_... of the environment, then the flags. Anything that it cannot take ends the
+ * program with a line that names it and exit status 2; --help and --version end it with 0. */
+struct config config_read(int argc, char **argv);
+
+#endif

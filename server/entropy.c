@@ -1,0 +1,13 @@
+#include "entropy.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+uint64_t entropy_seed(void)
+{
+    uint64_t bits;
+    /* Up to 256 bytes getrandom gives whole, or the kernel has none at all. */
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        abort();
+    return bits >> 11;
+}

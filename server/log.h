@@ -1,0 +1,42 @@
+/* Structured log lines (one JSON object each) on standard error, written by a thread of their own: the
+ * threads that serve only copy a line into a buffer, and where that is full the line is dropped and counted.
+ */
+#ifndef SERVER_LOG_H
+#define SERVER_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
+
+/* "error", "warning", "info" or "debug". */
+const char *log_level_name(enum log_level level);
+
+struct log;
+
+/* Starts the writer. NULL if there is no memory or no thread. log_close writes what is left and frees it. */
+struct log *log_open(enum log_level level);
+void log_close(struct log *log);
+
+bool log_enabled(const struct log *log, enum log_level level);
+
+/* {"time": ..., "level": ..., "message": ...}; any text is made valid JSON. Thread-safe. */
+void log_message(struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct log_request {
+    const char *method, *path; /* of a fixed set, so that they need no escaping */
+    int status;
+    bool completed; /* the answer was sent whole */
+    size_t rows, bytes_in, bytes_out;
+    uint64_t duration_us;
+};
+
+/* The line of one request, at LOG_INFO. Thread-safe. */
+void log_request(struct log *log, const struct log_request *request);
+
+/* Lines that found the buffer full. */
+uint64_t log_dropped(const struct log *log);
+
+#endif

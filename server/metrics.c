@@ -1,0 +1,144 @@
+#include "metrics.h"
+#include "core.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name, *type, *help;
+} descriptions[METRIC_COUNT] = {
+    [METRIC_REQUEST_BYTES] = {"gumbeld_request_body_bytes_total", "counter", "Bytes of bodies received."},
+    [METRIC_RESPONSE_BYTES] = {"gumbeld_response_body_bytes_total", "counter", "Bytes of bodies answered."},
+    [METRIC_ROWS] = {"gumbeld_rows_total", "counter", "Rows computed."},
+    [METRIC_ABORTED] = {"gumbeld_requests_aborted_total", "counter",
+                        "Requests whose answer was not sent whole."},
+    [METRIC_INLINE] = {"gumbeld_requests_inline_total", "counter", "Calls answered without the workers."},
+    [METRIC_LOG_DROPPED] = {"gumbeld_log_lines_dropped_total", "counter",
+                            "Log lines that found the buffer full."},
+    [METRIC_IN_FLIGHT] = {"gumbeld_requests_in_flight", "gauge", "Requests begun and not yet answered."},
+    [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge",
+                       "Requests that wait for the workers or are with them."},
+    [METRIC_CONNECTIONS] = {"gumbeld_connections", "gauge", "Open connections."},
+};
+
+/* Upper bounds of the buckets of the duration, in seconds. */
+static const double bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
+#define BUCKETS (sizeof bounds / sizeof *bounds)
+
+enum { FIRST_STATUS = 200, STATUSES = 400 };
+
+struct metrics {
+    atomic_int_fast64_t values[METRIC_COUNT];
+    atomic_uint_fast64_t buckets[BUCKETS + 1]; /* not cumulative; the last is beyond all bounds */
+    atomic_uint_fast64_t duration_ns;
+    atomic_uint_fast64_t (*requests)[STATUSES]; /* by route, the last row for none */
+};
+
+struct metrics *metrics_new(void)
+{
+    struct metrics *metrics = calloc(1, sizeof *metrics);
+    if (metrics == NULL)
+        return NULL;
+    metrics->requests = calloc(api_route_count + 1, sizeof *metrics->requests);
+    if (metrics->requests != NULL)
+        return metrics;
+    free(metrics);
+    return NULL;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+    if (metrics == NULL)
+        return;
+    free(metrics->requests);
+    free(metrics);
+}
+
+int64_t metrics_add(struct metrics *metrics, enum metric metric, int64_t amount)
+{
+    return atomic_fetch_add_explicit(&metrics->values[metric], amount, memory_order_relaxed) + amount;
+}
+
+void metrics_set(struct metrics *metrics, enum metric metric, int64_t value)
+{
+    atomic_store_explicit(&metrics->values[metric], value, memory_order_relaxed);
+}
+
+static void increment(atomic_uint_fast64_t *counter, uint64_t amount)
+{
+    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+}
+
+static unsigned long long read_counter(const atomic_uint_fast64_t *counter)
+{
+    return (unsigned long long)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void metrics_request(struct metrics *metrics, const struct api_route *route, int status, double seconds)
+{
+    const size_t row = route != NULL ? (size_t)(route - api_routes) : api_route_count;
+    if (status >= FIRST_STATUS && status < FIRST_STATUS + STATUSES)
+        increment(&metrics->requests[row][status - FIRST_STATUS], 1);
+    size_t bucket = 0;
+    while (bucket < BUCKETS && seconds > bounds[bucket])
+        bucket++;
+    increment(&metrics->buckets[bucket], 1);
+    increment(&metrics->duration_ns, (uint64_t)(seconds * 1e9));
+}
+
+/* ---- The text ---- */
+
+static void print_head(FILE *out, const char *name, const char *type, const char *help)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_requests(FILE *out, const struct metrics *metrics)
+{
+    print_head(out, "gumbeld_requests_total", "counter", "Requests answered, by route and status.");
+    for (size_t row = 0; row <= api_route_count; row++)
+        for (int status = 0; status < STATUSES; status++) {
+            const unsigned long long count = read_counter(&metrics->requests[row][status]);
+            if (count > 0)
+                fprintf(out, "gumbeld_requests_total{route=\"%s\",status=\"%d\"} %llu\n",
+                        row < api_route_count ? api_routes[row].path : "", status + FIRST_STATUS, count);
+        }
+}
+
+static void print_durations(FILE *out, const struct metrics *metrics)
+{
+    static const char name[] = "gumbeld_request_duration_seconds";
+    unsigned long long below = 0;
+    print_head(out, name, "histogram", "From the request's first line to its answer's last byte.");
+    for (size_t i = 0; i < BUCKETS; i++) {
+        below += read_counter(&metrics->buckets[i]);
+        fprintf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds[i], below);
+    }
+    below += read_counter(&metrics->buckets[BUCKETS]);
+    fprintf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9f\n%s_count %llu\n", name, below, name,
+            (double)read_counter(&metrics->duration_ns) * 1e-9, name, below);
+}
+
+char *metrics_text(const struct metrics *metrics, size_t *length)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, length);
+    if (out == NULL)
+        return NULL;
+    print_head(out, "gumbeld_build_info", "gauge", "1, labelled with what is running.");
+    fprintf(out, "gumbeld_build_info{version=\"%s\",rng=\"%s\",isa=\"%s\"} 1\n", GUMBELD_VERSION, API_RNG,
+            core_isa_name(core_selected()));
+    print_requests(out, metrics);
+    print_durations(out, metrics);
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        print_head(out, descriptions[i].name, descriptions[i].type, descriptions[i].help);
+        fprintf(out, "%s %lld\n", descriptions[i].name,
+                (long long)atomic_load_explicit(&metrics->values[i], memory_order_relaxed));
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

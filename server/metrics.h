@@ -1,0 +1,39 @@
+/* What the server counts, in the Prometheus text format 0.0.4. */
+#ifndef SERVER_METRICS_H
+#define SERVER_METRICS_H
+
+#include "api.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum metric {
+    METRIC_REQUEST_BYTES,
+    METRIC_RESPONSE_BYTES,
+    METRIC_ROWS,
+    METRIC_ABORTED,
+    METRIC_INLINE,
+    METRIC_LOG_DROPPED,
+    METRIC_IN_FLIGHT,
+    METRIC_QUEUED,
+    METRIC_CONNECTIONS,
+    METRIC_COUNT
+};
+
+struct metrics;
+
+/* All zero. NULL if there is no memory. */
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *metrics);
+
+/* Thread-safe, all of them. metrics_add returns the new value; counters never take a negative `amount`. */
+int64_t metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
+void metrics_set(struct metrics *metrics, enum metric metric, int64_t value);
+
+/* Counts an answered request. `route` is NULL where none matched. */
+void metrics_request(struct metrics *metrics, const struct api_route *route, int status, double seconds);
+
+/* The text of all metrics, to be freed; NULL if there is no memory. */
+char *metrics_text(const struct metrics *metrics, size_t *length);
+
+#endif

@@ -1,0 +1,133 @@
+#include "server.h"
+#include "listener.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* ---- Signals: handled on the main thread alone ---- */
+
+static void set_signals_blocked(bool blocked)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
+struct control {
+    struct server *server;
+    uv_signal_t terminate, interrupt;
+    uv_timer_t lame_duck;
+};
+
+static void end_control(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* The first signal begins the end; a second one, no longer handled, ends the program at once. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct control *control = handle->data;
+    log_message(control->server->log, LOG_INFO, "signal %d: draining", number);
+    control->server->draining = true;
+    uv_close((uv_handle_t *)&control->terminate, NULL);
+    uv_close((uv_handle_t *)&control->interrupt, NULL);
+    uv_timer_start(&control->lame_duck, end_control, control->server->config.lame_duck_ms, 0);
+}
+
+/* Returns when a signal has come and the lame-duck time is over. */
+static void wait_for_end(struct server *server)
+{
+    uv_loop_t uv;
+    struct control control = {.server = server};
+    uv_loop_init(&uv);
+    uv_signal_init(&uv, &control.terminate);
+    uv_signal_init(&uv, &control.interrupt);
+    uv_timer_init(&uv, &control.lame_duck);
+    control.terminate.data = control.interrupt.data = &control;
+    uv_signal_start(&control.terminate, on_signal, SIGTERM);
+    uv_signal_start(&control.interrupt, on_signal, SIGINT);
+    set_signals_blocked(false);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    uv_loop_close(&uv);
+}
+
+/* ---- The process ---- */
+
+static void prepare_process(const struct config *config)
+{
+    char workers[24];
+    snprintf(workers, sizeof workers, "%llu", (unsigned long long)config->workers);
+    setenv("UV_THREADPOOL_SIZE", workers, 1); /* libuv reads it when it is first given work */
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "gumbeld: %s: %s\n", what, why);
+    return 1;
+}
+
+static void announce(const struct address *address)
+{
+    char text[128];
+    address_format(address, text, sizeof text);
+    fprintf(stderr, "gumbeld: listening on http://%s\n", text);
+}
+
+static int serve(struct server *server, struct loop *loops, int *sockets)
+{
+    const size_t count = server->config.loops;
+    if (listener_open(&server->config.listen, sockets, count) != 0)
+        return fail("--listen", strerror(errno));
+    set_signals_blocked(true); /* for the threads, which inherit it */
+    size_t started = 0;
+    while (started < count && loop_start(&loops[started], server, sockets[started]) == 0)
+        started++;
+    for (size_t i = started + 1; i < count; i++)
+        close(sockets[i]);
+    if (started == count) {
+        announce(&server->config.listen);
+        wait_for_end(server);
+    }
+    for (size_t i = 0; i < started; i++)
+        loop_drain(&loops[i]);
+    for (size_t i = 0; i < started; i++)
+        loop_join(&loops[i]);
+    return started == count ? 0 : fail("libmicrohttpd", "could not start");
+}
+
+int server_run(const struct config *config)
+{
+    prepare_process(config);
+    api_init();
+    struct server server = {.config = *config};
+    server.metrics = metrics_new();
+    server.log = log_open((enum log_level)config->log_level);
+    struct loop *loops = calloc(config->loops, sizeof *loops);
+    int *sockets = calloc(config->loops, sizeof *sockets);
+    int status;
+    if (server.metrics == NULL || server.log == NULL || loops == NULL || sockets == NULL)
+        status = fail("start", "no memory");
+    else
+        status = serve(&server, loops, sockets);
+    free(sockets);
+    free(loops);
+    if (server.log != NULL)
+        log_close(server.log);
+    metrics_free(server.metrics);
+    return status;
+}
