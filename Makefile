@@ -31,7 +31,7 @@ KERNEL_SOURCES := $(wildcard core/kernels*.c)
 CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
-TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c)
+TEST_SOURCES   := $(wildcard tests/*.c tests/api/*.c)
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
@@ -120,8 +120,99 @@ $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
-.PHONY: check
+$(OUT)/tests/soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(OUT)/tests/server/process.o \
+                   $(OUT)/tests/server/http.o $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+
+.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-http clean help
+
+# The tests without installing anything.
 check: $(BINARY) $(OUT)/tests/run
 	$(Q)$(OUT)/tests/run
+
+run: deps
+	$(Q)$(MAKE) --no-print-directory build/gumbeld
+	$(Q)exec build/gumbeld $(ARGS)
+
+test: deps test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) check
+
+# The same tests on instrumented builds.
+asan: deps test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan check
+tsan: deps test-deps
+	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions $(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan check
+
+# That server -> api -> core holds in sources and objects.
+check-layers: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld
+	$(Q)tests/check-layers build/release
+
+lint: lint-deps
+	$(Q)clang-format --dry-run --Werror $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
+	$(Q)shellcheck $(SCRIPTS)
+
+# 1,000 connections, mixed requests, clients that die: every answer is checked.
+soak: deps test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld build/release/tests/soak
+	$(Q)build/release/tests/soak
+
+# The container image, built and run without a Docker engine. Needs root.
+image-test: image-deps
+	$(Q)tests/image/run
+
+# `make run` and `make test` on a bare system: SUITE=bookworm or trixie. Needs root.
+SUITE ?= trixie
+bare-test: image-deps
+	$(Q)tests/bare/run $(SUITE)
+
+# Against FastAPI + uvicorn + torch, in the same run.
+bench: bench-http
+bench-http: deps bench-deps build/venv-bench/installed
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld
+	$(Q)tests/bench/http/bench
+
+build/venv-bench/installed: tests/bench/http/requirements.txt
+	$(Q)python3 -m venv build/venv-bench
+	$(Q)build/venv-bench/bin/pip install --quiet -r $<
+	$(Q)touch $@
+
+clean:
+	rm -rf build
+
+help:
+	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | bench-http | clean'
+
+# ---- Debian packages ---------------------------------------------------------------------------------------
+
+DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev perl libyaml-pp-perl
+TEST_DEPS  := check pkg-config
+LINT_DEPS  := clang-format shellcheck
+IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
+BENCH_DEPS := wrk python3 util-linux
+
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base)
+JOBS    := $(shell nproc)
+
+.PHONY: deps test-deps lint-deps image-deps bench-deps
+deps:       ; $(call install,$(DEPS))
+test-deps:  ; $(call install,$(TEST_DEPS))
+lint-deps:  ; $(call install,$(LINT_DEPS))
+image-deps: ; $(call install,$(IMAGE_DEPS))
+bench-deps: ; $(call install,$(BENCH_DEPS))
+
+# Installs what is missing of the packages, and says nothing if that is none.
+define install
+$(Q)missing=$$(for p in $(1); do \
+    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+    root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+    echo "installing" $$missing; \
+    $$root apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive $$root apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+fi
+endef
 
 -include $(patsubst %.o,%.d,$(CORE_OBJECTS) $(API_OBJECTS) $(SERVER_OBJECTS) $(TEST_OBJECTS))

@@ -2,15 +2,14 @@
 #include "call.h"
 #include "core.h"
 
-#include <float.h>
-
+#define MAX_FLOAT32 3.4028235e38       /* the shortest decimal that reads as the largest float32 */
 #define MAX_INTEGER 9007199254740991.0 /* 2^53 - 1: every JSON reader keeps it */
 
 const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_LOGITS] = {.name = "logits", .type = API_ARRAY, .required = true},
     [API_TEMPERATURE] =
-        {.name = "temperature", .type = API_NUMBER, .per_row = true, .maximum = FLT_MAX, .fallback = 1},
-    [API_TAU] = {.name = "tau", .type = API_NUMBER, .per_row = true, .maximum = FLT_MAX, .fallback = 1},
+        {.name = "temperature", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
+    [API_TAU] = {.name = "tau", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
     [API_HARD] = {.name = "hard", .type = API_BOOLEAN},
     [API_SEED] =
         {.name = "seed", .type = API_INTEGER, .per_row = true, .drawn = true, .maximum = MAX_INTEGER},

@@ -1,5 +1,6 @@
 /* A strict reader without recursion: one counter for each open bracket. */
 #include "json_array.h"
+#include "json_string.h"
 #include "number_read.h"
 
 #include <math.h>
@@ -65,23 +66,32 @@ static int close_bracket(struct reader *reader)
     return 0;
 }
 
+/* The byte behind "-Infinity" and its quotation marks, however it is escaped; NULL where that does not stand.
+ */
+static const char *read_minus_infinity(const char *text)
+{
+    bool escaped;
+    if (*text != '"')
+        return NULL;
+    const char *end = json_string_end(text + 1, &escaped);
+    if (end == NULL || !json_string_is(text + 1, (size_t)(end - text - 1), escaped, "-Infinity"))
+        return NULL;
+    return end + 1;
+}
+
 /* What stands in place of a number: -inf in one of its two spellings, or an error with its reason. */
 static int read_word(struct reader *reader, float *value)
 {
-    static const char minus_infinity[] = "\"-Infinity\"";
-    if (strncmp(reader->next, "null", 4) == 0) {
-        reader->next += 4;
-    } else if (strncmp(reader->next, minus_infinity, sizeof minus_infinity - 1) == 0) {
-        reader->next += sizeof minus_infinity - 1;
-    } else {
-        const char c = *reader->next;
-        if (c == '"' || c == '{' || strncmp(reader->next, "true", 4) == 0 ||
-            strncmp(reader->next, "false", 5) == 0)
-            return fail(reader, reader->depth, API_WRONG_TYPE, "must be a number, null or \"-Infinity\"");
-        return fail(reader, reader->depth, API_MALFORMED_JSON, "expected a number");
+    const char *text = reader->next,
+               *end = strncmp(text, "null", 4) == 0 ? text + 4 : read_minus_infinity(text);
+    if (end != NULL) {
+        reader->next = end;
+        *value = -INFINITY;
+        return 0;
     }
-    *value = -INFINITY;
-    return 0;
+    if (*text == '"' || *text == '{' || strncmp(text, "true", 4) == 0 || strncmp(text, "false", 5) == 0)
+        return fail(reader, reader->depth, API_WRONG_TYPE, "must be a number, null or \"-Infinity\"");
+    return fail(reader, reader->depth, API_MALFORMED_JSON, "expected a number");
 }
 
 static int read_number(struct reader *reader)

@@ -3,6 +3,7 @@
  * astray, but every byte that it passes over, jansson sees, and an array is replaced by another whole value,
  * so that the text is JSON with the array if and only if it is without. */
 #include "json_envelope.h"
+#include "json_string.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +24,6 @@ static const char *skip_space(const char *next)
     return next;
 }
 
-/* The closing quotation mark of the string whose content begins at `next`, or NULL. */
-static const char *find_quote(const char *next, bool *escaped)
-{
-    *escaped = false;
-    for (;;) {
-        next += strcspn(next, "\"\\");
-        if (*next == '"')
-            return next;
-        if (*next == '\0' || next[1] == '\0')
-            return NULL;
-        *escaped = true;
-        next += 2;
-    }
-}
-
 /* The byte behind a value, or NULL: brackets are counted, strings are passed over whole. */
 static const char *skip_value(const char *next)
 {
@@ -48,7 +34,7 @@ static const char *skip_value(const char *next)
         case '\0':
             return NULL;
         case '"':
-            next = find_quote(next + 1, &escaped);
+            next = json_string_end(next + 1, &escaped);
             if (next == NULL)
                 return NULL;
             break;
@@ -79,7 +65,7 @@ static bool read_member(const char *next, struct member *member)
     if (*next != '"')
         return false;
     member->key = next + 1;
-    next = find_quote(member->key, &member->key_escaped);
+    next = json_string_end(member->key, &member->key_escaped);
     if (next == NULL)
         return false;
     member->key_length = (size_t)(next - member->key);
@@ -90,23 +76,9 @@ static bool read_member(const char *next, struct member *member)
     return true;
 }
 
-/* The key as jansson reads it, to be freed; NULL if it is no JSON string. */
-static char *member_name(const struct member *member)
-{
-    json_t *string = json_loadb(member->key - 1, member->key_length + 2, JSON_DECODE_ANY, NULL);
-    char *name = json_is_string(string) ? strdup(json_string_value(string)) : NULL;
-    json_decref(string);
-    return name;
-}
-
 static bool member_is(const struct member *member, const char *name)
 {
-    if (!member->key_escaped)
-        return strlen(name) == member->key_length && memcmp(name, member->key, member->key_length) == 0;
-    char *decoded = member_name(member);
-    bool same = decoded != NULL && strcmp(decoded, name) == 0;
-    free(decoded);
-    return same;
+    return json_string_is(member->key, member->key_length, member->key_escaped, name);
 }
 
 /* The first byte behind the '{', or NULL where the text is no object. */
@@ -247,7 +219,9 @@ static void member_pointer(const struct json_text *text, size_t offset, char *po
 {
     struct member member;
     pointer[0] = '\0';
-    char *name = find_member(text, text->body + offset, &member) ? member_name(&member) : NULL;
+    char *name = find_member(text, text->body + offset, &member)
+                     ? json_string_decode(member.key, member.key_length)
+                     : NULL;
     if (name != NULL)
         json_pointer_write(pointer, size, name);
     free(name);
@@ -316,12 +290,14 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
         return -1;
     }
     json_error_t error;
-    *envelope = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
-                                   &error);
-    if (*envelope == NULL)
+    json_t *root = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
+                                      &error);
+    if (root == NULL)
         return fail_as_jansson(&rest, &error, problem);
-    if (json_is_object(*envelope))
+    if (json_is_object(root)) {
+        *envelope = root;
         return 0;
-    json_decref(*envelope);
+    }
+    json_decref(root);
     return api_fail(problem, API_WRONG_TYPE, "", API_NO_OFFSET, "the body must be a JSON object");
 }

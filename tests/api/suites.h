@@ -1,0 +1,11 @@
+#ifndef TESTS_API_SUITES_H
+#define TESTS_API_SUITES_H
+
+#include <check.h>
+
+Suite *test_api_number_suite(void);
+Suite *test_api_json_suite(void);
+Suite *test_api_calls_suite(void);
+Suite *test_api_contract_suite(void);
+
+#endif

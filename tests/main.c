@@ -1,0 +1,22 @@
+/* Runs all suites; CK_RUN_SUITE and CK_RUN_CASE choose some. Ends in Check's own summary. */
+#include "api/suites.h"
+
+#include <stdlib.h>
+
+static Suite *(*const suites[])(void) = {
+    test_api_number_suite,
+    test_api_json_suite,
+    test_api_calls_suite,
+    test_api_contract_suite,
+};
+
+int main(void)
+{
+    SRunner *runner = srunner_create(NULL);
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+        srunner_add_suite(runner, suites[i]());
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
