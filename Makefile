@@ -127,26 +127,29 @@ $(OUT)/tests/soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(OUT)/
 
 .PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-http clean help
 
+# A second make reads the Makefile anew, when all that is needed is installed.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
 # The tests without installing anything.
 check: $(BINARY) $(OUT)/tests/run
 	$(Q)$(OUT)/tests/run
 
 run: deps
-	$(Q)$(MAKE) --no-print-directory build/gumbeld
+	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)exec build/gumbeld $(ARGS)
 
 test: deps test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) check
+	$(Q)$(SUBMAKE) check
 
 # The same tests on instrumented builds.
 asan: deps test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan check
+	$(Q)$(SUBMAKE) VARIANT=asan check
 tsan: deps test-deps
-	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions $(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan check
+	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions $(SUBMAKE) VARIANT=tsan check
 
 # That server -> api -> core holds in sources and objects.
 check-layers: deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld
+	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/check-layers build/release
 
 lint: lint-deps
@@ -155,7 +158,7 @@ lint: lint-deps
 
 # 1,000 connections, mixed requests, clients that die: every answer is checked.
 soak: deps test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld build/release/tests/soak
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/soak
 	$(Q)build/release/tests/soak
 
 # The container image, built and run without a Docker engine. Needs root.
@@ -170,8 +173,8 @@ bare-test: image-deps
 # Against FastAPI + uvicorn + torch, in the same run.
 bench: bench-http
 bench-http: deps bench-deps build/venv-bench/installed
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) build/gumbeld
-	$(Q)tests/bench/http/bench
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/bench/http/bench $(BENCH_HTTP_FLAGS)
 
 build/venv-bench/installed: tests/bench/http/requirements.txt
 	$(Q)python3 -m venv build/venv-bench
@@ -191,7 +194,7 @@ DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev perl lib
 TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
-BENCH_DEPS := wrk python3 util-linux
+BENCH_DEPS := wrk python3 python3-venv util-linux
 
 SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base)
 JOBS    := $(shell nproc)

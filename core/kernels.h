@@ -1,0 +1,20 @@
+/* The kernels of one instruction set. kernels.c is compiled once for each, and each object exports one table. */
+#ifndef CORE_KERNELS_H
+#define CORE_KERNELS_H
+
+#include "core.h"
+
+/* As the functions of the same names in core.h, but in the floating-point environment that core.c sets. */
+struct core_kernels {
+    int (*softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
+    int (*log_softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
+    int (*gumbel_softmax)(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
+                          size_t *invalid_row);
+    void (*noise_words)(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row,
+                        uint32_t draw, uint32_t tag);
+    void (*exponential)(const uint32_t *words, float *exponential, size_t count);
+};
+
+extern const struct core_kernels core_kernels_sse2, core_kernels_avx2, core_kernels_avx512, core_kernels_neon;
+
+#endif
