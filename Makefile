@@ -31,7 +31,7 @@ KERNEL_SOURCES := $(wildcard core/kernels*.c)
 CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
-TEST_SOURCES   := $(wildcard tests/*.c tests/api/*.c)
+TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c)
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \

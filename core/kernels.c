@@ -51,7 +51,7 @@ static int invalid(size_t row, size_t *invalid_row)
     return CORE_INVALID_ROW;
 }
 
-static int long_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
+INLINE int long_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                         bool logarithm)
 {
     size_t classes = call->classes;
@@ -104,51 +104,63 @@ struct group_scale {
     bool any_sharp;
 };
 
-static struct group_scale group_scale(const struct core_per_row *temperature, bool hard, size_t row, size_t count)
+/* Of rows row .. row + count - 1; the lanes after them do as the first. */
+INLINE void group_scale(struct group_scale *g, const struct core_per_row *temperature, bool hard, size_t row,
+                        size_t count)
 {
-    struct group_scale g = {.any_sharp = false};
+    float scale[LANES];
+    int32_t sharp[LANES];
+    g->any_sharp = false;
     for (size_t lane = 0; lane < LANES; lane++) {
         float t = parameter(temperature, row + (lane < count ? lane : 0));
-        bool sharp = hard || t == 0.0f;
-        g.scale[lane / VEC_LANES][lane % VEC_LANES] = inverse(t);
-        g.sharp[lane / VEC_LANES][lane % VEC_LANES] = sharp ? -1 : 0;
-        g.any_sharp |= sharp;
+        scale[lane] = inverse(t);
+        sharp[lane] = hard || t == 0.0f ? -1 : 0;
+        g->any_sharp |= sharp[lane] != 0;
     }
-    return g;
+    FOR_VECS (q) {
+        g->scale[q] = vec_load(scale + q * VEC_LANES);
+        g->sharp[q] = vec_load_ints(sharp + q * VEC_LANES);
+    }
 }
 
-static struct group_source group_source(const struct core_noise *noise, size_t row, size_t count)
+INLINE void group_source(struct group_source *g, const struct core_noise *noise, size_t row, size_t count)
 {
-    struct group_source g = {.draw = noise->draw};
+    bool own = noise->stride != 0; /* a seed of its own for each row */
+    g->draw = noise->draw;
     for (size_t lane = 0; lane < LANES; lane++) {
-        struct noise_source source = source_of_row(noise, row + (lane < count ? lane : 0));
-        g.key[0][lane] = (uint32_t)source.seed;
-        g.key[1][lane] = source.seed >> 32;
-        g.row[lane] = source.row;
+        g->key[0][lane] = (uint32_t)noise->seed[0];
+        g->key[1][lane] = noise->seed[0] >> 32;
+        g->row[lane] = (uint32_t)(noise->row_offset + (own ? 0 : row + lane));
     }
-    return g;
+    for (size_t lane = 0; own && lane < count; lane++) {
+        g->key[0][lane] = (uint32_t)noise->seed[row + lane];
+        g->key[1][lane] = noise->seed[row + lane] >> 32;
+    }
 }
 
-static int short_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
+INLINE int short_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                          bool logarithm)
 {
     size_t classes = call->classes, end = first + count;
+    struct group_scale scale = {.any_sharp = false};
     for (size_t r = first; r < end; r += LANES) {
         group_columns columns __attribute__((aligned(64)));
         vfloat max[VECS];
+        vint valid[VECS];
         size_t rows = end - r < LANES ? end - r : LANES;
         group_load(columns, call->logits + r * classes, rows, classes);
-        group_max(columns, classes, max);
-        size_t bad = group_first_invalid(columns, classes, max);
+        group_max(columns, classes, max, valid);
+        size_t bad = group_first_invalid(valid);
         if (bad < LANES)
             return invalid(r + bad, invalid_row);
-        struct group_scale g = group_scale(&call->temperature, false, r, rows);
-        if (g.any_sharp)
-            group_sharpen(columns, classes, max, g.sharp);
+        if (r == first || call->temperature.stride != 0)
+            group_scale(&scale, &call->temperature, false, r, rows);
+        if (scale.any_sharp)
+            group_sharpen(columns, classes, max, scale.sharp);
         if (logarithm)
-            group_log_softmax(columns, classes, max, g.scale);
+            group_log_softmax(columns, classes, max, scale.scale);
         else
-            group_softmax(columns, classes, max, g.scale);
+            group_softmax(columns, classes, max, scale.scale);
         group_store(call->result + r * classes, columns, rows, classes);
     }
     return CORE_OK;
@@ -158,21 +170,25 @@ static int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, siz
                                 size_t *invalid_row)
 {
     size_t classes = call->classes, end = first + count;
+    struct group_scale scale = {.any_sharp = false};
     for (size_t r = first; r < end; r += LANES) {
         group_columns columns __attribute__((aligned(64)));
         vfloat max[VECS];
+        vint valid[VECS];
+        struct group_source source;
         size_t rows = end - r < LANES ? end - r : LANES;
         group_load(columns, call->logits + r * classes, rows, classes);
-        group_max(columns, classes, max);
-        size_t bad = group_first_invalid(columns, classes, max);
+        group_max(columns, classes, max, valid);
+        size_t bad = group_first_invalid(valid);
         if (bad < LANES)
             return invalid(r + bad, invalid_row);
-        struct group_scale g = group_scale(&call->tau, call->hard, r, rows);
-        struct group_source source = group_source(&call->noise, r, rows);
+        group_source(&source, &call->noise, r, rows);
         group_perturb(columns, classes, max, &source);
-        if (g.any_sharp)
-            group_sharpen(columns, classes, max, g.sharp);
-        group_softmax(columns, classes, max, g.scale);
+        if (r == first || call->tau.stride != 0)
+            group_scale(&scale, &call->tau, call->hard, r, rows);
+        if (scale.any_sharp)
+            group_sharpen(columns, classes, max, scale.sharp);
+        group_softmax(columns, classes, max, scale.scale);
         group_store(call->samples + r * classes, columns, rows, classes);
     }
     return CORE_OK;

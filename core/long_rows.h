@@ -23,11 +23,28 @@ struct long_row {
     float *out;
     size_t classes;
     size_t whole;      /* columns in whole groups */
-    size_t tail_count; /* LANES, or 0 if there is no tail */
+    size_t tail_count; /* LANES, or 0 if there are no others */
     float tail[LANES] __attribute__((aligned(64)));
 };
 
-/* memcpy of fewer than 16 floats, without the call. */
+INLINE void long_row_open(struct long_row *row, const float *in, float *out, size_t classes)
+{
+    static const int32_t lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    size_t rest = classes % LANES;
+    row->in = in;
+    row->out = out;
+    row->classes = classes;
+    row->whole = classes - rest;
+    row->tail_count = rest > 0 ? LANES : 0;
+    FOR_VECS (q) {
+        vint mask = vec_load_ints(lane + q * VEC_LANES) < (int32_t)rest;
+        vec_store(row->tail + q * VEC_LANES,
+                  vec_load_masked(in + row->whole + q * VEC_LANES, mask, vec_splat(-__builtin_inff())));
+    }
+}
+
+/* memcpy of fewer than 16 floats, without the call. (A masked vector store is no better: what is loaded next from
+ * the lanes that it leaves alone, the next row, waits for it.) */
 INLINE void copy_few(float *to, const float *from, size_t count)
 {
     for (size_t part = 8; part > 0; part /= 2)
@@ -38,82 +55,63 @@ INLINE void copy_few(float *to, const float *from, size_t count)
         }
 }
 
-INLINE void long_row_open(struct long_row *row, const float *in, float *out, size_t classes)
-{
-    row->in = in;
-    row->out = out;
-    row->classes = classes;
-    row->whole = classes - classes % LANES;
-    row->tail_count = row->whole < classes ? LANES : 0;
-    FOR_VECS (q)
-        vec_store(row->tail + q * VEC_LANES, vec_splat(-__builtin_inff()));
-    copy_few(row->tail, in + row->whole, classes % LANES);
-}
-
-/* Completes the result: the passes have written the whole groups to `out`, the others to `tail`. */
+/* Completes the result: the passes have written the whole groups to `out`, the other columns to `tail`. */
 INLINE void long_row_close(const struct long_row *row)
 {
     copy_few(row->out + row->whole, row->tail, row->classes % LANES);
 }
 
-/* A running maximum, and whether all was below +inf and no NaN. */
+/* A running maximum, and whether all values were less than +inf, and none NaN. */
 struct extremes {
-    vfloat max[VECS];
-    vint valid[VECS];
+    vfloat max;
+    vint valid;
 };
 
-INLINE void extremes_of(struct extremes *all, const float *x, size_t count)
+INLINE void extremes_add(struct extremes *e, vfloat x)
 {
-    struct extremes e[4]; /* independent of each other, for the latency of a maximum */
-    for (int i = 0; i < 4; i++)
-        e[i] = *all;
-    size_t j = 0;
-    for (; j + 4 * LANES <= count; j += 4 * LANES)
-        for (int i = 0; i < 4; i++)
-            FOR_VECS (q) {
-                vfloat v = vec_load(x + j + i * LANES + q * VEC_LANES);
-                e[i].max[q] = vec_max(v, e[i].max[q]);
-                e[i].valid[q] &= v <= FLT_MAX;
-            }
-    for (; j < count; j += LANES)
-        FOR_VECS (q) {
-            vfloat v = vec_load(x + j + q * VEC_LANES);
-            e[0].max[q] = vec_max(v, e[0].max[q]);
-            e[0].valid[q] &= v <= FLT_MAX;
-        }
-    FOR_VECS (q) {
-        all->max[q] = vec_max(vec_max(e[0].max[q], e[1].max[q]), vec_max(e[2].max[q], e[3].max[q]));
-        all->valid[q] = (e[0].valid[q] & e[1].valid[q]) & (e[2].valid[q] & e[3].valid[q]);
-    }
+    e->max = vec_max(x, e->max);
+    e->valid &= x <= FLT_MAX;
 }
 
 /* The row's maximum, +0 for -0; false if the row has no answer. */
 INLINE bool long_row_max(const struct long_row *row, float *max)
 {
-    struct extremes e;
-    FOR_VECS (q) {
-        e.max[q] = vec_splat(-__builtin_inff());
-        e.valid[q] = vec_splat_int(-1);
-    }
-    extremes_of(&e, row->in, row->whole);
-    extremes_of(&e, row->tail, row->tail_count);
-    bool valid = true;
+    struct extremes e[4]; /* independent of each other, for the latency of a maximum */
+    for (int i = 0; i < 4; i++)
+        e[i] = (struct extremes){vec_splat(-__builtin_inff()), vec_splat_int(-1)};
+    size_t j = 0;
+    for (; j + 4 * VEC_LANES <= row->whole; j += 4 * VEC_LANES)
+        for (int i = 0; i < 4; i++)
+            extremes_add(&e[i], vec_load(row->in + j + i * VEC_LANES));
+    for (; j < row->whole; j += VEC_LANES)
+        extremes_add(&e[0], vec_load(row->in + j));
     FOR_VECS (q)
-        valid &= !vec_any(e.valid[q] == 0);
-    *max = lanes_max(e.max);
-    return valid && *max >= -FLT_MAX;
+        extremes_add(&e[q], vec_load(row->tail + q * VEC_LANES));
+    *max = vec_max_lane(vec_max(vec_max(e[0].max, e[1].max), vec_max(e[2].max, e[3].max)));
+    return !vec_any((e[0].valid & e[1].valid & e[2].valid & e[3].valid) == 0) && *max >= -FLT_MAX;
+}
+
+/* Of several groups at a time: one alone would wait for each of its steps. */
+INLINE void exp_groups(const float *x, float *y, int groups, float max, float scale, vfloat sums[VECS])
+{
+    vfloat e[2 * VECS];
+    for (int i = 0; i < groups * VECS; i++)
+        e[i] = vec_exp((vec_load(x + i * VEC_LANES) - max) * scale);
+    for (int i = 0; i < groups * VECS; i++) {
+        if (y != NULL)
+            vec_store(y + i * VEC_LANES, e[i]);
+        sums[i % VECS] += e[i];
+    }
 }
 
 /* Adds exp((x - max) * scale) to the sums, and writes it to y unless that is NULL. */
 INLINE void exp_step(const float *x, float *y, size_t count, float max, float scale, vfloat sums[VECS])
 {
-    for (size_t j = 0; j < count; j += LANES)
-        FOR_VECS (q) {
-            vfloat e = vec_exp((vec_load(x + j + q * VEC_LANES) - max) * scale);
-            if (y != NULL)
-                vec_store(y + j + q * VEC_LANES, e);
-            sums[q] += e;
-        }
+    size_t j = 0;
+    for (; j + 2 * LANES <= count; j += 2 * LANES)
+        exp_groups(x + j, y != NULL ? y + j : NULL, 2, max, scale, sums);
+    for (; j < count; j += LANES)
+        exp_groups(x + j, y != NULL ? y + j : NULL, 1, max, scale, sums);
 }
 
 /* sum of exp((x - max) * scale) over x = from .. and the tail; `keep` writes each term to `out` and the tail. */
@@ -191,7 +189,9 @@ INLINE float long_row_perturb(struct long_row *row, float max, const struct nois
         if (left < NOISE_CHUNK)
             perturb_step(row->tail, row->tail, row->tail_count, max, noise + count, maxima);
     }
-    return lanes_max(maxima);
+    for (int q = 1; q < VECS; q++)
+        maxima[0] = vec_max(maxima[q], maxima[0]);
+    return vec_max_lane(maxima[0]);
 }
 
 /* The first column of x = from .. and the tail where x is `value`, which occurs. */

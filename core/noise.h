@@ -23,16 +23,41 @@ INLINE vfloat vec_exponential(vuint u)
     return -vec_log_of(x);
 }
 
+/* Of several vectors at a time: one alone would wait for each of its steps. */
+INLINE void exponential_vectors(const uint32_t *words, float *to, int vectors)
+{
+    vfloat e[4];
+    for (int i = 0; i < vectors; i++)
+        e[i] = vec_exponential(vec_load_words(words + i * VEC_LANES));
+    for (int i = 0; i < vectors; i++)
+        vec_store(to + i * VEC_LANES, e[i]);
+}
+
 INLINE void exponentials(const uint32_t *words, float *to, size_t count) /* a multiple of LANES */
 {
-    for (size_t i = 0; i < count; i += VEC_LANES)
-        vec_store(to + i, vec_exponential(vec_load_words(words + i)));
+    size_t i = 0;
+    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
+        exponential_vectors(words + i, to + i, 4);
+    for (; i < count; i += VEC_LANES)
+        exponential_vectors(words + i, to + i, 1);
+}
+
+INLINE void logarithm_vectors(const float *from, float *to, int vectors)
+{
+    vfloat e[4];
+    for (int i = 0; i < vectors; i++)
+        e[i] = vec_log(vec_load(from + i * VEC_LANES));
+    for (int i = 0; i < vectors; i++)
+        vec_store(to + i * VEC_LANES, e[i]);
 }
 
 INLINE void logarithms(const float *from, float *to, size_t count) /* a multiple of LANES */
 {
-    for (size_t i = 0; i < count; i += VEC_LANES)
-        vec_store(to + i, vec_log(vec_load(from + i)));
+    size_t i = 0;
+    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
+        logarithm_vectors(from + i, to + i, 4);
+    for (; i < count; i += VEC_LANES)
+        logarithm_vectors(from + i, to + i, 1);
 }
 
 /* Everything that the noise of one row depends on, but the class. */

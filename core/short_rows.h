@@ -68,29 +68,29 @@ INLINE void group_store(float *rows, group_columns columns, size_t count, size_t
             rows[r * classes + j] = columns[j][r];
 }
 
-/* The maximum of each lane, +0 for -0. */
-INLINE void group_max(group_columns columns, size_t classes, vfloat max[VECS])
+/* The maximum of each lane, +0 for -0, and which lanes have an answer: no NaN or +inf, not only -inf. */
+INLINE void group_max(group_columns columns, size_t classes, vfloat max[VECS], vint valid[VECS])
 {
     FOR_VECS (q) {
         vfloat m = vec_splat(-__builtin_inff());
-        for (size_t j = 0; j < classes; j++)
-            m = vec_max(vec_load(columns[j] + q * VEC_LANES), m);
+        vint below_inf = vec_splat_int(-1);
+        for (size_t j = 0; j < classes; j++) {
+            vfloat x = vec_load(columns[j] + q * VEC_LANES);
+            m = vec_max(x, m);
+            below_inf &= x <= FLT_MAX;
+        }
         max[q] = m + 0.0f;
+        valid[q] = below_inf & (m >= -FLT_MAX);
     }
 }
 
-/* The first lane whose row has no answer (NaN, +inf, or a maximum of -inf), or LANES. */
-INLINE size_t group_first_invalid(group_columns columns, size_t classes, const vfloat max[VECS])
+/* The first lane that is not valid, or LANES. */
+INLINE size_t group_first_invalid(const vint valid[VECS])
 {
-    vint valid[VECS];
-    bool all_valid = true;
-    FOR_VECS (q) {
-        valid[q] = max[q] >= -FLT_MAX;
-        for (size_t j = 0; j < classes; j++)
-            valid[q] &= vec_load(columns[j] + q * VEC_LANES) <= FLT_MAX;
-        all_valid &= !vec_any(valid[q] == 0);
-    }
-    if (all_valid)
+    vint invalid = vec_splat_int(0);
+    FOR_VECS (q)
+        invalid |= valid[q] == 0;
+    if (!vec_any(invalid))
         return LANES;
     size_t lane = 0;
     while (valid[lane / VEC_LANES][lane % VEC_LANES] != 0)
@@ -205,7 +205,7 @@ INLINE void group_words(uint32_t words[SHORT_CLASSES][LANES], size_t classes, co
     }
 }
 
-/* columns = z = (columns - max) - log E, and max becomes the maximum of z. */
+/* columns = z = (columns - max) - log E, and max becomes the maximum of z. The columns are valid. */
 INLINE void group_perturb(group_columns columns, size_t classes, vfloat max[VECS], const struct group_source *source)
 {
     uint32_t words[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
@@ -218,7 +218,8 @@ INLINE void group_perturb(group_columns columns, size_t classes, vfloat max[VECS
             float *at = columns[j] + q * VEC_LANES;
             vec_store(at, (vec_load(at) - max[q]) - vec_load(noise[j] + q * VEC_LANES));
         }
-    group_max(columns, classes, max);
+    vint valid[VECS];
+    group_max(columns, classes, max, valid);
 }
 
 #endif

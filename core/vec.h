@@ -67,6 +67,11 @@ INLINE void vec_store_words(uint32_t *to, vuint v)
     *(vuint_memory *)to = (vuint_memory)v;
 }
 
+INLINE vint vec_load_ints(const int32_t *from)
+{
+    return (vint) * (const vuint_memory *)from;
+}
+
 INLINE vwide vec_load_wide(const uint64_t *from)
 {
     return (vwide) * (const vwide_memory *)from;
@@ -112,6 +117,21 @@ INLINE vfloat vec_max(vfloat a, vfloat b)
     return (vfloat)_mm_max_ps((__m128)a, (__m128)b);
 #else
     return (vfloat)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#endif
+}
+
+/* The floats where the mask is set, `otherwise` elsewhere. Memory where it is not set is not touched. */
+INLINE vfloat vec_load_masked(const float *from, vint mask, vfloat otherwise)
+{
+#if VEC_LANES == 16
+    return (vfloat)_mm512_mask_loadu_ps((__m512)otherwise, _mm512_movepi32_mask((__m512i)mask), from);
+#elif VEC_LANES == 8
+    return vec_select(mask, (vfloat)_mm256_maskload_ps(from, (__m256i)mask), otherwise);
+#else
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        if (mask[lane])
+            otherwise[lane] = from[lane];
+    return otherwise;
 #endif
 }
 
@@ -161,28 +181,43 @@ INLINE vfloat vec_fma(vfloat a, vfloat b, vfloat c)
 #endif
 }
 
+typedef float vfour __attribute__((vector_size(16)));
+typedef int32_t vint_four __attribute__((vector_size(16)));
+
+INLINE vfour four_load(const float *from)
+{
+    vfour v;
+    memcpy(&v, from, sizeof(v));
+    return v;
+}
+
 /* The sum of 16 lanes in the one order that all targets share: +8, +4, +2, +1. */
 INLINE float lanes_sum(const vfloat lanes[VECS])
 {
-    float d[LANES];
+    float d[LANES] __attribute__((aligned(64)));
     FOR_VECS (q)
         vec_store(d + q * VEC_LANES, lanes[q]);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            d[i] += d[i + half];
-    return d[0];
+    vfour s = (four_load(d) + four_load(d + 8)) + (four_load(d + 4) + four_load(d + 12));
+    return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
-/* The maximum of 16 lanes without NaN; zeros come out as +0. */
-INLINE float lanes_max(const vfloat lanes[VECS])
+INLINE vfour four_max(vfour a, vfour b)
 {
-    float d[LANES];
-    FOR_VECS (q)
-        vec_store(d + q * VEC_LANES, lanes[q]);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            d[i] = d[i] > d[i + half] ? d[i] : d[i + half];
-    return d[0] + 0.0f;
+    vint_four greater = a > b;
+    return (vfour)(((vint_four)a & greater) | ((vint_four)b & ~greater));
+}
+
+/* The greatest lane; no NaN. Zeros of either sign come out as +0. No branches: they would be unpredictable. */
+INLINE float vec_max_lane(vfloat v)
+{
+    float d[VEC_LANES] __attribute__((aligned(64)));
+    vec_store(d, v);
+    vfour m = four_load(d);
+    for (int i = 4; i < VEC_LANES; i += 4)
+        m = four_max(m, four_load(d + i));
+    m = four_max(m, __builtin_shufflevector(m, m, 2, 3, 0, 1));
+    m = four_max(m, __builtin_shufflevector(m, m, 1, 0, 3, 2));
+    return m[0] + 0.0f;
 }
 
 #endif

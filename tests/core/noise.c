@@ -1,0 +1,235 @@
+/* Philox words against the published vectors and a scalar reference; exponentials against the formula. */
+#include "reference.h"
+#include "suites.h"
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The philox4x32 10 lines of kat_vectors in Random123 (D. E. Shaw Research). */
+static const struct {
+    uint32_t counter[4], key[2], words[4];
+} known_answers[] = {
+    {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+    {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+     {0xffffffff, 0xffffffff},
+     {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+     {0xa4093822, 0x299f31d0},
+     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+};
+
+START_TEST(test_known_answers)
+{
+    select_isa(_i);
+    for (size_t i = 0; i < sizeof(known_answers) / sizeof(known_answers[0]); i++) {
+        const uint32_t *counter = known_answers[i].counter, *key = known_answers[i].key;
+        uint32_t words[4];
+        core_noise_words(words, 4 * (uint64_t)counter[0], 4, key[0] | (uint64_t)key[1] << 32, counter[1], counter[2],
+                         counter[3]);
+        ck_assert_mem_eq(words, known_answers[i].words, sizeof(words));
+        reference_philox(counter, key, words);
+        ck_assert_mem_eq(words, known_answers[i].words, sizeof(words));
+    }
+}
+END_TEST
+
+struct position {
+    uint64_t first_word, seed;
+    uint32_t row, draw, tag;
+};
+
+static uint32_t reference_word(const struct position *at, uint64_t j)
+{
+    const uint32_t counter[4] = {(uint32_t)(j / 4), at->row, at->draw, at->tag};
+    const uint32_t key[2] = {(uint32_t)at->seed, (uint32_t)(at->seed >> 32)};
+    uint32_t words[4];
+    reference_philox(counter, key, words);
+    return words[j % 4];
+}
+
+static void check_words(const struct position *at, size_t count)
+{
+    enum { GUARD = 0x5eed };
+    uint32_t *words = malloc((count + 1) * sizeof(words[0]));
+    ck_assert_ptr_nonnull(words);
+    words[count] = GUARD;
+    core_noise_words(words, at->first_word, count, at->seed, at->row, at->draw, at->tag);
+    for (size_t i = 0; i < count; i++)
+        if (words[i] != reference_word(at, at->first_word + i))
+            ck_abort_msg("word %zu of %zu is wrong", i, count);
+    ck_assert_uint_eq(words[count], GUARD);
+    free(words);
+}
+
+START_TEST(test_words_of_any_count)
+{
+    select_isa(_i);
+    for (size_t count = 0; count <= 200; count++) {
+        struct position at = {4 * (uint64_t)count, 0x123456789abcdef + count, (uint32_t)count, 7, 3};
+        check_words(&at, count);
+    }
+}
+END_TEST
+
+START_TEST(test_words_anywhere)
+{
+    select_isa(_i);
+    struct inputs inputs = {1};
+    for (int i = 0; i < 300; i++) {
+        struct position at = {inputs_next(&inputs) >> 30 << 2, inputs_next(&inputs), (uint32_t)inputs_next(&inputs),
+                              (uint32_t)inputs_next(&inputs), (uint32_t)inputs_next(&inputs)};
+        check_words(&at, 1 + inputs_below(&inputs, 70));
+    }
+}
+END_TEST
+
+/* The block's number is a word of the counter: it goes round at 2^32, in the middle of a vector too. */
+START_TEST(test_words_around_the_last_block)
+{
+    select_isa(_i);
+    for (uint64_t block = 0xfffffff0; block < 0x100000010; block++) {
+        struct position at = {4 * block, 99, 1, 2, 0};
+        check_words(&at, 64);
+    }
+}
+END_TEST
+
+/* A long run is the same words as its parts. */
+START_TEST(test_runs)
+{
+    enum { COUNT = 10007 };
+    uint32_t *whole = malloc(COUNT * sizeof(whole[0])), part[64];
+    ck_assert_ptr_nonnull(whole);
+    select_isa(_i);
+    core_noise_words(whole, 400, COUNT, 5, 6, 7, 8);
+    struct inputs inputs = {2};
+    for (int i = 0; i < 2000; i++) {
+        size_t at = 4 * inputs_below(&inputs, (COUNT - 64) / 4), count = inputs_below(&inputs, 65);
+        core_noise_words(part, 400 + at, count, 5, 6, 7, 8);
+        ck_assert_mem_eq(part, whole + at, count * sizeof(part[0]));
+    }
+    free(whole);
+}
+END_TEST
+
+static double ulps(float got, double expected)
+{
+    int exponent;
+    frexp(expected, &exponent);
+    return fabs(got - expected) / ldexp(1, exponent - 24);
+}
+
+static void check_exponential(const uint32_t *words, size_t count)
+{
+    float *e = floats(count);
+    core_exponential(words, e, count);
+    for (size_t i = 0; i < count; i++) {
+        double expected = reference_exponential(words[i]);
+        if (!(ulps(e[i], expected) < 3.3))
+            ck_abort_msg("word %08x: %a, not %a", words[i], e[i], expected);
+    }
+    free(e);
+}
+
+START_TEST(test_exponential_ends)
+{
+    static const uint32_t words[] = {0,          1,          2,          0xff,       0x7fffff,   0xffffff,
+                                     0x1000001,  0x55555554, 0x55555555, 0x55555556, 0x7ffffffe, 0x7fffffff,
+                                     0x80000000, 0x80000001, 0xaaaaaaaa, 0xaaaaaaab, 0xfeffffff, 0xff000000,
+                                     0xfffffffd, 0xfffffffe, 0xffffffff};
+    select_isa(_i);
+    check_exponential(words, sizeof(words) / sizeof(words[0]));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        check_exponential(&words[i], 1);
+
+    static const uint32_t ends[] = {0, 0xffffffff};
+    float e[2];
+    core_exponential(ends, e, 2);
+    ck_assert(e[0] == 0x1p-33f);
+    ck_assert(e[1] == (float)(33 * log(2)));
+}
+END_TEST
+
+START_TEST(test_exponential_of_many_words)
+{
+    enum { COUNT = 300003 };
+    uint32_t *words = malloc(COUNT * sizeof(words[0]));
+    ck_assert_ptr_nonnull(words);
+    select_isa(_i);
+    struct inputs inputs = {3};
+    for (size_t i = 0; i < COUNT; i++)
+        words[i] = (uint32_t)(inputs_next(&inputs) >> inputs_below(&inputs, 32)) ^ (i % 2 ? 0 : 0xffffffff);
+    check_exponential(words, COUNT);
+    free(words);
+}
+END_TEST
+
+START_TEST(test_exponential_never_decreases)
+{
+    enum { RUN = 4096 };
+    static const uint32_t starts[] = {0, 0xffffff, 0x55555000, 0x7ffff800, 0xaaaaa000, 0xff000000 - RUN / 2, 0xfffff000};
+    uint32_t words[RUN];
+    float e[RUN];
+    select_isa(_i);
+    for (size_t s = 0; s < sizeof(starts) / sizeof(starts[0]); s++) {
+        for (uint32_t i = 0; i < RUN; i++)
+            words[i] = starts[s] + i;
+        core_exponential(words, e, RUN);
+        for (size_t i = 1; i < RUN; i++)
+            if (!(e[i - 1] <= e[i]))
+                ck_abort_msg("E(%08x) = %a > E(%08x) = %a", words[i - 1], e[i - 1], words[i], e[i]);
+    }
+}
+END_TEST
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Kolmogorov and Smirnov's test of the noise of one row: p > 1e-3. */
+START_TEST(test_exponential_distribution)
+{
+    enum { COUNT = 200000 };
+    uint32_t *words = malloc(COUNT * sizeof(words[0]));
+    float *e = floats(COUNT);
+    ck_assert_ptr_nonnull(words);
+    select_isa(_i);
+    core_noise_words(words, 0, COUNT, 20240229, 3, 1, 0);
+    core_exponential(words, e, COUNT);
+    qsort(e, COUNT, sizeof(e[0]), by_value);
+    double distance = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        double p = -expm1(-(double)e[i]);
+        distance = fmax(distance, fmax(p - (double)i / COUNT, (double)(i + 1) / COUNT - p));
+    }
+    ck_assert_double_lt(distance * sqrt(COUNT), 1.95);
+    free(words);
+    free(e);
+}
+END_TEST
+
+Suite *test_core_noise_suite(void)
+{
+    Suite *suite = suite_create("core noise");
+    TCase *philox = tcase_create("philox");
+    tcase_set_timeout(philox, 60);
+    tcase_add_isa_test(philox, test_known_answers);
+    tcase_add_isa_test(philox, test_words_of_any_count);
+    tcase_add_isa_test(philox, test_words_anywhere);
+    tcase_add_isa_test(philox, test_words_around_the_last_block);
+    tcase_add_isa_test(philox, test_runs);
+    suite_add_tcase(suite, philox);
+
+    TCase *exponential = tcase_create("exponential");
+    tcase_set_timeout(exponential, 60);
+    tcase_add_isa_test(exponential, test_exponential_ends);
+    tcase_add_isa_test(exponential, test_exponential_of_many_words);
+    tcase_add_isa_test(exponential, test_exponential_never_decreases);
+    tcase_add_isa_test(exponential, test_exponential_distribution);
+    suite_add_tcase(suite, exponential);
+    return suite;
+}

@@ -1,0 +1,285 @@
+/* softmax and log_softmax against double precision. */
+#include "reference.h"
+#include "suites.h"
+#include "support.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define UNIT 0x1p-24 /* the relative error of one rounding */
+
+/* Roundings in the longest chain of additions of a sum: lanes of a block, the tree, the blocks. */
+static double sum_roundings(size_t classes)
+{
+    return (double)(classes < 4096 ? classes : 4096) / 16 + 4 + (double)classes / 4096;
+}
+
+/* The temperature that counts: those below 1 / FLT_MAX act as that one. */
+static double effective(float temperature)
+{
+    return fmax(temperature, 1 / (double)FLT_MAX);
+}
+
+static double *doubles_of(const float *x, size_t count)
+{
+    double *d = malloc(count * sizeof(d[0]));
+    ck_assert_ptr_nonnull(d);
+    for (size_t i = 0; i < count; i++)
+        d[i] = x[i];
+    return d;
+}
+
+/* exp's argument a is off by up to 4 |a| roundings; exp, sum, division and product by 8 more. What exp makes 0 is
+ * below 2^-126. */
+static void check_softmax_row(const float *logits, size_t classes, float temperature, const float *got)
+{
+    double *x = doubles_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
+    ck_assert_ptr_nonnull(expected);
+    double t = effective(temperature), max = reference_max(x, classes);
+    reference_softmax(x, classes, t, expected);
+    for (size_t j = 0; j < classes; j++) {
+        double a = fmin((max - x[j]) / t, 1e4);
+        double allowed = expected[j] * UNIT * (4 * a + 8 + sum_roundings(classes)) + 0x1.001p-126;
+        if (!(fabs(got[j] - expected[j]) <= allowed) || is_negative_zero(got[j]))
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, logits[j], got[j], expected[j]);
+        if (logits[j] == -INFINITY && got[j] != 0)
+            ck_abort_msg("K %zu T %g: an impossible class has probability %a", classes, temperature, got[j]);
+    }
+    free(x);
+    free(expected);
+}
+
+static void check_log_softmax_row(const float *logits, size_t classes, float temperature, const float *got)
+{
+    double *x = doubles_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
+    ck_assert_ptr_nonnull(expected);
+    double t = effective(temperature), max = reference_max(x, classes);
+    reference_log_softmax(x, classes, t, expected);
+    for (size_t j = 0; j < classes; j++) {
+        double a = (max - x[j]) / t;
+        double allowed = UNIT * (4 * a + fabs(expected[j]) + 4 + sum_roundings(classes));
+        bool right = fabs(got[j] - expected[j]) <= allowed;
+        if (a > FLT_MAX * (1 - 8 * UNIT)) /* -inf, or by the last rounding not quite */
+            right = got[j] == -INFINITY || (right && a < FLT_MAX * (1 + 8 * UNIT));
+        if (!right || is_negative_zero(got[j]))
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, logits[j], got[j], expected[j]);
+    }
+    free(x);
+    free(expected);
+}
+
+static void check_both(const float *logits, size_t rows, size_t classes, float temperature)
+{
+    float *result = floats(rows * classes);
+    size_t bad = SIZE_MAX;
+    struct core_softmax_call call = {logits, rows, classes, {&temperature, 0}, result};
+    ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
+    for (size_t r = 0; r < rows; r++)
+        check_softmax_row(logits + r * classes, classes, temperature, result + r * classes);
+    ck_assert_int_eq(core_log_softmax(&call, 0, rows, &bad), CORE_OK);
+    for (size_t r = 0; r < rows; r++)
+        check_log_softmax_row(logits + r * classes, classes, temperature, result + r * classes);
+    free(result);
+}
+
+static void check_kind(size_t rows, size_t classes, float temperature, enum logits_kind kind, struct inputs *inputs)
+{
+    float *logits = floats(rows * classes);
+    fill_logits(logits, rows, classes, kind, inputs);
+    check_both(logits, rows, classes, temperature);
+    free(logits);
+}
+
+static const float temperatures[] = {1e-45f, 1e-39f, 1e-6f, 0.03f, 0.7f, 1.0f, 3.0f, 1000.0f, 1e38f, FLT_MAX};
+
+#define TEMPERATURES (sizeof(temperatures) / sizeof(temperatures[0]))
+
+START_TEST(test_every_class_count)
+{
+    struct inputs inputs = {1};
+    select_isa(_i);
+    for (size_t classes = 1; classes <= 130; classes++)
+        for (size_t t = 0; t < TEMPERATURES; t++)
+            check_kind(1 + classes * 7 % 40, classes, temperatures[t], (classes + t) % LOGITS_KINDS, &inputs);
+}
+END_TEST
+
+START_TEST(test_every_row_count)
+{
+    struct inputs inputs = {2};
+    select_isa(_i);
+    for (size_t rows = 1; rows <= 40; rows++)
+        for (int kind = 0; kind < LOGITS_KINDS; kind++) {
+            check_kind(rows, 3 + rows % 11, temperatures[rows % TEMPERATURES], kind, &inputs);
+            check_kind(rows, 60 + rows % 11, temperatures[rows % TEMPERATURES], kind, &inputs);
+        }
+}
+END_TEST
+
+START_TEST(test_large_class_counts)
+{
+    static const size_t counts[] = {1000, 4080, 4095, 4096, 4097, 4111, 4112, 8191, 8192, 8193, 32000, 128256};
+    struct inputs inputs = {3};
+    select_isa(_i);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        check_kind(2, counts[i], 0.7f, LOGITS_NORMAL, &inputs);
+        check_kind(1, counts[i], 3.0f, LOGITS_HOLES, &inputs);
+        check_kind(1, counts[i], 1e37f, LOGITS_HUGE, &inputs);
+    }
+}
+END_TEST
+
+/* Blocks keep the error of a long sum small, far under what the chain of additions allows. */
+START_TEST(test_long_sums)
+{
+    enum { CLASSES = 128256 };
+    float *logits = floats(CLASSES), *result = floats(CLASSES), one = 1;
+    double *expected = malloc(CLASSES * sizeof(expected[0])), worst = 0;
+    size_t bad = SIZE_MAX;
+    ck_assert_ptr_nonnull(expected);
+    select_isa(_i);
+    struct inputs inputs = {4};
+    fill_logits(logits, 1, CLASSES, LOGITS_NORMAL, &inputs);
+    struct core_softmax_call call = {logits, 1, CLASSES, {&one, 0}, result};
+    ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
+    double *x = doubles_of(logits, CLASSES);
+    reference_softmax(x, CLASSES, 1, expected);
+    for (size_t j = 0; j < CLASSES; j++)
+        worst = fmax(worst, fabs(result[j] - expected[j]) / expected[j]);
+    ck_assert_double_lt(worst, 2.5e-6);
+    free(logits);
+    free(result);
+    free(expected);
+    free(x);
+}
+END_TEST
+
+/* Rows [0, x, -inf, ...]: the second probability is exp(x) / (1 + exp(x)) to a few roundings, and +0 where exp(x)
+ * is below 2^-126. */
+static void check_exp(size_t classes, size_t rows)
+{
+    float *logits = floats(rows * classes), *result = floats(rows * classes), one = 1;
+    size_t bad = SIZE_MAX;
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 2; j < classes; j++)
+            logits[r * classes + j] = -INFINITY;
+        logits[r * classes] = 0;
+        logits[r * classes + 1] = (float)(-90.0 * (double)r / (double)rows);
+    }
+    struct core_softmax_call call = {logits, rows, classes, {&one, 0}, result};
+    ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
+    for (size_t r = 0; r < rows; r++) {
+        double x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
+        if (x < -87.33655 ? got != 0 : !(fabs(got - expected) <= 6 * UNIT * expected))
+            ck_abort_msg("K %zu x %a: %a, not %a", classes, x, got, expected);
+    }
+    free(logits);
+    free(result);
+}
+
+START_TEST(test_exp)
+{
+    select_isa(_i);
+    check_exp(2, 100000);
+    check_exp(64, 10000);
+}
+END_TEST
+
+/* Of K equal logits every log-probability is -log K, within an ulp. */
+START_TEST(test_log)
+{
+    select_isa(_i);
+    float half = 0.5f, one = 1;
+    for (size_t classes = 1; classes < 9000; classes = classes < 300 ? classes + 1 : classes * 3 / 2) {
+        float *logits = floats(classes), *result = floats(classes);
+        size_t bad = SIZE_MAX;
+        for (size_t j = 0; j < classes; j++)
+            logits[j] = half;
+        struct core_softmax_call call = {logits, 1, classes, {&one, 0}, result};
+        ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
+        double expected = -log((double)classes);
+        for (size_t j = 0; j < classes; j++)
+            if (!(fabs(result[j] - expected) <= 2 * UNIT * fabs(expected)) || is_negative_zero(result[j]))
+                ck_abort_msg("K %zu: %a, not %a", classes, result[j], expected);
+        free(logits);
+        free(result);
+    }
+}
+END_TEST
+
+/* The only possible class of a row has log-probability +0, not -0, whatever the sign of its zero. */
+START_TEST(test_certain_class)
+{
+    static const float only[] = {-0.0f, 0.0f, 5.0f, -1e30f}, temperatures_here[] = {1e-40f, 0.5f, 1, 1e38f};
+    select_isa(_i);
+    for (size_t classes = 1; classes <= 200; classes++)
+        for (size_t i = 0; i < 16; i++) {
+            float *logits = floats(classes), *result = floats(classes), temperature = temperatures_here[i / 4];
+            size_t bad = SIZE_MAX, at = classes * i / 16;
+            for (size_t j = 0; j < classes; j++)
+                logits[j] = j == at ? only[i % 4] : -INFINITY;
+            struct core_softmax_call call = {logits, 1, classes, {&temperature, 0}, result};
+            ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
+            for (size_t j = 0; j < classes; j++)
+                if (j == at ? result[j] != 0 || signbit(result[j]) : result[j] != -INFINITY)
+                    ck_abort_msg("K %zu, logit %g: %a", classes, logits[j], result[j]);
+            free(logits);
+            free(result);
+        }
+}
+END_TEST
+
+/* Temperature 0: all on the first maximum; zeros of either sign are equal. */
+static void check_limit(size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
+{
+    float *logits = floats(rows * classes), *result = floats(rows * classes), *expected = floats(rows * classes);
+    float zero = 0;
+    size_t bad = SIZE_MAX;
+    fill_logits(logits, rows, classes, kind, inputs);
+    struct core_softmax_call call = {logits, rows, classes, {&zero, 0}, result};
+    for (int logarithm = 0; logarithm < 2; logarithm++) {
+        for (size_t r = 0; r < rows; r++) {
+            double *x = doubles_of(logits + r * classes, classes);
+            for (size_t j = 0; j < classes; j++)
+                expected[r * classes + j] = logarithm ? -INFINITY : 0.0f;
+            expected[r * classes + reference_first_max(x, classes)] = logarithm ? 0.0f : 1.0f;
+            free(x);
+        }
+        ck_assert_int_eq((logarithm ? core_log_softmax : core_softmax)(&call, 0, rows, &bad), CORE_OK);
+        if (!same_bits(result, expected, rows * classes))
+            ck_abort_msg("K %zu, %zu rows, kind %d, logarithm %d", classes, rows, (int)kind, logarithm);
+    }
+    free(logits);
+    free(result);
+    free(expected);
+}
+
+START_TEST(test_temperature_zero)
+{
+    struct inputs inputs = {5};
+    select_isa(_i);
+    for (size_t classes = 1; classes <= 130; classes++)
+        for (int kind = 0; kind < LOGITS_KINDS; kind++)
+            check_limit(1 + (classes + (size_t)kind * 5) % 20, classes, kind, &inputs);
+    check_limit(2, 5000, LOGITS_TINY, &inputs);
+    check_limit(2, 5001, LOGITS_NORMAL, &inputs);
+}
+END_TEST
+
+Suite *test_core_softmax_suite(void)
+{
+    Suite *suite = suite_create("core softmax");
+    TCase *tcase = tcase_create("against double");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_isa_test(tcase, test_every_class_count);
+    tcase_add_isa_test(tcase, test_every_row_count);
+    tcase_add_isa_test(tcase, test_large_class_counts);
+    tcase_add_isa_test(tcase, test_long_sums);
+    tcase_add_isa_test(tcase, test_exp);
+    tcase_add_isa_test(tcase, test_log);
+    tcase_add_isa_test(tcase, test_certain_class);
+    tcase_add_isa_test(tcase, test_temperature_zero);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

@@ -1,0 +1,84 @@
+#include "support.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int first_isa(void)
+{
+    int isa = 0;
+    while (!core_isa_supported((enum core_isa)isa))
+        isa++;
+    return isa;
+}
+
+void select_isa(int isa)
+{
+    ck_assert_int_eq(core_select((enum core_isa)isa), CORE_OK);
+}
+
+uint64_t inputs_next(struct inputs *inputs)
+{
+    uint64_t z = inputs->state += 0x9E3779B97F4A7C15;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+}
+
+double inputs_uniform(struct inputs *inputs)
+{
+    return (double)(inputs_next(inputs) >> 11) * 0x1p-53;
+}
+
+size_t inputs_below(struct inputs *inputs, size_t limit)
+{
+    return (size_t)(inputs_uniform(inputs) * (double)limit);
+}
+
+static float one_logit(enum logits_kind kind, struct inputs *inputs)
+{
+    double u = inputs_uniform(inputs);
+    switch (kind) {
+    case LOGITS_WIDE:
+        return (float)(200 * u - 100);
+    case LOGITS_HUGE:
+        return (float)((2 * u - 1) * 1.5e38);
+    case LOGITS_TINY:
+        return (float)((2 * u - 1) * 8) * FLT_TRUE_MIN;
+    case LOGITS_EQUAL:
+        return 0.75f;
+    default:
+        return (float)(3 * (u + inputs_uniform(inputs) + inputs_uniform(inputs) - 1.5) * 2);
+    }
+}
+
+void fill_logits(float *logits, size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
+{
+    for (size_t r = 0; r < rows; r++) {
+        float *row = logits + r * classes;
+        size_t possible = inputs_below(inputs, classes);
+        for (size_t j = 0; j < classes; j++) {
+            row[j] = one_logit(kind, inputs);
+            if (kind == LOGITS_HOLES && j != possible && inputs_below(inputs, 3) == 0)
+                row[j] = -INFINITY;
+        }
+    }
+}
+
+float *floats(size_t count)
+{
+    float *memory = malloc((count > 0 ? count : 1) * sizeof(float));
+    ck_assert_ptr_nonnull(memory);
+    return memory;
+}
+
+bool same_bits(const float *a, const float *b, size_t count)
+{
+    return memcmp(a, b, count * sizeof(float)) == 0;
+}
+
+bool is_negative_zero(float x)
+{
+    return x == 0.0f && signbit(x);
+}
