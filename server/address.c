@@ -4,13 +4,21 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* getaddrinfo would take ports modulo 2^16. */
+static bool is_port(const char *text)
+{
+    const size_t digits = strspn(text, "0123456789");
+    return digits >= 1 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
+}
 
 bool address_parse(const char *text, struct address *address)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon[1] == '\0' || (size_t)(colon - text) >= sizeof host)
+    if (colon == NULL || !is_port(colon + 1) || (size_t)(colon - text) >= sizeof host)
         return false;
     size_t length = (size_t)(colon - text);
     if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {

@@ -4,6 +4,7 @@
 #include "loop.h"
 #include "exchange.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 enum {
@@ -98,12 +99,21 @@ static void drain_step(struct loop *loop)
     uv_close((uv_handle_t *)&loop->drain, NULL);
 }
 
+/* The daemon takes a few connections a run; whoever has connected already is to be answered. */
+static void accept_waiting(struct loop *loop)
+{
+    struct pollfd listening = {.fd = loop->listening_socket, .events = POLLIN};
+    pump(loop);
+    while (poll(&listening, 1, 0) == 1 && open_connections(loop) < loop->server->config.max_connections)
+        pump(loop);
+}
+
 static void on_drain(uv_async_t *handle)
 {
     struct loop *loop = handle->data;
     if (loop->is_draining)
         return;
-    pump(loop); /* accepts who has connected already */
+    accept_waiting(loop);
     MHD_socket listening = MHD_quiesce_daemon(loop->daemon);
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
@@ -173,7 +183,7 @@ static void watch(struct loop *loop)
 
 int loop_start(struct loop *loop, struct server *server, int listening_socket)
 {
-    *loop = (struct loop){.server = server};
+    *loop = (struct loop){.server = server, .listening_socket = listening_socket};
     if (uv_loop_init(&loop->uv) != 0) {
         close(listening_socket);
         return -1;

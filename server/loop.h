@@ -22,6 +22,7 @@ struct loop {
     uv_loop_t uv;
     uv_thread_t thread;
     struct MHD_Daemon *daemon;
+    int listening_socket;
     uv_poll_t poll;       /* the daemon's epoll descriptor */
     uv_check_t check;     /* runs the daemon where anything asked for it */
     uv_idle_t busy;       /* keeps the loop from waiting while the daemon has more to do */

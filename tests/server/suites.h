@@ -1,0 +1,17 @@
+/* The suites of the server's tests, for the program that runs them all. They start GUMBELD_BINARY and read
+ * tests/data, both relative to the folder of the Makefile. */
+#ifndef TESTS_SERVER_SUITES_H
+#define TESTS_SERVER_SUITES_H
+
+#include <check.h>
+
+Suite *test_server_command_line_suite(void); /* flags, variables, exit statuses */
+Suite *test_server_routes_suite(void);       /* routes, methods, media types, connections */
+Suite *test_server_bodies_suite(void);       /* how bodies arrive, and how large they may be */
+Suite *test_server_bad_input_suite(void);    /* what is refused, and that nothing suffers from it */
+Suite *test_server_determinism_suite(void);  /* one seed, one answer, however it is served */
+Suite *test_server_drain_suite(void);        /* SIGTERM */
+Suite *test_server_limits_suite(void);       /* connections, silence, the queue */
+Suite *test_server_records_suite(void);      /* metrics and logs */
+
+#endif

@@ -1,0 +1,244 @@
+/* The limits: connections, silence, requests that wait. Whoever meets one is told, and the others are served.
+ */
+#include "http.h"
+#include "process.h"
+#include "requests.h"
+#include "suites.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUMBEL "/v1/gumbel_softmax"
+#define BODY "{\"logits\":[[0.5,-1,2.25],[3,1e-3,null]],\"tau\":0.5,\"seed\":11}"
+
+static void stop(struct process *process)
+{
+    ck_assert_int_eq(process_stop(process), 0);
+    process_close(process);
+}
+
+static void check_body_is_answered(struct http *http)
+{
+    http_post(http, GUMBEL, BODY);
+    struct http_response response = http_read(http);
+    ck_assert_int_eq(response.status, 200);
+    http_free(&response);
+}
+
+/* ---- Connections ---- */
+
+/* The library stops listening at the limit and has to be woken when a connection ends. */
+START_TEST(clients_beyond_the_limit_are_served_later)
+{
+    enum { LIMIT = 4, CLIENTS = 8 };
+    struct process process = process_start("--max-connections %d", LIMIT);
+    struct http clients[CLIENTS];
+    for (int i = 0; i < LIMIT; i++) {
+        clients[i] = http_open(process.port);
+        check_body_is_answered(&clients[i]);
+    }
+    for (int i = LIMIT; i < CLIENTS; i++) {
+        clients[i] = http_open(process.port);
+        http_post(&clients[i], GUMBEL, BODY);
+    }
+    ck_assert(!http_readable(&clients[LIMIT], 400));
+    for (int i = 0; i < LIMIT; i++) {
+        check_body_is_answered(&clients[i]); /* who is in goes on */
+        http_close(&clients[i]);
+    }
+    for (int i = LIMIT; i < CLIENTS; i++) {
+        const double begun = process_now_ms();
+        struct http_response response = http_read(&clients[i]);
+        ck_assert_int_eq(response.status, 200);
+        ck_assert_double_lt(process_now_ms() - begun, 3000);
+        http_free(&response);
+        http_close(&clients[i]);
+    }
+    stop(&process);
+}
+END_TEST
+
+/* One place, and clients that come one after the other for it. */
+START_TEST(the_limit_is_passed_many_times)
+{
+    struct process process = process_start("--max-connections 1");
+    for (int i = 0; i < 6; i++) {
+        struct http http = http_open(process.port);
+        check_body_is_answered(&http);
+        http_close(&http);
+    }
+    stop(&process);
+}
+END_TEST
+
+/* ---- Silence ---- */
+
+START_TEST(a_silent_connection_is_closed)
+{
+    struct process process = process_start("--idle-timeout-s 1");
+    struct http silent = http_open(process.port), used = http_open(process.port);
+    const double begun = process_now_ms();
+    check_body_is_answered(&silent);
+    for (int i = 0; i < 12; i++) {
+        process_sleep_ms(150);
+        check_body_is_answered(&used);
+    }
+    ck_assert(http_ends(&silent));
+    ck_assert_double_ge(process_now_ms() - begun, 900);
+    http_close(&silent);
+    http_close(&used);
+    stop(&process);
+}
+END_TEST
+
+/* A request that is cut short anywhere and a FIN right behind it, which the library may overlook. */
+START_TEST(half_requests_are_not_kept)
+{
+    static const char *const halves[] = {
+        "",
+        "P",
+        "POST /v1/soft",
+        "POST " GUMBEL " HTTP/1.1\r\n",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nConte",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{\"logits\":[1,",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n6",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"logits\":[1,",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"};
+    enum { HALVES = sizeof halves / sizeof *halves, TIMES = 5 };
+    struct process process = process_start("--idle-timeout-s 1 --loops %d", _i);
+    struct http clients[HALVES][TIMES];
+    for (int i = 0; i < HALVES; i++)
+        for (int j = 0; j < TIMES; j++) {
+            clients[i][j] = http_open(process.port);
+            http_print(&clients[i][j], "%s", halves[i]);
+            http_finish(&clients[i][j]);
+        }
+    http_await_metric(process.port, "gumbeld_connections", 1);
+    http_await_metric(process.port, "gumbeld_requests_in_flight", 1);
+    for (int i = 0; i < HALVES; i++)
+        for (int j = 0; j < TIMES; j++)
+            http_close(&clients[i][j]);
+    stop(&process);
+}
+END_TEST
+
+/* The client is silent while it waits for its answer, and longer than the timeout. */
+START_TEST(waiting_for_an_answer_is_no_silence)
+{
+    enum { CLIENTS = 14 };
+    struct process process = process_start("--idle-timeout-s 1 " REQUESTS_SLOW);
+    char *body = requests_gumbel(1250, 1000, 7), *expected = requests_answer(GUMBEL, body);
+    struct http clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = http_open(process.port);
+        http_post(&clients[i], GUMBEL, body);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http_response response = http_read(&clients[i]);
+        ck_assert_int_eq(response.status, 200);
+        ck_assert_msg(strcmp(response.body, expected) == 0, "a wrong answer");
+        http_free(&response);
+        http_close(&clients[i]);
+    }
+    free(expected);
+    free(body);
+    stop(&process);
+}
+END_TEST
+
+/* ---- The queue ---- */
+
+static void check_overloaded(const struct http_response *response)
+{
+    json_decref(http_problem(response, 503, "overloaded"));
+    char *seconds = http_field(response, "Retry-After");
+    ck_assert_msg(seconds != NULL && strtol(seconds, NULL, 10) > 0, "Retry-After: %s", seconds);
+    free(seconds);
+}
+
+START_TEST(requests_beyond_the_queue_are_refused)
+{
+    enum { CLIENTS = 8 };
+    struct process process = process_start("--max-queued 1 " REQUESTS_SLOW);
+    char *body = requests_gumbel(1250, 1000, 7), *expected = requests_answer(GUMBEL, body);
+    struct http clients[CLIENTS];
+    int refused = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = http_open(process.port);
+        http_post(&clients[i], GUMBEL, body);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http_response response = http_read(&clients[i]);
+        if (response.status == 503) {
+            check_overloaded(&response);
+            refused++;
+        } else {
+            ck_assert_int_eq(response.status, 200);
+            ck_assert_msg(strcmp(response.body, expected) == 0, "a wrong answer");
+        }
+        http_free(&response);
+        check_body_is_answered(&clients[i]); /* a small one does not need the queue */
+        http_close(&clients[i]);
+    }
+    ck_assert_int_gt(refused, 0);
+    ck_assert_int_lt(refused, CLIENTS);
+    ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_queued"), 0);
+    ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_total{route=\"" GUMBEL "\",status=\"503\"}"),
+                     refused);
+    free(expected);
+    free(body);
+    stop(&process);
+}
+END_TEST
+
+/* Small requests are answered while the workers have much to do. */
+START_TEST(small_requests_pass_large_ones)
+{
+    enum { LARGE = 6 };
+    struct process process = process_start(REQUESTS_SLOW);
+    char *body = requests_gumbel(1250, 1000, 7);
+    struct http large[LARGE], small = http_open(process.port);
+    for (int i = 0; i < LARGE; i++) {
+        large[i] = http_open(process.port);
+        http_post(&large[i], GUMBEL, body);
+    }
+    int passed = 0;
+    while (!http_readable(&large[LARGE - 1], 0)) {
+        check_body_is_answered(&small);
+        passed++;
+    }
+    ck_assert_int_gt(passed, 10);
+    for (int i = 0; i < LARGE; i++)
+        http_close(&large[i]);
+    http_close(&small);
+    free(body);
+    stop(&process);
+}
+END_TEST
+
+Suite *test_server_limits_suite(void)
+{
+    Suite *suite = suite_create("server limits");
+
+    TCase *connections = tcase_create("connections");
+    tcase_set_timeout(connections, 60);
+    tcase_add_test(connections, clients_beyond_the_limit_are_served_later);
+    tcase_add_test(connections, the_limit_is_passed_many_times);
+    suite_add_tcase(suite, connections);
+
+    TCase *silence = tcase_create("silence");
+    tcase_set_timeout(silence, 120);
+    tcase_add_test(silence, a_silent_connection_is_closed);
+    tcase_add_loop_test(silence, half_requests_are_not_kept, 1, 3);
+    tcase_add_test(silence, waiting_for_an_answer_is_no_silence);
+    suite_add_tcase(suite, silence);
+
+    TCase *queue = tcase_create("queue");
+    tcase_set_timeout(queue, 120);
+    tcase_add_test(queue, requests_beyond_the_queue_are_refused);
+    tcase_add_test(queue, small_requests_pass_large_ones);
+    suite_add_tcase(suite, queue);
+    return suite;
+}
