@@ -10,25 +10,54 @@
 #define LN2_HIGH 0x1.62e43p-1f
 #define LN2_LOW (-0x1.05c61p-29f)
 
-/* Where exp passes under 2^-126, the least normal float: exp(EXP_LOWEST) = 1.0000045 * 2^-126. */
-#define EXP_LOWEST (-87.336540f)
+/* How a row's exponentials are scaled, a lane or all of them: with the row's maximum m and scale = 1 / T,
+ *
+ *   vec_exp(frame, x) = exp(x * scale) / 2^N, N = round(m * scale / ln 2)
+ *
+ * which is exp((x - m) * scale) but for a factor between 0.70 and 1.42 that the whole row shares and that dividing
+ * by its sum removes. To subtract m itself would cost a rounding, and with it up to |x - m| / 2 ulp. Only where
+ * |m * scale| is so large that x * scale loses more, m is subtracted first (base = m, else 0): every x that then
+ * matters is within a factor of two of m, and the difference is exact (Sterbenz). */
+struct exp_frame {
+    vfloat base, scale;
+    vfloat shifter; /* 1.5 * 2^23 - N */
+    vfloat lowest;  /* where the result passes under 2^-126 */
+};
 
-/* exp(x) for x <= 88 (the core needs x <= 0); +0 for x < EXP_LOWEST, -inf too. Not for NaN.
- *
- *   n = round(x / ln 2), by adding 1.5 * 2^23: the sum's last bits are then n in two's complement
- *   r = x - n ln 2 in two fused steps, |r| <= ln 2 / 2
- *   exp(r) = 1 + r (1 + r q(r)), q(r) = 1/2 + r/6 + r^2/24 + r^3/120 + r^4/720 with fitted coefficients
- *   exp(x) = 2^n exp(r), by adding n to the exponent, which stays a normal float's
- *
- * Error below 0.90 ulp. exp(+-0) = 1 exactly. Below EXP_LOWEST the steps compute something of no meaning, which the
- * last one discards. (The method is Cody and Waite's, Software Manual for the Elementary Functions, 1980.) */
-INLINE vfloat vec_exp(vfloat x)
+#define EXP_FAR 4096.0f
+#define LOG2_E 0x1.715476p0f
+
+INLINE struct exp_frame exp_frame(vfloat max, vfloat scale)
 {
     const vfloat shifter = vec_splat(0x1.8p23f);
-    vfloat shifted = vec_fma(x, vec_splat(0x1.715476p0f), shifter);
-    vfloat n = shifted - shifter;
-    vfloat r = vec_fma(n, vec_splat(-LN2_HIGH), x);
+    vfloat x = max * scale;
+    vint near = (x < EXP_FAR) & (x > -EXP_FAR);
+    vfloat base = vec_select(near, vec_splat(0), max);
+    vfloat n = vec_fma((max - base) * scale, vec_splat(LOG2_E), shifter) - shifter;
+    return (struct exp_frame){base, scale, shifter - n, (n - 125.0f) * LN2_HIGH};
+}
+
+/* exp(x * scale) / 2^N for x up to the frame's maximum; +0 where that is below about 2^-125.5, for -inf too. Not for
+ * NaN. `unscaled` says that all of frame->scale is 1, which saves steps and changes no bit.
+ *
+ *   p = x * scale, and what its rounding left off in `low`
+ *   n = round(p / ln 2), by adding 1.5 * 2^23 - N: the sum's last bits are then n - N in two's complement
+ *   r = p - n ln 2 in two fused steps, + low; |r| <= ln 2 / 2 + 2^-13
+ *   exp(r) = 1 + r (1 + r q(r)), q(r) = 1/2 + r/6 + r^2/24 + r^3/120 + r^4/720 with fitted coefficients
+ *   times 2^(n - N), by adding to the exponent, which stays a normal float's
+ *
+ * Error below 0.90 ulp. Below frame->lowest the steps compute something of no meaning, which the last one discards.
+ * (The method is Cody and Waite's, Software Manual for the Elementary Functions, 1980.) */
+INLINE vfloat vec_exp(const struct exp_frame *frame, vfloat x, bool unscaled)
+{
+    x -= frame->base;
+    vfloat p = unscaled ? x : x * frame->scale;
+    vfloat shifted = vec_fma(p, vec_splat(LOG2_E), frame->shifter);
+    vfloat n = shifted - frame->shifter;
+    vfloat r = vec_fma(n, vec_splat(-LN2_HIGH), p);
     r = vec_fma(n, vec_splat(-LN2_LOW), r);
+    if (!unscaled)
+        r += vec_fma(x, frame->scale, -p);
 
     vfloat q = vec_splat(0x1.6a5c5ep-10f);
     q = vec_fma(q, r, vec_splat(0x1.123ae4p-7f));
@@ -38,7 +67,15 @@ INLINE vfloat vec_exp(vfloat x)
     vfloat y = vec_fma(vec_fma(q, r, vec_splat(1.0f)), r, vec_splat(1.0f));
 
     y = (vfloat)((vuint)y + ((vuint)shifted << 23));
-    return vec_keep(x >= EXP_LOWEST, y);
+    return vec_keep(p >= frame->lowest, y);
+}
+
+/* e / sum, with inverse = 1 / sum: correctly rounded but for subnormal results (P. Markstein, IA-64 and Elementary
+ * Functions, 2000), so that equal shares come out equal, and a whole as exactly 1. */
+INLINE vfloat vec_divide(vfloat e, vfloat sum, vfloat inverse)
+{
+    vfloat q = e * inverse;
+    return vec_fma(vec_fma(-q, sum, e), inverse, q);
 }
 
 /* A positive normal float as (1 + f) 2^k with 1 + f in [2/3, 4/3). */

@@ -2,15 +2,15 @@
  * flags allow those instructions in this object alone. Everything here but the table at the end is static.
  *
  * One definition of every result, for all targets and both shapes of rows (m the row's maximum, with +0 for -0;
- * scale = 1 / T rounded to float, at most FLT_MAX, so temperatures below 1 / FLT_MAX act as that one does):
+ * scale = 1 / T rounded to float, at most FLT_MAX, so temperatures below 1 / FLT_MAX act as that one does; e, the
+ * exponentials of exp_log.h, e_m that of m):
  *
- *   softmax          e = exp((x - m) * scale); y = e * (1 / sum of e)
- *   log_softmax      y = fma(x - m, scale, -log(sum of e))
+ *   softmax          y = e / sum of e, correctly rounded
+ *   log_softmax      y = fma(x - m, scale, -log(sum of e / e_m))
  *   gumbel_softmax   z = (x - m) - log E; then softmax of z with 1 / tau
  *   T = 0, hard      the one-hot row of the first maximum of x or z; of log_softmax 0 there and -inf elsewhere
  *
- * exp is +0 below 2^-126, so probabilities under about 1.2e-38 times the largest are 0. A difference x - m beyond
- * -FLT_MAX counts as -inf.
+ * Probabilities under about 1.2e-38 times the largest are 0. A difference x - m beyond -FLT_MAX counts as -inf.
  */
 #include "kernels.h"
 #include "long_rows.h"
@@ -101,7 +101,7 @@ static int long_gumbel_softmax(const struct core_gumbel_softmax_call *call, size
 struct group_scale {
     vfloat scale[VECS];
     vint sharp[VECS];
-    bool any_sharp;
+    bool any_sharp, unscaled;
 };
 
 /* Of rows row .. row + count - 1; the lanes after them do as the first. */
@@ -111,11 +111,13 @@ INLINE void group_scale(struct group_scale *g, const struct core_per_row *temper
     float scale[LANES];
     int32_t sharp[LANES];
     g->any_sharp = false;
+    g->unscaled = true;
     for (size_t lane = 0; lane < LANES; lane++) {
         float t = parameter(temperature, row + (lane < count ? lane : 0));
         scale[lane] = inverse(t);
         sharp[lane] = hard || t == 0.0f ? -1 : 0;
         g->any_sharp |= sharp[lane] != 0;
+        g->unscaled &= scale[lane] == 1.0f;
     }
     FOR_VECS (q) {
         g->scale[q] = vec_load(scale + q * VEC_LANES);
@@ -160,7 +162,7 @@ INLINE int short_softmax(const struct core_softmax_call *call, size_t first, siz
         if (logarithm)
             group_log_softmax(columns, classes, max, scale.scale);
         else
-            group_softmax(columns, classes, max, scale.scale);
+            group_softmax(columns, classes, max, scale.scale, scale.unscaled);
         group_store(call->result + r * classes, columns, rows, classes);
     }
     return CORE_OK;
@@ -188,7 +190,7 @@ static int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, siz
             group_scale(&scale, &call->tau, call->hard, r, rows);
         if (scale.any_sharp)
             group_sharpen(columns, classes, max, scale.sharp);
-        group_softmax(columns, classes, max, scale.scale);
+        group_softmax(columns, classes, max, scale.scale, scale.unscaled);
         group_store(call->samples + r * classes, columns, rows, classes);
     }
     return CORE_OK;

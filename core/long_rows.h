@@ -92,11 +92,12 @@ INLINE bool long_row_max(const struct long_row *row, float *max)
 }
 
 /* Of several groups at a time: one alone would wait for each of its steps. */
-INLINE void exp_groups(const float *x, float *y, int groups, float max, float scale, vfloat sums[VECS])
+INLINE void exp_groups(const float *x, float *y, int groups, const struct exp_frame *frame, bool unscaled,
+                       vfloat sums[VECS])
 {
     vfloat e[2 * VECS];
     for (int i = 0; i < groups * VECS; i++)
-        e[i] = vec_exp((vec_load(x + i * VEC_LANES) - max) * scale);
+        e[i] = vec_exp(frame, vec_load(x + i * VEC_LANES), unscaled);
     for (int i = 0; i < groups * VECS; i++) {
         if (y != NULL)
             vec_store(y + i * VEC_LANES, e[i]);
@@ -104,18 +105,20 @@ INLINE void exp_groups(const float *x, float *y, int groups, float max, float sc
     }
 }
 
-/* Adds exp((x - max) * scale) to the sums, and writes it to y unless that is NULL. */
-INLINE void exp_step(const float *x, float *y, size_t count, float max, float scale, vfloat sums[VECS])
+/* Adds the exponentials to the sums, and writes them to y unless that is NULL. */
+INLINE void exp_step(const float *x, float *y, size_t count, const struct exp_frame *frame, bool unscaled,
+                     vfloat sums[VECS])
 {
     size_t j = 0;
     for (; j + 2 * LANES <= count; j += 2 * LANES)
-        exp_groups(x + j, y != NULL ? y + j : NULL, 2, max, scale, sums);
+        exp_groups(x + j, y != NULL ? y + j : NULL, 2, frame, unscaled, sums);
     for (; j < count; j += LANES)
-        exp_groups(x + j, y != NULL ? y + j : NULL, 1, max, scale, sums);
+        exp_groups(x + j, y != NULL ? y + j : NULL, 1, frame, unscaled, sums);
 }
 
-/* sum of exp((x - max) * scale) over x = from .. and the tail; `keep` writes each term to `out` and the tail. */
-INLINE float long_row_exp(struct long_row *row, const float *from, float max, float scale, bool keep)
+/* The sum of the exponentials of x = from .. and the tail; `keep` writes each to `out` and the tail. */
+INLINE float long_row_exp_as(struct long_row *row, const float *from, const struct exp_frame *frame, bool unscaled,
+                             bool keep)
 {
     float total = 0;
     for (size_t block = 0; block < row->classes; block += SUM_BLOCK) {
@@ -123,26 +126,35 @@ INLINE float long_row_exp(struct long_row *row, const float *from, float max, fl
         FOR_VECS (q)
             sums[q] = vec_splat(0);
         size_t left = row->whole - block;
-        exp_step(from + block, keep ? row->out + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK, max, scale, sums);
+        exp_step(from + block, keep ? row->out + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK, frame,
+                 unscaled, sums);
         if (left < SUM_BLOCK)
-            exp_step(row->tail, keep ? row->tail : NULL, row->tail_count, max, scale, sums);
+            exp_step(row->tail, keep ? row->tail : NULL, row->tail_count, frame, unscaled, sums);
         total += lanes_sum(sums);
     }
     return total;
 }
 
-INLINE void multiply_step(float *y, size_t count, float factor)
+INLINE float long_row_exp(struct long_row *row, const float *from, const struct exp_frame *frame, bool keep)
 {
+    return frame->scale[0] == 1.0f ? long_row_exp_as(row, from, frame, true, keep)
+                                   : long_row_exp_as(row, from, frame, false, keep);
+}
+
+INLINE void divide_step(float *y, size_t count, float sum)
+{
+    vfloat sums = vec_splat(sum), inverse = 1.0f / sums;
     for (size_t j = 0; j < count; j += VEC_LANES)
-        vec_store(y + j, vec_load(y + j) * factor);
+        vec_store(y + j, vec_divide(vec_load(y + j), sums, inverse));
 }
 
 /* out = exp((x - max) * scale) / its sum, x = from .. and the tail. */
 INLINE void long_row_softmax(struct long_row *row, const float *from, float max, float scale)
 {
-    float inverse = 1.0f / long_row_exp(row, from, max, scale, true);
-    multiply_step(row->out, row->whole, inverse);
-    multiply_step(row->tail, row->tail_count, inverse);
+    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
+    float sum = long_row_exp(row, from, &frame, true);
+    divide_step(row->out, row->whole, sum);
+    divide_step(row->tail, row->tail_count, sum);
 }
 
 INLINE void log_softmax_step(const float *x, float *y, size_t count, float max, float scale, float offset)
@@ -154,7 +166,8 @@ INLINE void log_softmax_step(const float *x, float *y, size_t count, float max, 
 /* out = (in - max) * scale - log sum exp((in - max) * scale). */
 INLINE void long_row_log_softmax(struct long_row *row, float max, float scale)
 {
-    float sum = long_row_exp(row, row->in, max, scale, false);
+    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
+    float sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
     float offset = 0.0f - vec_log(vec_splat(sum))[0]; /* never -0, so that no result is */
     log_softmax_step(row->in, row->out, row->whole, max, scale, offset);
     log_softmax_step(row->tail, row->tail, row->tail_count, max, scale, offset);

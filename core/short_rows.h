@@ -114,13 +114,13 @@ INLINE void group_sharpen(group_columns columns, size_t classes, const vfloat ma
     }
 }
 
-/* columns = exp((columns - max) * scale). */
-INLINE void group_exp(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS])
+/* columns = their exponentials. */
+INLINE void group_exp(group_columns columns, size_t classes, const struct exp_frame frame[VECS], bool unscaled)
 {
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             float *at = columns[j] + q * VEC_LANES;
-            vec_store(at, vec_exp((vec_load(at) - max[q]) * scale[q]));
+            vec_store(at, vec_exp(&frame[q], vec_load(at), unscaled));
         }
 }
 
@@ -145,17 +145,24 @@ INLINE void group_sum(group_columns columns, size_t classes, vfloat sum[VECS])
     }
 }
 
-INLINE void group_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS])
+INLINE void group_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS],
+                          bool unscaled)
 {
-    vfloat factor[VECS];
-    group_exp(columns, classes, max, scale);
-    group_sum(columns, classes, factor);
+    struct exp_frame frame[VECS];
+    vfloat sum[VECS], inverse[VECS];
     FOR_VECS (q)
-        factor[q] = 1.0f / factor[q];
+        frame[q] = exp_frame(max[q], scale[q]);
+    if (unscaled)
+        group_exp(columns, classes, frame, true);
+    else
+        group_exp(columns, classes, frame, false);
+    group_sum(columns, classes, sum);
+    FOR_VECS (q)
+        inverse[q] = 1.0f / sum[q];
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             float *at = columns[j] + q * VEC_LANES;
-            vec_store(at, vec_load(at) * factor[q]);
+            vec_store(at, vec_divide(vec_load(at), sum[q], inverse[q]));
         }
 }
 
@@ -163,12 +170,15 @@ INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloa
                               const vfloat scale[VECS])
 {
     group_columns terms;
+    struct exp_frame frame[VECS];
     vfloat offset[VECS];
+    FOR_VECS (q)
+        frame[q] = exp_frame(max[q], scale[q]);
     memcpy(terms, columns, classes * sizeof(terms[0]));
-    group_exp(terms, classes, max, scale);
+    group_exp(terms, classes, frame, false);
     group_sum(terms, classes, offset);
     FOR_VECS (q)
-        offset[q] = 0.0f - vec_log(offset[q]); /* never -0, so that no result is */
+        offset[q] = 0.0f - vec_log(offset[q] / vec_exp(&frame[q], max[q], false)); /* never -0, so that no result is */
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             float *at = columns[j] + q * VEC_LANES;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define DIGEST_V1 UINT64_C(0x3852d98ccae38de8)
+#define DIGEST_V1 UINT64_C(0x7817542c6d012032)
 
 uint64_t digest_of_results(void); /* of the kernels that are selected; 0 if a call failed */
 
