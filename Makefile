@@ -120,7 +120,7 @@ $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
-$(OUT)/tests/soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(OUT)/tests/server/process.o \
+$(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(OUT)/tests/server/process.o \
                    $(OUT)/tests/server/http.o $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
@@ -158,8 +158,8 @@ lint: lint-deps
 
 # 1,000 connections, mixed requests, clients that die: every answer is checked.
 soak: deps test-deps
-	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/soak
-	$(Q)build/release/tests/soak
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
+	$(Q)build/release/tests/run-soak
 
 # The container image, built and run without a Docker engine. Needs root.
 image-test: image-deps

@@ -272,6 +272,7 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     exchange->method = known_method(method);
     exchange->began_ns = uv_hrtime();
     loop->exchanges++;
+    loop->last_active = uv_now(&loop->uv);
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, 1);
     return exchange;
 }
@@ -342,6 +343,7 @@ void exchange_completed(void *closure, struct MHD_Connection *connection, void *
     record(exchange, reason == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, -1);
     loop->exchanges--;
+    loop->last_active = uv_now(&loop->uv);
     free(exchange->body);
     free(exchange->response.owned);
     free(exchange);

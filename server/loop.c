@@ -12,7 +12,7 @@ enum {
     HEARTBEAT_MS = 200,
     CONNECTION_MEMORY_BYTES = 32 * 1024, /* more slows small requests, less large ones */
     DRAIN_STEP_MS = 5,
-    GOODBYE_MS = 300, /* for idle clients to send a last request and read Connection: close in its answer */
+    GOODBYE_MS = 300, /* of silence, for idle clients to send a last request and read Connection: close */
 };
 
 /* ---- Running the daemon ---- */
@@ -75,12 +75,13 @@ static size_t open_connections(const struct loop *loop)
 /* A suspended connection must be resumed before the daemon can stop, whatever the time. */
 static bool drained(const struct loop *loop)
 {
-    const uint64_t waited = uv_now(&loop->uv) - loop->drain_began;
+    const uint64_t now = uv_now(&loop->uv);
+    const uint64_t quiet_since = loop->last_active > loop->drain_began ? loop->last_active : loop->drain_began;
     if (loop->suspended > 0)
         return false;
-    if (waited >= loop->server->config.drain_timeout_ms)
+    if (now - loop->drain_began >= loop->server->config.drain_timeout_ms)
         return true;
-    return loop->exchanges == 0 && (open_connections(loop) == 0 || waited >= GOODBYE_MS);
+    return loop->exchanges == 0 && (open_connections(loop) == 0 || now - quiet_since >= GOODBYE_MS);
 }
 
 static void drain_step(struct loop *loop)
