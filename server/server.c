@@ -68,6 +68,7 @@ static void prepare_process(const struct config *config)
     snprintf(workers, sizeof workers, "%llu", (unsigned long long)config->workers);
     setenv("UV_THREADPOOL_SIZE", workers, 1); /* libuv reads it when it is first given work */
     signal(SIGPIPE, SIG_IGN);
+    set_signals_blocked(true); /* for all threads, which inherit it; wait_for_end takes them on the main one */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
@@ -93,7 +94,6 @@ static int serve(struct server *server, struct loop *loops, int *sockets)
     const size_t count = server->config.loops;
     if (listener_open(&server->config.listen, sockets, count) != 0)
         return fail("--listen", strerror(errno));
-    set_signals_blocked(true); /* for the threads, which inherit it */
     size_t started = 0;
     while (started < count && loop_start(&loops[started], server, sockets[started]) == 0)
         started++;

@@ -96,10 +96,8 @@ void http_print(struct http *http, const char *format, ...)
 
 void http_post(struct http *http, const char *path, const char *body)
 {
-    http_print(
-        http,
-        "POST %s HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-        path, strlen(body), body);
+    http_print(http, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+               path, strlen(body), body);
 }
 
 void http_post_chunked(struct http *http, const char *path, const char *body, size_t chunk)
@@ -192,8 +190,7 @@ bool http_ends(struct http *http)
 char *http_field(const struct http_response *response, const char *name)
 {
     const size_t length = strlen(name);
-    for (const char *line = strstr(response->head, "\r\n") + 2; *line != '\r';
-         line = strstr(line, "\r\n") + 2) {
+    for (const char *line = strstr(response->head, "\r\n") + 2; *line != '\r'; line = strstr(line, "\r\n") + 2) {
         if (strncasecmp(line, name, length) != 0 || line[length] != ':')
             continue;
         line += length + 1;
@@ -232,8 +229,8 @@ struct http_response http_ask(unsigned port, const char *method, const char *pat
     if (body == NULL)
         http_print(&http, "%s %s HTTP/1.1\r\nHost: t\r\n\r\n", method, path);
     else
-        http_print(&http, "%s %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-                   strlen(body), body);
+        http_print(&http, "%s %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%s", method, path, strlen(body),
+                   body);
     struct http_response response = strcmp(method, "HEAD") == 0 ? http_read_head(&http) : http_read(&http);
     http_close(&http);
     return response;
@@ -241,14 +238,12 @@ struct http_response http_ask(unsigned port, const char *method, const char *pat
 
 json_t *http_problem(const struct http_response *response, int status, const char *code)
 {
-    ck_assert_msg(response->status == status, "status is %d, not %d: %s", response->status, status,
-                  response->body);
+    ck_assert_msg(response->status == status, "status is %d, not %d: %s", response->status, status, response->body);
     ck_assert_msg(http_field_is(response, "Content-Type", "application/problem+json"), "%s", response->head);
     json_t *document = json_loadb(response->body, response->length, JSON_REJECT_DUPLICATES, NULL);
     ck_assert_msg(document != NULL, "no JSON: %s", response->body);
     ck_assert_int_eq(json_integer_value(json_object_get(document, "status")), status);
-    ck_assert_msg(json_string_length(json_object_get(document, "detail")) > 0, "no detail: %s",
-                  response->body);
+    ck_assert_msg(json_string_length(json_object_get(document, "detail")) > 0, "no detail: %s", response->body);
     const char *found = json_string_value(json_object_get(document, "code"));
     ck_assert_msg(found != NULL && strcmp(found, code) == 0, "not %s: %s", code, response->body);
     return document;

@@ -65,8 +65,7 @@ static void execute(char *words)
 
 static struct process spawn(char *words)
 {
-    struct process process = {.out = memfd_create("out", MFD_CLOEXEC),
-                              .err = memfd_create("err", MFD_CLOEXEC)};
+    struct process process = {.out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC)};
     ck_assert_int_ge(process.out, 0);
     ck_assert_int_ge(process.err, 0);
     const pid_t parent = getpid();
@@ -116,8 +115,7 @@ void process_await_listening(struct process *process)
             return;
         }
         ck_assert_msg(runs, "the server has ended: %s", text);
-        ck_assert_msg(process_now_ms() - begun < START_MS, "the server does not say where it listens: %s",
-                      text);
+        ck_assert_msg(process_now_ms() - begun < START_MS, "the server does not say where it listens: %s", text);
         free(text);
         process_sleep_ms(STEP_MS);
     }
@@ -148,8 +146,7 @@ int process_wait(struct process *process)
     const double begun = process_now_ms();
     int status;
     while (waitpid(process->pid, &status, WNOHANG) == 0) {
-        ck_assert_msg(process_now_ms() - begun < END_MS, "the server does not end: %s",
-                      process_errors(process));
+        ck_assert_msg(process_now_ms() - begun < END_MS, "the server does not end: %s", process_errors(process));
         process_sleep_ms(STEP_MS);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

@@ -80,8 +80,7 @@ static const struct bad_body bad_bodies[] = {
     {SOFTMAX, "{\"logits\":[1,2],\"seed\":7}", 400, "unknown_member", "/seed"},
     {SOFTMAX, "{\"logits\":[1,2],\"logits\":[1,2]}", 400, "duplicate_member", "/logits"},
     {SOFTMAX, "{\"logits\":[1,2],\"log\\u0069ts\":[1,2]}", 400, "duplicate_member", "/logits"},
-    {SOFTMAX, "{\"logits\":[1,2],\"temperature\":1,\"temperature\":2}", 400, "duplicate_member",
-     "/temperature"},
+    {SOFTMAX, "{\"logits\":[1,2],\"temperature\":1,\"temperature\":2}", 400, "duplicate_member", "/temperature"},
     {SOFTMAX, "{\"logits\":[1,2],\"Temperature\":1}", 400, "unknown_member", "/Temperature"},
     {SOFTMAX, "{\"logits\":[1,2],\"a/b~c\":1}", 400, "unknown_member", "/a~1b~0c"},
     {GUMBEL, "{\"logits\":[1,2],\"tau\":-1}", 400, "out_of_range", "/tau"},
@@ -105,8 +104,7 @@ static void check_right(struct http *http)
     http_post(http, SOFTMAX, "{\"logits\":[[0,0],[5,5]]}");
     struct http_response response = http_read(http);
     ck_assert_int_eq(response.status, 200);
-    ck_assert_str_eq(response.body,
-                     "{\"shape\":[2,2],\"dtype\":\"float32\",\"probabilities\":[[0.5,0.5],[0.5,0.5]]}");
+    ck_assert_str_eq(response.body, "{\"shape\":[2,2],\"dtype\":\"float32\",\"probabilities\":[[0.5,0.5],[0.5,0.5]]}");
     http_free(&response);
 }
 
@@ -170,8 +168,7 @@ END_TEST
 
 START_TEST(bytes_that_are_no_utf_8_are_refused)
 {
-    static const char key[] = "{\"logits\":[1,2],\"\xff\":1}",
-                      value[] = "{\"logits\":[1,2],\"temperature\":\"\xc3\"}";
+    static const char key[] = "{\"logits\":[1,2],\"\xff\":1}", value[] = "{\"logits\":[1,2],\"temperature\":\"\xc3\"}";
     check_bytes(key, sizeof key - 1, NULL);
     check_bytes(value, sizeof value - 1, "/temperature");
 }

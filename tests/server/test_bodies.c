@@ -74,8 +74,7 @@ END_TEST
 START_TEST(chunks_with_extensions_and_trailers)
 {
     struct http http = http_open(server.port);
-    http_print(&http,
-               "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
+    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
     http_print(&http, "%zX;name=value\r\n%s\r\n0\r\nX-Sum: 1\r\n\r\n", strlen(BODY), BODY);
     check_answer(&http);
     http_post(&http, PATH, BODY);
@@ -88,8 +87,8 @@ START_TEST(single_bytes_with_pauses)
 {
     char *request;
     struct http http = http_open(server.port);
-    const int length = asprintf(&request, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%s",
-                                PATH, strlen(BODY), BODY);
+    const int length = asprintf(&request, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%s", PATH,
+                                strlen(BODY), BODY);
     for (int i = 0; i < length; i++) {
         http_send(&http, request + i, 1);
         process_sleep_ms(1);
@@ -135,8 +134,8 @@ END_TEST
 
 static void announce(struct http *http, const char *path, size_t length)
 {
-    http_print(http, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n",
-               path, length);
+    http_print(http, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n", path,
+               length);
 }
 
 START_TEST(who_waits_is_told_to_go_on)
@@ -194,8 +193,7 @@ START_TEST(the_limit_is_exact)
         struct http_response response = http_read(&http);
         ck_assert_msg(response.status == 200, "%s", response.body);
         http_free(&response);
-        chunked ? http_post_chunked(&http, "/v1/softmax", exceeds, 3000)
-                : http_post(&http, "/v1/softmax", exceeds);
+        chunked ? http_post_chunked(&http, "/v1/softmax", exceeds, 3000) : http_post(&http, "/v1/softmax", exceeds);
         check_limit(&http, LIMIT);
     }
     free(fits);
@@ -223,8 +221,7 @@ END_TEST
 /* Two bytes of the body are sent, and the answer does not wait for the others. */
 START_TEST(a_huge_announced_length_is_refused_at_once)
 {
-    static const char *const lengths[] = {"40001", "1099511627776", "9223372036854775807",
-                                          "18446744073709551614"};
+    static const char *const lengths[] = {"40001", "1099511627776", "9223372036854775807", "18446744073709551614"};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct http http = http_open(server.port);
         http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %s\r\n\r\n{}", lengths[i]);

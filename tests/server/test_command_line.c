@@ -30,16 +30,13 @@ struct key {
 static const struct key keys[] = {
     {"--workers", "GUMBELD_WORKERS", AT(workers), 0, "3", 3, "1024", 1024},
     {"--loops", "GUMBELD_LOOPS", AT(loops), 1, "2", 2, "256", 256},
-    {"--max-body-bytes", "GUMBELD_MAX_BODY_BYTES", AT(max_body_bytes), 16777216, "1", 1, "68719476736",
-     68719476736},
-    {"--inline-max-bytes", "GUMBELD_INLINE_MAX_BYTES", AT(inline_max_bytes), 4096, "0", 0, "68719476736",
-     68719476736},
+    {"--max-body-bytes", "GUMBELD_MAX_BODY_BYTES", AT(max_body_bytes), 16777216, "1", 1, "68719476736", 68719476736},
+    {"--inline-max-bytes", "GUMBELD_INLINE_MAX_BYTES", AT(inline_max_bytes), 4096, "0", 0, "68719476736", 68719476736},
     {"--max-queued", "GUMBELD_MAX_QUEUED", AT(max_queued), 1024, "1", 1, "1000000", 1000000},
     {"--max-connections", "GUMBELD_MAX_CONNECTIONS", AT(max_connections), 4096, "1", 1, "1000000", 1000000},
     {"--idle-timeout-s", "GUMBELD_IDLE_TIMEOUT_S", AT(idle_timeout_s), 60, "1", 1, "86400", 86400},
     {"--lame-duck-ms", "GUMBELD_LAME_DUCK_MS", AT(lame_duck_ms), 500, "0", 0, "3600000", 3600000},
-    {"--drain-timeout-ms", "GUMBELD_DRAIN_TIMEOUT_MS", AT(drain_timeout_ms), 10000, "0", 0, "3600000",
-     3600000},
+    {"--drain-timeout-ms", "GUMBELD_DRAIN_TIMEOUT_MS", AT(drain_timeout_ms), 10000, "0", 0, "3600000", 3600000},
     {"--log-level", "GUMBELD_LOG_LEVEL", AT(log_level), LOG_INFO, "error", LOG_ERROR, "debug", LOG_DEBUG},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
@@ -67,8 +64,7 @@ static const char *listen_of(const struct config *config)
 START_TEST(a_key_has_its_default)
 {
     const struct config config = read_config(NULL, NULL);
-    const uint64_t expected = strcmp(keys[_i].flag, "--workers") == 0 ? uv_available_parallelism()
-                                                                      : keys[_i].fallback;
+    const uint64_t expected = strcmp(keys[_i].flag, "--workers") == 0 ? uv_available_parallelism() : keys[_i].fallback;
     ck_assert_uint_eq(value_of(&config, &keys[_i]), expected);
 }
 END_TEST
@@ -154,8 +150,7 @@ static void check_refused_in_both(const char *flag, const char *variable, const 
 
 START_TEST(numbers_that_are_none_are_refused)
 {
-    static const char *const values[] = {
-        "", "x", "-1", "1x", "0x10", "1e3", "\t1", "+1", "18446744073709551616"};
+    static const char *const values[] = {"", "x", "-1", "1x", "0x10", "1e3", "\t1", "+1", "18446744073709551616"};
     const struct key *key = &keys[_i];
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         check_refused_in_both(key->flag, key->variable, values[i]);
@@ -164,8 +159,8 @@ END_TEST
 
 START_TEST(numbers_beyond_the_range_are_refused)
 {
-    static const char *const at_least_one[] = {"--loops", "--max-body-bytes", "--max-queued",
-                                               "--max-connections", "--idle-timeout-s"};
+    static const char *const at_least_one[] = {"--loops", "--max-body-bytes", "--max-queued", "--max-connections",
+                                               "--idle-timeout-s"};
     const struct key *key = &keys[_i];
     char above[32] = "loud";
     if (strcmp(key->flag, "--log-level") != 0)
@@ -179,9 +174,9 @@ END_TEST
 
 START_TEST(addresses_that_are_none_are_refused)
 {
-    static const char *const values[] = {
-        "",      "127.0.0.1",    "127.0.0.1:", ":8080", "127.0.0.1:x",       "::1:80", "127.0.0.256:80",
-        "[::1]", "127.0.0.1:-1", "[:80",       "8080",  "127.0.0.1:1000000", "[]:80",  "127.0.0.1:80x"};
+    static const char *const values[] = {"",       "127.0.0.1",         "127.0.0.1:", ":8080",        "127.0.0.1:x",
+                                         "::1:80", "127.0.0.256:80",    "[::1]",      "127.0.0.1:-1", "[:80",
+                                         "8080",   "127.0.0.1:1000000", "[]:80",      "127.0.0.1:80x"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         check_refused(process_spawn("--listen=%s", values[i]), "--listen");
         check_refused(process_spawn("GUMBELD_LISTEN=%s", values[i]), "GUMBELD_LISTEN");
@@ -267,8 +262,7 @@ static unsigned listening_sockets(unsigned port)
     FILE *table = fopen("/proc/net/tcp", "r");
     ck_assert_ptr_nonnull(table);
     while (fgets(line, sizeof line, table) != NULL)
-        count += sscanf(line, " %*u: %*x:%x %*x:%*x %x", &found, &state) == 2 && found == port &&
-                 state == LISTEN;
+        count += sscanf(line, " %*u: %*x:%x %*x:%*x %x", &found, &state) == 2 && found == port && state == LISTEN;
     fclose(table);
     return count;
 }

@@ -161,8 +161,7 @@ START_TEST(a_part_gets_what_it_had_in_the_whole)
         const size_t count = first + 10 < ROWS ? 10 : ROWS - first;
         char others[64];
         snprintf(others, sizeof others, "\"seed\":7,\"row_offset\":%zu,", first);
-        char *body = digits_body(first, count, others),
-             *part = answer(server.port, "/v1/gumbel_softmax", body);
+        char *body = digits_body(first, count, others), *part = answer(server.port, "/v1/gumbel_softmax", body);
         char *expected = rows_of(whole, first, count), *found = rows_of(part, 0, count);
         ck_assert_str_eq(found, expected);
         free(found);
@@ -235,8 +234,7 @@ START_TEST(softmax_of_the_digits_is_the_reference)
     unsigned recognized = 0;
     for (size_t row = 0; row < ROWS; row++) {
         check_row(json_array_get(rows, row), json_array_get(reference, row));
-        recognized += argmax(json_array_get(rows, row)) ==
-                      (size_t)json_integer_value(json_array_get(labels, row));
+        recognized += argmax(json_array_get(rows, row)) == (size_t)json_integer_value(json_array_get(labels, row));
     }
     ck_assert_uint_ge(recognized, 55);
     json_decref(reference);

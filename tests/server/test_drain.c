@@ -43,8 +43,7 @@ END_TEST
 START_TEST(idle_connections_do_not_hold_it_up)
 {
     struct process process = process_start("--drain-timeout-ms 60000");
-    struct http idle = http_open(process.port), used = http_open(process.port),
-                half = http_open(process.port);
+    struct http idle = http_open(process.port), used = http_open(process.port), half = http_open(process.port);
     http_post(&used, GUMBEL, BODY);
     struct http_response response = http_read(&used);
     http_free(&response);
@@ -165,8 +164,7 @@ START_TEST(a_body_that_is_being_sent_is_waited_for)
     struct process process = process_start("--loops %d", _i);
     struct http http = http_open(process.port);
     char *expected = requests_answer(GUMBEL, BODY);
-    http_print(&http, "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%.9s", strlen(BODY),
-               BODY);
+    http_print(&http, "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%.9s", strlen(BODY), BODY);
     await_at_least(process.port, "gumbeld_requests_in_flight", 2);
     kill(process.pid, SIGTERM);
     process_sleep_ms(700);
@@ -210,8 +208,7 @@ END_TEST
 START_TEST(connections_in_use_are_told)
 {
     enum { CLIENTS = 40 };
-    struct process process = process_start("--loops %d --inline-max-bytes %d --lame-duck-ms 300", _i,
-                                           _i % 2 * 4096);
+    struct process process = process_start("--loops %d --inline-max-bytes %d --lame-duck-ms 300", _i, _i % 2 * 4096);
     struct http clients[CLIENTS];
     char *expected = requests_answer(GUMBEL, BODY);
     for (int i = 0; i < CLIENTS; i++)
@@ -248,8 +245,7 @@ static void stick_in_body(struct http *http)
 
 static void stick_in_chunk(struct http *http)
 {
-    http_print(http,
-               "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"logits\":");
+    http_print(http, "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"logits\":");
 }
 
 /* Does not read its answer, which is far larger than what the sockets hold. */

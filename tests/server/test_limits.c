@@ -1,13 +1,18 @@
 /* The limits: connections, silence, requests that wait. Whoever meets one is told, and the others are served.
  */
+#define _GNU_SOURCE
 #include "http.h"
 #include "process.h"
 #include "requests.h"
 #include "suites.h"
 
 #include <check.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define GUMBEL "/v1/gumbel_softmax"
 #define BODY "{\"logits\":[[0.5,-1,2.25],[3,1e-3,null]],\"tau\":0.5,\"seed\":11}"
@@ -22,6 +27,13 @@ static void check_body_is_answered(struct http *http)
 {
     http_post(http, GUMBEL, BODY);
     struct http_response response = http_read(http);
+    ck_assert_int_eq(response.status, 200);
+    http_free(&response);
+}
+
+static void check_live(const struct process *process)
+{
+    struct http_response response = http_ask(process->port, "GET", "/livez", NULL);
     ck_assert_int_eq(response.status, 200);
     http_free(&response);
 }
@@ -69,6 +81,66 @@ START_TEST(the_limit_is_passed_many_times)
         http_close(&http);
     }
     stop(&process);
+}
+END_TEST
+
+static unsigned open_files(const struct process *process)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)process->pid);
+    DIR *files = opendir(path);
+    ck_assert_ptr_nonnull(files);
+    while (readdir(files) != NULL)
+        count++;
+    closedir(files);
+    return count - 2; /* "." and ".." */
+}
+
+/* A server that may open only a few more files than it has. */
+static struct process start_short_of_files(unsigned more)
+{
+    struct process process = process_start("--drain-timeout-ms 1000");
+    check_live(&process); /* all threads have what they need */
+    const struct rlimit few = {open_files(&process) + more, open_files(&process) + more};
+    ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, &few, NULL), 0);
+    return process;
+}
+
+START_TEST(clients_beyond_the_limit_of_files_are_served_later)
+{
+    enum { MORE = 5, CLIENTS = 12 };
+    struct process process = start_short_of_files(MORE);
+    struct http clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = http_open(process.port);
+        http_post(&clients[i], GUMBEL, BODY);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http_response response = http_read(&clients[i]);
+        ck_assert_int_eq(response.status, 200);
+        http_free(&response);
+        http_close(&clients[i]);
+    }
+    stop(&process);
+}
+END_TEST
+
+START_TEST(clients_beyond_the_limit_of_files_do_not_hold_the_end_up)
+{
+    enum { MORE = 5, CLIENTS = 12 };
+    struct process process = start_short_of_files(MORE);
+    struct http clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = http_open(process.port);
+    check_body_is_answered(&clients[0]);
+    const double begun = process_now_ms();
+    kill(process.pid, SIGTERM);
+    ck_assert_int_eq(process_wait(&process), 0);
+    ck_assert_double_lt(process_now_ms() - begun, 6000);
+    for (int i = 0; i < CLIENTS; i++)
+        http_close(&clients[i]);
+    process_close(&process);
 }
 END_TEST
 
@@ -185,8 +257,7 @@ START_TEST(requests_beyond_the_queue_are_refused)
     ck_assert_int_gt(refused, 0);
     ck_assert_int_lt(refused, CLIENTS);
     ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_queued"), 0);
-    ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_total{route=\"" GUMBEL "\",status=\"503\"}"),
-                     refused);
+    ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_total{route=\"" GUMBEL "\",status=\"503\"}"), refused);
     free(expected);
     free(body);
     stop(&process);
@@ -226,6 +297,8 @@ Suite *test_server_limits_suite(void)
     tcase_set_timeout(connections, 60);
     tcase_add_test(connections, clients_beyond_the_limit_are_served_later);
     tcase_add_test(connections, the_limit_is_passed_many_times);
+    tcase_add_test(connections, clients_beyond_the_limit_of_files_are_served_later);
+    tcase_add_test(connections, clients_beyond_the_limit_of_files_do_not_hold_the_end_up);
     suite_add_tcase(suite, connections);
 
     TCase *silence = tcase_create("silence");

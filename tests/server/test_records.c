@@ -1,6 +1,8 @@
 /* What the server says about itself: metrics and log lines. */
+#define _GNU_SOURCE
 #include "api.h"
 #include "http.h"
+#include "log.h"
 #include "process.h"
 #include "requests.h"
 #include "suites.h"
@@ -9,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define SOFTMAX "/v1/softmax"
 #define GUMBEL "/v1/gumbel_softmax"
@@ -147,14 +151,13 @@ static json_t *log_lines(const struct process *process)
 {
     json_t *lines = json_array();
     char *text = process_errors(process), *rest = text;
-    ck_assert_int_eq(text[strlen(text) - 1], '\n');
+    ck_assert(*text == '\0' || text[strlen(text) - 1] == '\n');
     for (char *line = strsep(&rest, "\n"); line != NULL && *line != '\0'; line = strsep(&rest, "\n")) {
         if (strncmp(line, "gumbeld: listening on ", 22) == 0)
             continue;
         json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
         ck_assert_msg(json_is_object(object), "no JSON: %s", line);
-        ck_assert_uint_eq(json_string_length(json_object_get(object, "time")),
-                          strlen("2026-01-31T12:00:00.123Z"));
+        ck_assert_uint_eq(json_string_length(json_object_get(object, "time")), strlen("2026-01-31T12:00:00.123Z"));
         ck_assert_uint_gt(json_string_length(json_object_get(object, "level")), 0);
         json_array_append_new(lines, object);
     }
@@ -304,6 +307,68 @@ START_TEST(levels_choose_lines)
 }
 END_TEST
 
+/* ---- The log alone ---- */
+
+/* Opens a log that writes to `file`; *original is what standard error was. */
+static struct log *open_log_on(int file, int *original)
+{
+    *original = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(file, STDERR_FILENO), 0);
+    struct log *log = log_open(LOG_DEBUG);
+    ck_assert_ptr_nonnull(log);
+    return log;
+}
+
+static void restore_standard_error(int original)
+{
+    dup2(original, STDERR_FILENO);
+    close(original);
+}
+
+START_TEST(any_text_is_made_a_line)
+{
+    char every_byte[256], endless[5000];
+    for (int i = 0; i < 255; i++)
+        every_byte[i] = (char)(i + 1);
+    every_byte[255] = '\0';
+    memset(endless, '"', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    const char *const texts[] = {"", "plain", "\"},{\"level\":\"error", "\\", "a\nb", every_byte, endless};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+
+    const struct process written = {.err = memfd_create("log", MFD_CLOEXEC)};
+    int original;
+    struct log *log = open_log_on(written.err, &original);
+    for (size_t i = 0; i < TEXTS; i++)
+        log_message(log, LOG_WARNING, "%s", texts[i]);
+    log_close(log);
+    restore_standard_error(original);
+    json_t *lines = log_lines(&written);
+    ck_assert_uint_eq(json_array_size(lines), TEXTS);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(lines, 2), "message")), texts[2]);
+    json_decref(lines);
+    close(written.err);
+}
+END_TEST
+
+/* A pipe that has come to a standstill behind the server: lines are dropped and counted, and nobody waits, neither
+ * who logs nor who ends. */
+START_TEST(nobody_waits_for_a_log_that_is_not_read)
+{
+    enum { LINES = 100000 };
+    int ends[2], original;
+    ck_assert_int_eq(pipe(ends), 0);
+    struct log *log = open_log_on(ends[1], &original);
+    const double begun = process_now_ms();
+    for (int i = 0; i < LINES; i++)
+        log_request(log, &(struct log_request){.method = "GET", .path = "/livez", .status = 200});
+    ck_assert_uint_gt(log_dropped(log), 0);
+    log_close(log);
+    ck_assert_double_lt(process_now_ms() - begun, 5000);
+    restore_standard_error(original);
+}
+END_TEST
+
 Suite *test_server_records_suite(void)
 {
     Suite *suite = suite_create("server records");
@@ -322,6 +387,8 @@ Suite *test_server_records_suite(void)
     tcase_add_test(log, no_line_is_lost_among_thousands);
     tcase_add_test(log, a_request_that_broke_off_has_one_line);
     tcase_add_test(log, nothing_that_a_client_sends_breaks_a_line);
+    tcase_add_test(log, any_text_is_made_a_line);
+    tcase_add_test(log, nobody_waits_for_a_log_that_is_not_read);
     tcase_add_test(log, levels_choose_lines);
     suite_add_tcase(suite, log);
     return suite;

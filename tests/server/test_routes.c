@@ -47,8 +47,7 @@ START_TEST(every_route_answers_with_its_media_type)
     for (size_t i = 0; i < api_route_count; i++) {
         const struct api_route *route = &api_routes[i];
         const bool call = route->kind == API_ROUTE_CALL;
-        struct http_response response = http_ask(server.port, call ? "POST" : "GET", route->path,
-                                                 call ? LOGITS : NULL);
+        struct http_response response = http_ask(server.port, call ? "POST" : "GET", route->path, call ? LOGITS : NULL);
         ck_assert_msg(response.status == 200, "%s: %d %s", route->path, response.status, response.body);
         ck_assert(http_field_is(&response, "Content-Type", route->media_type));
         ck_assert_uint_gt(response.length, 0);
@@ -76,8 +75,7 @@ START_TEST(head_is_get_without_the_body)
     static const char *const paths[] = {"/livez", "/readyz", "/version", "/openapi.json", "/openapi.yaml"};
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        http_print(&http, "HEAD %s HTTP/1.1\r\nHost: t\r\n\r\nGET %s HTTP/1.1\r\nHost: t\r\n\r\n", paths[i],
-                   paths[i]);
+        http_print(&http, "HEAD %s HTTP/1.1\r\nHost: t\r\n\r\nGET %s HTTP/1.1\r\nHost: t\r\n\r\n", paths[i], paths[i]);
         struct http_response head = http_read_head(&http), get = http_read(&http);
         ck_assert_int_eq(head.status, 200);
         ck_assert_int_eq(get.status, 200);
@@ -132,8 +130,8 @@ static void check_request_problem(const char *method, const char *path, const ch
 {
     char *request;
     const bool with_body = strcmp(method, "GET") != 0;
-    ck_assert_int_gt(asprintf(&request, "%s %s HTTP/1.1\r\nHost: t\r\n%sContent-Length: %d\r\n\r\n%s", method,
-                              path, fields, with_body ? (int)strlen(LOGITS) : 0, with_body ? LOGITS : ""),
+    ck_assert_int_gt(asprintf(&request, "%s %s HTTP/1.1\r\nHost: t\r\n%sContent-Length: %d\r\n\r\n%s", method, path,
+                              fields, with_body ? (int)strlen(LOGITS) : 0, with_body ? LOGITS : ""),
                      0);
     check_problem(request, status, code, allow);
     free(request);
@@ -157,8 +155,7 @@ START_TEST(other_methods_are_405_with_allow)
     for (size_t i = 0; i < api_route_count; i++) {
         const bool call = api_routes[i].kind == API_ROUTE_CALL;
         const char *allow = call ? "POST" : "GET, HEAD";
-        check_request_problem(call ? "GET" : "POST", api_routes[i].path, "", 405, "method_not_allowed",
-                              allow);
+        check_request_problem(call ? "GET" : "POST", api_routes[i].path, "", 405, "method_not_allowed", allow);
         for (size_t j = 0; j < sizeof methods / sizeof *methods; j++)
             check_request_problem(methods[j], api_routes[i].path, "", 405, "method_not_allowed", allow);
     }
@@ -180,8 +177,8 @@ END_TEST
 
 START_TEST(answers_that_nobody_accepts_are_406)
 {
-    static const char *const ranges[] = {"text/html", "image/*", "application/json;q=0",
-                                         "application/xml, text/*", "*/*;q=0.000"};
+    static const char *const ranges[] = {"text/html", "image/*", "application/json;q=0", "application/xml, text/*",
+                                         "*/*;q=0.000"};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         char fields[128];
         snprintf(fields, sizeof fields, "Accept: %s\r\n", ranges[i]);
@@ -203,8 +200,8 @@ START_TEST(the_usual_media_types_are_taken)
     };
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        http_print(&http, "POST /v1/softmax HTTP/1.1\r\nHost: t\r\n%sContent-Length: %zu\r\n\r\n%s",
-                   fields[i], strlen(LOGITS), LOGITS);
+        http_print(&http, "POST /v1/softmax HTTP/1.1\r\nHost: t\r\n%sContent-Length: %zu\r\n\r\n%s", fields[i],
+                   strlen(LOGITS), LOGITS);
         struct http_response response = http_read(&http);
         ck_assert_msg(response.status == 200, "%s%s", fields[i], response.body);
         http_free(&response);
