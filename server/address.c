@@ -36,6 +36,8 @@ bool address_parse(const char *text, struct address *address)
         .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
     };
     struct addrinfo *found;
+    if (strcmp(host, "localhost") == 0) /* a bare system may have no file that says so */
+        strcpy(host, "127.0.0.1");
     if (length == 0 || getaddrinfo(host, colon + 1, &hints, &found) != 0)
         return false;
     memcpy(&address->storage, found->ai_addr, found->ai_addrlen);

@@ -66,27 +66,25 @@ static const struct key keys[] = {
      .parse = parse_listen, .expected = "an address such as 127.0.0.1:8080 or [::1]:0"},
     {"workers", "N", "Threads that compute; 0 takes one for each processor", "0", AT(workers), .minimum = 0,
      .maximum = 1024},
-    {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1,
-     .maximum = 256},
-    {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes),
-     .minimum = 1, .maximum = 64 * GIB},
-    {"inline-max-bytes", "N", "Requests with a body of up to N bytes are answered without the workers",
-     "4096", AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
-    {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503",
-     "1024", AT(max_queued), .minimum = 1, .maximum = 1000000},
+    {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1, .maximum = 256},
+    {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes), .minimum = 1,
+     .maximum = 64 * GIB},
+    {"inline-max-bytes", "N", "Requests with a body of up to N bytes are answered without the workers", "4096",
+     AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
+    {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503", "1024",
+     AT(max_queued), .minimum = 1, .maximum = 1000000},
     {"max-connections", "N", "Open connections of each loop", "4096", AT(max_connections), .minimum = 1,
      .maximum = 1000000},
-    {"idle-timeout-s", "N", "Seconds after which a connection that is silent is closed", "60",
-     AT(idle_timeout_s), .minimum = 1, .maximum = 86400},
+    {"idle-timeout-s", "N", "Seconds after which a connection that is silent is closed", "60", AT(idle_timeout_s),
+     .minimum = 1, .maximum = 86400},
     {"lame-duck-ms", "N", "How long to go on serving after SIGTERM, while /readyz already fails", "500",
      AT(lame_duck_ms), .minimum = 0, .maximum = 3600000},
     {"drain-timeout-ms", "N", "How long to wait after that for clients in the middle of a request", "10000",
      AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
     {"log-level", "LEVEL", "error, warning, info (a line for each request) or debug", "info", AT(log_level),
      .parse = parse_log_level, .expected = "error, warning, info or debug"},
-    {"isa", "NAME", "Instruction set: auto, sse2, avx2, avx512 or neon. The results do not depend on it",
-     "auto", AT(isa), .parse = parse_isa,
-     .expected = "auto, or one of sse2, avx2, avx512 and neon that this machine has"},
+    {"isa", "NAME", "Instruction set: auto, sse2, avx2, avx512 or neon. The results do not depend on it", "auto",
+     AT(isa), .parse = parse_isa, .expected = "auto, or one of sse2, avx2, avx512 and neon that this machine has"},
 };
 #define KEY_COUNT (sizeof keys / sizeof *keys)
 
@@ -168,12 +166,7 @@ struct config config_read(int argc, char **argv)
         options[i] = (struct argp_option){keys[i].name, FIRST_KEY + (int)i, keys[i].argument, 0, help[i], 0};
     }
     options[KEY_COUNT] = (struct argp_option){
-        "healthcheck",
-        HEALTHCHECK,
-        NULL,
-        0,
-        "Ask the server at --listen whether it is live; exit with 0 if so",
-        0};
+        "healthcheck", HEALTHCHECK, NULL, 0, "Ask the server at --listen whether it is live; exit with 0 if so", 0};
     const struct argp argp = {
         .options = options,
         .parser = parse_option,

@@ -57,9 +57,9 @@ static enum MHD_Result add_headers(struct MHD_Response *out, const struct exchan
 static enum MHD_Result send_response(struct exchange *exchange)
 {
     struct api_response *response = &exchange->response;
-    struct MHD_Response *out = MHD_create_response_from_buffer(
-        response->length, (void *)response->body,
-        response->owned != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *out = MHD_create_response_from_buffer(response->length, (void *)response->body,
+                                                               response->owned != NULL ? MHD_RESPMEM_MUST_FREE
+                                                                                       : MHD_RESPMEM_PERSISTENT);
     if (out == NULL)
         return MHD_NO;
     response->owned = NULL;
@@ -181,16 +181,14 @@ static enum MHD_Result answer(struct exchange *exchange)
 /* What the client said the body's length is; 0 where it said nothing. */
 static uint64_t announced_length(struct MHD_Connection *connection)
 {
-    const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                   MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
 static void refuse_body(struct exchange *exchange)
 {
     const size_t limit = exchange->loop->server->config.max_body_bytes;
-    api_fail(&exchange->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "a body may have up to %zu bytes",
-             limit);
+    api_fail(&exchange->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "a body may have up to %zu bytes", limit);
     exchange->problem.limit = limit;
     exchange->state = REFUSED;
     free(exchange->body);
@@ -277,9 +275,8 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     return exchange;
 }
 
-enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, const char *url,
-                                const char *method, const char *version, const char *data,
-                                size_t *data_length, void **context)
+enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *data, size_t *data_length, void **context)
 {
     (void)version;
     struct exchange *exchange = *context;
@@ -290,8 +287,7 @@ enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, c
     if (*data_length > 0) {
         receive(exchange, data, *data_length);
         *data_length = 0;
-        return exchange->discarded / DISCARD_FACTOR <= exchange->loop->server->config.max_body_bytes ? MHD_YES
-                                                                                                     : MHD_NO;
+        return exchange->discarded / DISCARD_FACTOR <= exchange->loop->server->config.max_body_bytes ? MHD_YES : MHD_NO;
     }
     switch (exchange->state) {
     case RECEIVING:

@@ -14,8 +14,7 @@ static int bind_socket(struct address *address, bool shared)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-        bind(fd, (const struct sockaddr *)&address->storage, address->length) == 0 &&
-        address_of_socket(fd, address))
+        bind(fd, (const struct sockaddr *)&address->storage, address->length) == 0 && address_of_socket(fd, address))
         return fd;
     const int reason = errno;
     close(fd);

@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@ enum {
     BUFFER_BYTES = 1 << 20,
     LINE_BYTES = 1024,
     PAUSE_MS = 20, /* the writer gathers lines for this long, so that it wakes seldom */
+    POLL_MS = 100,
+    CLOSING_MS = 1000,
 };
 
 struct log {
@@ -20,7 +24,7 @@ struct log {
     uv_mutex_t mutex;
     uv_cond_t wake;
     uv_thread_t writer;
-    bool closing;
+    atomic_bool closing;
     char *filling, *writing; /* the writer exchanges the two */
     size_t filled;
     atomic_uint_fast64_t dropped;
@@ -46,15 +50,52 @@ uint64_t log_dropped(const struct log *log)
 
 /* ---- The writer ---- */
 
-static void write_all(const char *bytes, size_t length)
+/* Whether a write of up to PIPE_BUF bytes will not block. Waits for that, but at the end of the program only so
+ * long: a pipe that nobody reads must not hold it up. */
+static bool await_writable(struct log *log)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    for (int waited_ms = 0; poll(&out, 1, POLL_MS) == 0;) {
+        if (atomic_load(&log->closing))
+            waited_ms += POLL_MS;
+        if (waited_ms >= CLOSING_MS)
+            return false;
+    }
+    return true;
+}
+
+static size_t count_lines(const char *bytes, size_t length)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < length; i++)
+        lines += bytes[i] == '\n';
+    return lines;
+}
+
+static void write_all(struct log *log, const char *bytes, size_t length)
 {
     while (length > 0) {
-        ssize_t written = write(STDERR_FILENO, bytes, length);
-        if (written < 0)
-            return; /* nobody reads: there is nowhere to say so */
+        ssize_t written = -1;
+        if (await_writable(log))
+            written = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+        if (written < 0) {
+            atomic_fetch_add_explicit(&log->dropped, count_lines(bytes, length), memory_order_relaxed);
+            return;
+        }
         bytes += written;
         length -= (size_t)written;
     }
+}
+
+/* Gives the lines so far to the writer, and the other buffer to those who log. */
+static size_t swap_buffers(struct log *log)
+{
+    char *full = log->filling;
+    const size_t length = log->filled;
+    log->filling = log->writing;
+    log->writing = full;
+    log->filled = 0;
+    return length;
 }
 
 static void write_lines(void *argument)
@@ -62,22 +103,17 @@ static void write_lines(void *argument)
     struct log *log = argument;
     uv_mutex_lock(&log->mutex);
     for (;;) {
-        while (log->filled == 0 && !log->closing)
+        while (log->filled == 0 && !atomic_load(&log->closing))
             uv_cond_wait(&log->wake, &log->mutex);
         if (log->filled == 0)
             break;
-        if (!log->closing) {
-            uv_mutex_unlock(&log->mutex);
-            uv_sleep(PAUSE_MS);
-            uv_mutex_lock(&log->mutex);
-        }
-        char *full = log->filling;
-        const size_t length = log->filled;
-        log->filling = log->writing;
-        log->writing = full;
-        log->filled = 0;
         uv_mutex_unlock(&log->mutex);
-        write_all(full, length);
+        if (!atomic_load(&log->closing))
+            uv_sleep(PAUSE_MS);
+        uv_mutex_lock(&log->mutex);
+        const size_t length = swap_buffers(log);
+        uv_mutex_unlock(&log->mutex);
+        write_all(log, log->writing, length);
         uv_mutex_lock(&log->mutex);
     }
     uv_mutex_unlock(&log->mutex);
@@ -119,7 +155,7 @@ struct log *log_open(enum log_level level)
 void log_close(struct log *log)
 {
     uv_mutex_lock(&log->mutex);
-    log->closing = true;
+    atomic_store(&log->closing, true);
     uv_cond_signal(&log->wake);
     uv_mutex_unlock(&log->mutex);
     uv_thread_join(&log->writer);
@@ -140,8 +176,8 @@ static size_t begin_line(char *line, enum log_level level)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     size_t used = strftime(line, LINE_BYTES, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &utc);
-    used += (size_t)snprintf(line + used, LINE_BYTES - used, ".%03ldZ\",\"level\":\"%s\"",
-                             now.tv_nsec / 1000000, level_names[level]);
+    used += (size_t)snprintf(line + used, LINE_BYTES - used, ".%03ldZ\",\"level\":\"%s\"", now.tv_nsec / 1000000,
+                             level_names[level]);
     return used;
 }
 
@@ -182,8 +218,8 @@ void log_request(struct log *log, const struct log_request *request)
     used += (size_t)snprintf(line + used, LINE_BYTES - used,
                              ",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"completed\":%s,\"rows\":%zu,"
                              "\"bytes_in\":%zu,\"bytes_out\":%zu,\"duration_us\":%llu}\n",
-                             request->method, request->path, request->status,
-                             request->completed ? "true" : "false", request->rows, request->bytes_in,
-                             request->bytes_out, (unsigned long long)request->duration_us);
+                             request->method, request->path, request->status, request->completed ? "true" : "false",
+                             request->rows, request->bytes_in, request->bytes_out,
+                             (unsigned long long)request->duration_us);
     append(log, line, used);
 }

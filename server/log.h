@@ -22,8 +22,7 @@ void log_close(struct log *log);
 bool log_enabled(const struct log *log, enum log_level level);
 
 /* {"time": ..., "level": ..., "message": ...}; any text is made valid JSON. Thread-safe. */
-void log_message(struct log *log, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void log_message(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 struct log_request {
     const char *method, *path; /* of a fixed set, so that they need no escaping */

@@ -100,13 +100,16 @@ static void drain_step(struct loop *loop)
     uv_close((uv_handle_t *)&loop->drain, NULL);
 }
 
-/* The daemon takes a few connections a run; whoever has connected already is to be answered. */
+/* The daemon takes a few connections a run; whoever has connected already is to be answered. Ends where it takes
+ * no more, as at the limit of connections or of open files. */
 static void accept_waiting(struct loop *loop)
 {
     struct pollfd listening = {.fd = loop->listening_socket, .events = POLLIN};
-    pump(loop);
-    while (poll(&listening, 1, 0) == 1 && open_connections(loop) < loop->server->config.max_connections)
+    uint64_t accepted;
+    do {
+        accepted = loop->accepted;
         pump(loop);
+    } while (loop->accepted > accepted && poll(&listening, 1, 0) == 1);
 }
 
 static void on_drain(uv_async_t *handle)
@@ -145,21 +148,23 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
     (void)connection;
     (void)context;
     struct loop *loop = closure;
-    metrics_add(loop->server->metrics, METRIC_CONNECTIONS, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+    const bool started = code == MHD_CONNECTION_NOTIFY_STARTED;
+    loop->accepted += started;
+    metrics_add(loop->server->metrics, METRIC_CONNECTIONS, started ? 1 : -1);
 }
 
 static struct MHD_Daemon *start_daemon(struct loop *loop, int listening_socket)
 {
     const struct config *config = &loop->server->config;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, exchange_handle, loop,
-        /* first, so that it takes the messages about the other options too */
-        MHD_OPTION_EXTERNAL_LOGGER, log_daemon, loop, MHD_OPTION_LISTEN_SOCKET, listening_socket,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections,
-        /* also ends a connection that closed in the middle of a request in the same edge */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                            exchange_handle, loop,
+                            /* first, so that it takes the messages about the other options too */
+                            MHD_OPTION_EXTERNAL_LOGGER, log_daemon, loop, MHD_OPTION_LISTEN_SOCKET, listening_socket,
+                            MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections,
+                            /* also ends a connection that closed in the middle of a request in the same edge */
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, MHD_OPTION_END);
 }
 
 static void run(void *argument)

@@ -32,6 +32,7 @@ struct loop {
     bool is_draining;
     uint64_t drain_began; /* ms, uv_now */
     uint64_t last_active; /* ms, uv_now: a request began or was completed */
+    uint64_t accepted;    /* connections, ever */
     size_t exchanges;     /* requests begun and not yet completed */
     size_t suspended;     /* of those, the ones that are with the workers */
 };

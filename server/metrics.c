@@ -11,14 +11,11 @@ static const struct {
     [METRIC_REQUEST_BYTES] = {"gumbeld_request_body_bytes_total", "counter", "Bytes of bodies received."},
     [METRIC_RESPONSE_BYTES] = {"gumbeld_response_body_bytes_total", "counter", "Bytes of bodies answered."},
     [METRIC_ROWS] = {"gumbeld_rows_total", "counter", "Rows computed."},
-    [METRIC_ABORTED] = {"gumbeld_requests_aborted_total", "counter",
-                        "Requests whose answer was not sent whole."},
+    [METRIC_ABORTED] = {"gumbeld_requests_aborted_total", "counter", "Requests whose answer was not sent whole."},
     [METRIC_INLINE] = {"gumbeld_requests_inline_total", "counter", "Calls answered without the workers."},
-    [METRIC_LOG_DROPPED] = {"gumbeld_log_lines_dropped_total", "counter",
-                            "Log lines that found the buffer full."},
+    [METRIC_LOG_DROPPED] = {"gumbeld_log_lines_dropped_total", "counter", "Log lines that found the buffer full."},
     [METRIC_IN_FLIGHT] = {"gumbeld_requests_in_flight", "gauge", "Requests begun and not yet answered."},
-    [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge",
-                       "Requests that wait for the workers or are with them."},
+    [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge", "Requests that wait for the workers or are with them."},
     [METRIC_CONNECTIONS] = {"gumbeld_connections", "gauge", "Open connections."},
 };
 
