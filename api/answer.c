@@ -23,8 +23,7 @@ static bool is_type(const char *text, const char *type)
 /* Whether a list element, such as "text/html;q=0.0", has the weight 0: not acceptable. */
 static bool is_refused(const char *element, size_t length)
 {
-    for (const char *at = element, *end = element + length;
-         (at = memchr(at, ';', (size_t)(end - at))) != NULL;) {
+    for (const char *at = element, *end = element + length; (at = memchr(at, ';', (size_t)(end - at))) != NULL;) {
         at += 1 + strspn(at + 1, " \t");
         if (strncasecmp(at, "q=", 2) == 0)
             return strspn(at + 2, "0.") == trimmed_length(at + 2, strcspn(at + 2, ";,"));
@@ -57,15 +56,14 @@ static int negotiate(const struct api_request *request, struct api_problem *prob
     if (request->route->kind != API_ROUTE_CALL)
         return 0;
     if (request->content_type != NULL && !is_type(request->content_type, type))
-        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET,
-                        "send the body as Content-Type: %s", type);
+        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s",
+                        type);
     if (!accepts(request->accept, type))
         return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s", type);
     return 0;
 }
 
-static int answer_call(const struct api_request *request, struct api_response *response,
-                       struct api_problem *problem)
+static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
 {
     struct api_call *call;
     if (api_decode(request, &call, problem) != 0)

@@ -15,15 +15,7 @@
 
 /* ---- What a function takes ---- */
 
-enum api_parameter_id {
-    API_LOGITS,
-    API_TEMPERATURE,
-    API_TAU,
-    API_HARD,
-    API_SEED,
-    API_ROW_OFFSET,
-    API_PARAMETER_COUNT
-};
+enum api_parameter_id { API_LOGITS, API_TEMPERATURE, API_TAU, API_HARD, API_SEED, API_ROW_OFFSET, API_PARAMETER_COUNT };
 
 enum api_type {
     API_ARRAY,   /* nested arrays of float32; null and "-Infinity" are -inf */
@@ -137,8 +129,7 @@ extern const size_t api_route_count;
 const char *api_route_methods(const struct api_route *route);
 
 /* 0 and *route, or -1 and *problem (not found, method not allowed); *route is set with the latter as well. */
-int api_route_find(const char *method, const char *path, const struct api_route **route,
-                   struct api_problem *problem);
+int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem);
 
 /* ---- Requests and responses ---- */
 

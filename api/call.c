@@ -17,8 +17,8 @@ int api_compute(const struct api_call *call, size_t first, size_t count, struct 
     char pointer[32] = "/logits";
     if (call->array.rank > 1)
         snprintf(pointer, sizeof pointer, "/logits/%zu", row);
-    return api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET,
-                    "row %zu holds +inf or NaN, or nothing but -inf", row);
+    return api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu holds +inf or NaN, or nothing but -inf",
+                    row);
 }
 
 void api_call_free(struct api_call *call)

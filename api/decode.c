@@ -99,16 +99,14 @@ static int read_list(const struct decoder *decoder, const struct source *source,
     return 0;
 }
 
-static void take_fallback(const struct decoder *decoder, const struct api_parameter *parameter,
-                          struct api_value *value)
+static void take_fallback(const struct decoder *decoder, const struct api_parameter *parameter, struct api_value *value)
 {
     switch (parameter->type) {
     case API_NUMBER:
         value->one.number = (float)parameter->fallback;
         break;
     case API_INTEGER:
-        value->one.integer = parameter->drawn ? decoder->request->fresh_seed()
-                                              : (uint64_t)parameter->fallback;
+        value->one.integer = parameter->drawn ? decoder->request->fresh_seed() : (uint64_t)parameter->fallback;
         break;
     case API_BOOLEAN:
         value->one.boolean = parameter->fallback != 0;
@@ -163,8 +161,8 @@ static int refuse_unknown_members(const struct decoder *decoder, const json_t *e
             continue;
         char pointer[256];
         json_pointer_write(pointer, sizeof pointer, name);
-        return api_fail(decoder->problem, API_UNKNOWN_MEMBER, pointer, API_NO_OFFSET,
-                        "%s takes no such member", function->name);
+        return api_fail(decoder->problem, API_UNKNOWN_MEMBER, pointer, API_NO_OFFSET, "%s takes no such member",
+                        function->name);
     }
     return 0;
 }
@@ -176,10 +174,8 @@ static int take_logits(const struct decoder *decoder, const json_t *envelope, st
     const char *pointer = "/logits";
     if (!logits->found) {
         if (json_object_get(envelope, logits->name) == NULL)
-            return api_fail(decoder->problem, API_MISSING_MEMBER, pointer, API_NO_OFFSET,
-                            "logits are required");
-        return api_fail(decoder->problem, API_WRONG_TYPE, pointer, API_NO_OFFSET,
-                        "must be an array of numbers");
+            return api_fail(decoder->problem, API_MISSING_MEMBER, pointer, API_NO_OFFSET, "logits are required");
+        return api_fail(decoder->problem, API_WRONG_TYPE, pointer, API_NO_OFFSET, "must be an array of numbers");
     }
     if (logits->array.rank > 2)
         return api_fail(decoder->problem, API_WRONG_TYPE, pointer, API_NO_OFFSET,
@@ -221,8 +217,7 @@ int api_decode(const struct api_request *request, struct api_call **call, struct
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the call");
     decoder.call->function = request->route->function;
 
-    const struct json_text text = {request->body != NULL ? request->body : "\0\0\0\0\0\0\0\0",
-                                   request->length};
+    const struct json_text text = {request->body != NULL ? request->body : "\0\0\0\0\0\0\0\0", request->length};
     struct json_named_array logits = {.name = api_parameters[API_LOGITS].name};
     json_t *envelope = NULL;
     int result = json_envelope_read(&text, &logits, 1, &envelope, problem);

@@ -27,8 +27,8 @@ void document_version(struct api_response *response)
         api_answer_problem(&(struct api_problem){.code = API_INTERNAL, .offset = API_NO_OFFSET}, response);
         return;
     }
-    response->length = (size_t)snprintf(
-        body, size, "{\"name\":\"gumbeld\",\"version\":\"%s\",\"rng\":\"%s\",\"isa\":\"%s\"}",
-        GUMBELD_VERSION, API_RNG, core_isa_name(core_selected()));
+    response->length = (size_t)snprintf(body, size,
+                                        "{\"name\":\"gumbeld\",\"version\":\"%s\",\"rng\":\"%s\",\"isa\":\"%s\"}",
+                                        GUMBELD_VERSION, API_RNG, core_isa_name(core_selected()));
     response->body = response->owned = body;
 }

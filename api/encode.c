@@ -50,8 +50,7 @@ static char *put_integers(char *out, const uint64_t *integers, size_t count)
 static char *put_seed(char *out, const struct api_value *seed, size_t rows)
 {
     out = put_text(out, ",\"seed\":");
-    return seed->list != NULL ? put_integers(out, seed->list, rows)
-                              : number_write_integer(out, seed->one.integer);
+    return seed->list != NULL ? put_integers(out, seed->list, rows) : number_write_integer(out, seed->one.integer);
 }
 
 static char *put_tau(char *out, const struct api_value *tau, size_t rows)
@@ -97,8 +96,7 @@ static size_t space(const struct api_call *call)
     const size_t fixed = 256, brackets = 2 * call->rows, digits = 21;
     size_t lists = 0;
     if (call->function->draws_noise)
-        lists = ((call->values[API_SEED].list != NULL) + (call->values[API_TAU].list != NULL)) * call->rows *
-                digits;
+        lists = ((call->values[API_SEED].list != NULL) + (call->values[API_TAU].list != NULL)) * call->rows * digits;
     return fixed + brackets + lists + call->array.count * (NUMBER_LONGEST + 1) + NUMBER_SPACE;
 }
 

@@ -11,8 +11,7 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
         {.name = "temperature", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
     [API_TAU] = {.name = "tau", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
     [API_HARD] = {.name = "hard", .type = API_BOOLEAN},
-    [API_SEED] =
-        {.name = "seed", .type = API_INTEGER, .per_row = true, .drawn = true, .maximum = MAX_INTEGER},
+    [API_SEED] = {.name = "seed", .type = API_INTEGER, .per_row = true, .drawn = true, .maximum = MAX_INTEGER},
     [API_ROW_OFFSET] = {.name = "row_offset", .type = API_INTEGER, .maximum = UINT32_MAX},
 };
 

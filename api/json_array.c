@@ -26,8 +26,7 @@ static int fail(const struct reader *reader, size_t depth, enum api_problem_code
     int used = snprintf(pointer, sizeof pointer, "/%s", reader->name);
     for (size_t i = 0; i < depth; i++)
         used += snprintf(pointer + used, sizeof pointer - (size_t)used, "/%zu", reader->index[i]);
-    return api_fail(reader->problem, code, pointer, (size_t)(reader->next - reader->text->body), "%s",
-                    detail);
+    return api_fail(reader->problem, code, pointer, (size_t)(reader->next - reader->text->body), "%s", detail);
 }
 
 static inline void skip_space(struct reader *reader)
@@ -82,8 +81,7 @@ static const char *read_minus_infinity(const char *text)
 /* What stands in place of a number: -inf in one of its two spellings, or an error with its reason. */
 static int read_word(struct reader *reader, float *value)
 {
-    const char *text = reader->next,
-               *end = strncmp(text, "null", 4) == 0 ? text + 4 : read_minus_infinity(text);
+    const char *text = reader->next, *end = strncmp(text, "null", 4) == 0 ? text + 4 : read_minus_infinity(text);
     if (end != NULL) {
         reader->next = end;
         *value = -INFINITY;
@@ -156,8 +154,8 @@ static size_t count_commas(const char *start, const char *end)
     return commas;
 }
 
-const char *json_array_read(const struct json_text *text, const char *start, const char *name,
-                            struct json_array *array, struct api_problem *problem)
+const char *json_array_read(const struct json_text *text, const char *start, const char *name, struct json_array *array,
+                            struct api_problem *problem)
 {
     *array = (struct json_array){0};
     struct reader reader = {.text = text, .name = name, .next = start, .array = array, .problem = problem};

@@ -21,7 +21,7 @@ struct json_text {
 /* Reads the array of numbers, null (-inf) and "-Infinity" that begins at `start`, a '[' within the body, and
  * is the value of member `name`. Returns the byte behind it, with array->data to be freed by the caller; or
  * NULL and *problem, whose pointer names the element. Memory: four bytes a comma of the body. */
-const char *json_array_read(const struct json_text *text, const char *start, const char *name,
-                            struct json_array *array, struct api_problem *problem);
+const char *json_array_read(const struct json_text *text, const char *start, const char *name, struct json_array *array,
+                            struct api_problem *problem);
 
 #endif

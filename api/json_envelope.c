@@ -156,15 +156,12 @@ static size_t body_offset(const struct rest *rest, size_t position)
         size_t begin = (size_t)(hole->begin - rest->text->body);
         if (position <= begin)
             break;
-        position = position < begin + NULL_LENGTH
-                       ? begin
-                       : position - NULL_LENGTH + (size_t)(hole->end - hole->begin);
+        position = position < begin + NULL_LENGTH ? begin : position - NULL_LENGTH + (size_t)(hole->end - hole->begin);
     }
     return position < rest->text->length ? position : rest->text->length;
 }
 
-static struct json_named_array *wanted(const struct member *member, struct json_named_array *arrays,
-                                       size_t count)
+static struct json_named_array *wanted(const struct member *member, struct json_named_array *arrays, size_t count)
 {
     if (*member->value != '[')
         return NULL;
@@ -202,8 +199,7 @@ static bool find_member(const struct json_text *text, const char *at, struct mem
 {
     bool inside = false;
     struct member member;
-    for (const char *next = first_member(text);
-         next != NULL && read_member(next, &member) && member.key <= at;) {
+    for (const char *next = first_member(text); next != NULL && read_member(next, &member) && member.key <= at;) {
         *found = member;
         inside = true;
         next = skip_value(member.value);
@@ -219,16 +215,15 @@ static void member_pointer(const struct json_text *text, size_t offset, char *po
 {
     struct member member;
     pointer[0] = '\0';
-    char *name = find_member(text, text->body + offset, &member)
-                     ? json_string_decode(member.key, member.key_length)
-                     : NULL;
+    char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
+                                                                 : NULL;
     if (name != NULL)
         json_pointer_write(pointer, size, name);
     free(name);
 }
 
-static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code,
-                   const char *reason, struct api_problem *problem)
+static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code, const char *reason,
+                   struct api_problem *problem)
 {
     char pointer[sizeof problem->pointer];
     member_pointer(text, offset, pointer, sizeof pointer);
@@ -276,8 +271,7 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
 {
     const char *nul = text->length > 0 ? memchr(text->body, '\0', text->length) : NULL;
     if (nul != NULL)
-        return fail_at(text, (size_t)(nul - text->body), API_MALFORMED_JSON, "a NUL byte is no part of JSON",
-                       problem);
+        return fail_at(text, (size_t)(nul - text->body), API_MALFORMED_JSON, "a NUL byte is no part of JSON", problem);
 
     struct rest rest = {.text = text};
     if (cut_arrays(&rest, arrays, array_count, problem) != 0)
@@ -290,8 +284,7 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
         return -1;
     }
     json_error_t error;
-    json_t *root = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
-                                      &error);
+    json_t *root = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     if (root == NULL)
         return fail_as_jansson(&rest, &error, problem);
     if (json_is_object(root)) {

@@ -84,8 +84,7 @@ static inline struct decimal shortest(uint32_t significand, int exponent, bool c
     return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
 }
 
-static const uint32_t small_power[] = {1,      10,      100,      1000,      10000,
-                                       100000, 1000000, 10000000, 100000000, 1000000000};
+static const uint32_t small_power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
 
 static inline int digit_count(uint32_t value) /* value > 0 */
 {

@@ -53,8 +53,8 @@ static char *problem_text(const struct api_problem *problem)
     const struct api_problem_kind *kind = &api_problem_kinds[problem->code];
     char type[64];
     snprintf(type, sizeof type, TYPE_PREFIX "%s", kind->slug);
-    json_t *document = json_pack("{ss ss si ss}", "type", type, "title", kind->title, "status", kind->status,
-                                 "code", kind->slug);
+    json_t *document = json_pack("{ss ss si ss}", "type", type, "title", kind->title, "status", kind->status, "code",
+                                 kind->slug);
     json_object_set_new(document, "detail", json_string(problem->detail));
     if (problem->pointer[0] != '\0')
         json_object_set_new(document, "pointer", json_string(problem->pointer));
@@ -69,8 +69,7 @@ static char *problem_text(const struct api_problem *problem)
 
 void api_answer_problem(const struct api_problem *problem, struct api_response *response)
 {
-    static const char last_resort[] =
-        "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
+    static const char last_resort[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
     char *text = problem_text(problem);
     *response = (struct api_response){
         .status = text != NULL ? api_problem_kinds[problem->code].status : 500,

@@ -29,8 +29,7 @@ static bool takes(const struct api_route *route, const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-int api_route_find(const char *method, const char *path, const struct api_route **route,
-                   struct api_problem *problem)
+int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         if (strcmp(api_routes[i].path, path) != 0)
@@ -38,8 +37,7 @@ int api_route_find(const char *method, const char *path, const struct api_route 
         *route = &api_routes[i];
         if (takes(*route, method))
             return 0;
-        api_fail(problem, API_METHOD_NOT_ALLOWED, "", API_NO_OFFSET, "%s takes %s", path,
-                 api_route_methods(*route));
+        api_fail(problem, API_METHOD_NOT_ALLOWED, "", API_NO_OFFSET, "%s takes %s", path, api_route_methods(*route));
         if (problem != NULL)
             problem->allow = api_route_methods(*route);
         return -1;

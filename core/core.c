@@ -81,8 +81,7 @@ int core_log_softmax(const struct core_softmax_call *call, size_t first, size_t 
     return status;
 }
 
-int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
-                        size_t *invalid_row)
+int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
     struct float_environment caller = float_environment_enter();
     int status = kernels()->gumbel_softmax(call, first, count, invalid_row);
@@ -90,8 +89,8 @@ int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t firs
     return status;
 }
 
-void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row,
-                      uint32_t draw, uint32_t tag)
+void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
+                      uint32_t tag)
 {
     kernels()->noise_words(words, first_word, count, seed, row, draw, tag);
 }

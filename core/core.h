@@ -81,14 +81,13 @@ struct core_gumbel_softmax_call {
 
 /* samples[r] = softmax((x[r] + g) / tau), g[j] = -log E[j], E ~ Exp(1) (Jang et al. 2017; Maddison et al.
  * 2017), torch.nn.functional.gumbel_softmax; with `hard` its one-hot. */
-int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
-                        size_t *invalid_row);
+int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
 
 /* The random words under the noise: words[j] is word j % 4 of Philox4x32-10 (Salmon et al. 2011) under the key
  * (seed mod 2^32, seed / 2^32) and the counter (j / 4, row, draw, tag), for j = first_word .. first_word+count-1.
  * first_word is a multiple of 4. The noise of class j uses tag 0. */
-void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row,
-                      uint32_t draw, uint32_t tag);
+void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
+                      uint32_t tag);
 
 /* E[i] ~ Exp(1) from each random word u: t = (min(u, ~u) + 1/2) / 2^32 and E = -log1p(-t) for u < 2^31, else
  * -log t: both tails resolved to 2^-33, never 0, never infinite; increasing in u. */

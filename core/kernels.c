@@ -210,8 +210,7 @@ static int log_softmax(const struct core_softmax_call *call, size_t first, size_
     return long_softmax(call, first, count, invalid_row, true);
 }
 
-static int gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
-                          size_t *invalid_row)
+static int gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
     if (call->classes < SHORT_CLASSES)
         return short_gumbel_softmax(call, first, count, invalid_row);

@@ -8,10 +8,9 @@
 struct core_kernels {
     int (*softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
     int (*log_softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
-    int (*gumbel_softmax)(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
-                          size_t *invalid_row);
-    void (*noise_words)(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row,
-                        uint32_t draw, uint32_t tag);
+    int (*gumbel_softmax)(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
+    void (*noise_words)(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
+                        uint32_t tag);
     void (*exponential)(const uint32_t *words, float *exponential, size_t count);
 };
 

@@ -126,8 +126,8 @@ INLINE float long_row_exp_as(struct long_row *row, const float *from, const stru
         FOR_VECS (q)
             sums[q] = vec_splat(0);
         size_t left = row->whole - block;
-        exp_step(from + block, keep ? row->out + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK, frame,
-                 unscaled, sums);
+        exp_step(from + block, keep ? row->out + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK, frame, unscaled,
+                 sums);
         if (left < SUM_BLOCK)
             exp_step(row->tail, keep ? row->tail : NULL, row->tail_count, frame, unscaled, sums);
         total += lanes_sum(sums);

@@ -166,8 +166,7 @@ INLINE void group_softmax(group_columns columns, size_t classes, const vfloat ma
         }
 }
 
-INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloat max[VECS],
-                              const vfloat scale[VECS])
+INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS])
 {
     group_columns terms;
     struct exp_frame frame[VECS];

@@ -55,8 +55,7 @@ START_TEST(temperature_divides_each_row_by_its_own)
     struct answer answer = ask(SOFTMAX, "{\"logits\":[[1,3],[1,3],[1,3]],\"temperature\":[1,2,0]}");
     ck_assert_int_eq(answer.status, 200);
     const json_t *rows = json_object_get(answer.json, "probabilities");
-    const double at_1[] = {1 / (1 + exp(2)), 1 / (1 + exp(-2))},
-                 at_2[] = {1 / (1 + exp(1)), 1 / (1 + exp(-1))};
+    const double at_1[] = {1 / (1 + exp(2)), 1 / (1 + exp(-2))}, at_2[] = {1 / (1 + exp(1)), 1 / (1 + exp(-1))};
     assert_row(json_array_get(rows, 0), at_1, 2, 1e-7);
     assert_row(json_array_get(rows, 1), at_2, 2, 1e-7);
     assert_row(json_array_get(rows, 2), (const double[]){0, 1}, 2, 1e-30);
@@ -82,8 +81,9 @@ static char *samples_as_float32(const struct answer *answer)
     json_t *row = json_array();
     size_t i, j;
     json_t *inner, *value;
-    json_array_foreach(json_object_get(answer->json, "samples"), i, inner) json_array_foreach(inner, j, value)
-        json_array_append_new(row, json_real((float)json_number_value(value)));
+    json_array_foreach (json_object_get(answer->json, "samples"), i, inner)
+        json_array_foreach (inner, j, value)
+            json_array_append_new(row, json_real((float)json_number_value(value)));
     char *text = json_dumps(row, 0);
     json_decref(row);
     return text;
@@ -105,12 +105,8 @@ START_TEST(gumbel_softmax_takes_its_parameters_to_the_core)
     const float logits[] = {1, 2, 3, 4, 5, 6}, taus[] = {0.5f, 2};
     const uint64_t seed = 9007199254740991, seeds[] = {11, 12};
     float samples[6];
-    struct core_gumbel_softmax_call call = {.logits = logits,
-                                            .rows = 2,
-                                            .classes = 3,
-                                            .tau = {taus, 0},
-                                            .noise = {.seed = &seed},
-                                            .samples = samples};
+    struct core_gumbel_softmax_call call = {
+        .logits = logits, .rows = 2, .classes = 3, .tau = {taus, 0}, .noise = {.seed = &seed}, .samples = samples};
     assert_samples(&call, "{\"logits\":[[1,2,3],[4,5,6]],\"tau\":0.5,\"seed\":9007199254740991}");
     call.tau.stride = 1;
     assert_samples(&call, "{\"logits\":[[1,2,3],[4,5,6]],\"tau\":[0.5,2],\"seed\":9007199254740991}");
@@ -215,8 +211,7 @@ static const struct {
 START_TEST(a_problem_names_the_member)
 {
     struct answer answer = ask(problems[_i].path, "%s", problems[_i].body);
-    ck_assert_msg(answer.status == problems[_i].status &&
-                      strcmp(ask_text(&answer, "code"), problems[_i].code) == 0 &&
+    ck_assert_msg(answer.status == problems[_i].status && strcmp(ask_text(&answer, "code"), problems[_i].code) == 0 &&
                       strcmp(ask_text(&answer, "pointer"), problems[_i].pointer) == 0,
                   "%s: %s", problems[_i].body, answer.text);
     ck_assert_str_eq(answer.response.media_type, "application/problem+json");
@@ -251,8 +246,7 @@ END_TEST
 static int status_with(const char *content_type, const char *accept)
 {
     static const char body[] = "{\"logits\":[0]}\0\0\0\0\0\0\0";
-    struct api_request request = {
-        .body = body, .length = strlen(body), .content_type = content_type, .accept = accept};
+    struct api_request request = {.body = body, .length = strlen(body), .content_type = content_type, .accept = accept};
     struct api_response response;
     ck_assert_int_eq(api_route_find("POST", SOFTMAX, &request.route, NULL), 0);
     api_answer(&request, &response);

@@ -89,10 +89,8 @@ START_TEST(a_route_answers_its_media_type)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         char type[64];
-        snprintf(type, sizeof type, "%.*s", (int)strcspn(api_routes[i].media_type, ";"),
-                 api_routes[i].media_type);
-        ck_assert_ptr_nonnull(
-            get(get(get(get(operation(&api_routes[i]), "responses"), "200"), "content"), type));
+        snprintf(type, sizeof type, "%.*s", (int)strcspn(api_routes[i].media_type, ";"), api_routes[i].media_type);
+        ck_assert_ptr_nonnull(get(get(get(get(operation(&api_routes[i]), "responses"), "200"), "content"), type));
     }
 }
 END_TEST
@@ -117,7 +115,9 @@ static bool has_name(const json_t *names, const char *name)
 {
     size_t i;
     const json_t *element;
-    json_array_foreach(names, i, element) if (strcmp(json_string_value(element), name) == 0) return true;
+    json_array_foreach (names, i, element)
+        if (strcmp(json_string_value(element), name) == 0)
+            return true;
     return false;
 }
 
@@ -179,8 +179,7 @@ END_TEST
 
 START_TEST(the_problems_are_the_codes)
 {
-    const json_t *codes = get(get(get(get(get(spec, "components"), "schemas"), "Problem"), "properties"),
-                              "code");
+    const json_t *codes = get(get(get(get(get(spec, "components"), "schemas"), "Problem"), "properties"), "code");
     ck_assert_uint_eq(json_array_size(get(codes, "enum")), API_PROBLEM_COUNT);
     for (int code = 0; code < API_PROBLEM_COUNT; code++) {
         const struct api_problem_kind *kind = &api_problem_kinds[code];
@@ -203,11 +202,9 @@ START_TEST(the_statuses_of_problems_are_documented)
             char text[8];
             snprintf(text, sizeof text, "%d", api_problem_kinds[code].status);
             if (api_problem_kinds[code].status != 404)
-                ck_assert_msg(json_object_get(responses, text) != NULL, "%s: no %s", api_routes[i].path,
-                              text);
+                ck_assert_msg(json_object_get(responses, text) != NULL, "%s: no %s", api_routes[i].path, text);
         }
-        json_object_foreach((json_t *)responses, status, response)
-        {
+        json_object_foreach ((json_t *)responses, status, response) {
             bool known = strcmp(status, "200") == 0;
             for (int code = 0; code < API_PROBLEM_COUNT; code++)
                 known = known || atoi(status) == api_problem_kinds[code].status;
@@ -221,8 +218,7 @@ START_TEST(the_examples_of_problems_agree_with_the_table)
 {
     const char *name;
     json_t *response;
-    json_object_foreach((json_t *)get(get(spec, "components"), "responses"), name, response)
-    {
+    json_object_foreach ((json_t *)get(get(spec, "components"), "responses"), name, response) {
         const json_t *example = get(get(get(response, "content"), "application/problem+json"), "example");
         const char *slug = json_string_value(get(example, "code"));
         const struct api_problem_kind *kind = NULL;
@@ -244,12 +240,10 @@ START_TEST(the_examples_of_requests_are_answered)
     for (size_t i = 0; i < api_route_count; i++) {
         if (api_routes[i].kind != API_ROUTE_CALL)
             continue;
-        const json_t *media = get(get(get(operation(&api_routes[i]), "requestBody"), "content"),
-                                  "application/json");
+        const json_t *media = get(get(get(operation(&api_routes[i]), "requestBody"), "content"), "application/json");
         const char *name;
         json_t *example;
-        json_object_foreach((json_t *)get(media, "examples"), name, example)
-        {
+        json_object_foreach ((json_t *)get(media, "examples"), name, example) {
             char *body = json_dumps(get(example, "value"), 0);
             struct answer answer = ask(api_routes[i].path, "%s", body);
             ck_assert_msg(answer.status == 200, "%s: %s", name, answer.text);
@@ -257,7 +251,7 @@ START_TEST(the_examples_of_requests_are_answered)
             const json_t *schema = get(get(response, "application/json"), "schema");
             size_t at;
             const json_t *member;
-            json_array_foreach(get(schema, "required"), at, member)
+            json_array_foreach (get(schema, "required"), at, member)
                 ck_assert_ptr_nonnull(json_object_get(answer.json, json_string_value(member)));
             ck_assert_uint_eq(json_object_size(answer.json), json_object_size(get(schema, "properties")));
             ask_free(&answer);
@@ -276,8 +270,7 @@ START_TEST(the_version_is_the_specs)
     ck_assert_int_eq(api_route_find("GET", "/version", &request.route, NULL), 0);
     api_answer(&request, &response);
     json_t *version = json_loadb(response.body, response.length, 0, NULL);
-    ck_assert_str_eq(json_string_value(get(version, "version")),
-                     json_string_value(get(get(spec, "info"), "version")));
+    ck_assert_str_eq(json_string_value(get(version, "version")), json_string_value(get(get(spec, "info"), "version")));
     ck_assert_str_eq(json_string_value(get(version, "rng")), API_RNG);
     json_decref(version);
     free(response.owned);

@@ -18,8 +18,7 @@ static int walk(const json_t *node, size_t depth, struct json_array *array)
         float value = -INFINITY;
         if (json_is_real(node))
             value = (float)json_real_value(node);
-        else if (json_is_string(node) ? strcmp(json_string_value(node), "-Infinity") != 0
-                                      : !json_is_null(node))
+        else if (json_is_string(node) ? strcmp(json_string_value(node), "-Infinity") != 0 : !json_is_null(node))
             return -1;
         if ((json_is_real(node) && isinf(value)) || array->count == MAX_NUMBERS)
             return -1;
@@ -83,8 +82,7 @@ static void assert_same(const char *body, size_t length)
 {
     struct json_array plain, fast;
     struct api_problem problem;
-    const int expected = read_plainly(body, length, &plain),
-              result = read_fast(body, length, &fast, &problem);
+    const int expected = read_plainly(body, length, &plain), result = read_fast(body, length, &fast, &problem);
     ck_assert_msg(result == expected, "%d instead of %d for %.*s (%s)", result, expected, (int)length, body,
                   result < 0 ? problem.detail : "");
     if (result == 0) {
@@ -97,9 +95,9 @@ static void assert_same(const char *body, size_t length)
     free(fast.data);
 }
 
-#define CASE(text)                                                                                           \
-    {                                                                                                        \
-        text, sizeof text - 1                                                                                \
+#define CASE(text)                                                                                                     \
+    {                                                                                                                  \
+        text, sizeof text - 1                                                                                          \
     }
 
 static const struct {
@@ -347,8 +345,7 @@ END_TEST
 Suite *test_api_json_suite(void)
 {
     Suite *suite = suite_create("api: JSON");
-    TCase *same = tcase_create("like jansson"), *errors = tcase_create("errors"),
-          *limits = tcase_create("limits");
+    TCase *same = tcase_create("like jansson"), *errors = tcase_create("errors"), *limits = tcase_create("limits");
     tcase_set_timeout(same, 60);
     tcase_add_loop_test(same, takes_what_jansson_takes, 0, sizeof cases / sizeof *cases);
     tcase_add_loop_test(same, takes_what_jansson_takes_of_mutated_documents, 0, 8);

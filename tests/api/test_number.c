@@ -238,8 +238,8 @@ static void assert_writes_well(uint32_t bits)
     ck_assert_msg(bits_of(strtof(text, NULL)) == bits, "%s is not %.9g", text, value);
     ck_assert_msg(strpbrk(text, ".") != NULL, "%s has no point", text);
     if (value != 0)
-        ck_assert_msg(significant_digits(text) <= (size_t)fewest_digits(value), "%s is longer than %.*g",
-                      text, fewest_digits(value), value);
+        ck_assert_msg(significant_digits(text) <= (size_t)fewest_digits(value), "%s is longer than %.*g", text,
+                      fewest_digits(value), value);
     assert_reads_like_strtod(text);
 }
 

@@ -42,8 +42,8 @@ uint64_t digest_of_results(void)
         for (size_t p = 0; p < sizeof(parameters) / sizeof(parameters[0]); p++) {
             struct core_per_row parameter = {&parameters[p], 0};
             struct core_softmax_call plain = {logits, rows, classes[i], parameter, result};
-            struct core_gumbel_softmax_call gumbel = {logits, rows,  classes[i], parameter, p == 3, {&seed, 0, 3, i},
-                                                      result};
+            struct core_gumbel_softmax_call gumbel = {logits,           rows,  classes[i], parameter, p == 3,
+                                                      {&seed, 0, 3, i}, result};
             if (core_softmax(&plain, 0, rows, &bad) != CORE_OK)
                 return 0;
             digest = fnv1a(digest, result, count * sizeof(result[0]));

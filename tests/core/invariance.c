@@ -29,13 +29,9 @@ static int run(const struct problem *problem, size_t first, size_t count, size_t
 {
     struct core_softmax_call plain = {problem->logits, problem->rows, problem->classes, problem->parameter,
                                       problem->result};
-    struct core_gumbel_softmax_call gumbel = {problem->logits,
-                                              problem->rows,
-                                              problem->classes,
-                                              problem->parameter,
-                                              problem->function == GUMBEL_HARD,
-                                              problem->noise,
-                                              problem->result};
+    struct core_gumbel_softmax_call gumbel = {
+        problem->logits, problem->rows,  problem->classes, problem->parameter, problem->function == GUMBEL_HARD,
+        problem->noise,  problem->result};
     switch (problem->function) {
     case SOFTMAX:
         return core_softmax(&plain, first, count, bad);
@@ -62,8 +58,7 @@ enum { ROWS = 53 };
 static const uint64_t one_seed = 0x0123456789abcdef;
 static const float one_parameter = 0.8f;
 
-static struct problem problem_open(enum function function, size_t classes, enum logits_kind kind,
-                                   struct inputs *inputs)
+static struct problem problem_open(enum function function, size_t classes, enum logits_kind kind, struct inputs *inputs)
 {
     struct problem problem = {
         .function = function,
@@ -91,8 +86,8 @@ static void for_all_problems(void (*check)(struct problem *problem, const float 
     struct inputs inputs = {1};
     for (int function = 0; function < FUNCTIONS; function++)
         for (size_t i = 0; i < CLASS_COUNTS; i++) {
-            struct problem problem =
-                problem_open(function, class_counts[i], i % 2 ? LOGITS_HOLES : LOGITS_NORMAL, &inputs);
+            struct problem problem = problem_open(function, class_counts[i], i % 2 ? LOGITS_HOLES : LOGITS_NORMAL,
+                                                  &inputs);
             float *whole = problem.result;
             run_all(&problem);
             problem.result = floats(ROWS * problem.classes);

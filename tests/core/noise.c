@@ -169,7 +169,8 @@ END_TEST
 START_TEST(test_exponential_never_decreases)
 {
     enum { RUN = 4096 };
-    static const uint32_t starts[] = {0, 0xffffff, 0x55555000, 0x7ffff800, 0xaaaaa000, 0xff000000 - RUN / 2, 0xfffff000};
+    static const uint32_t starts[] = {0,         0xffffff, 0x55555000, 0x7ffff800, 0xaaaaa000, 0xff000000 - RUN / 2,
+                                      0xfffff000};
     uint32_t words[RUN];
     float e[RUN];
     select_isa(_i);

@@ -10,13 +10,13 @@
 
 enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 
-static int run(enum function function, const float *logits, float *result, size_t rows, size_t classes,
-               float parameter, size_t first, size_t count, size_t *bad)
+static int run(enum function function, const float *logits, float *result, size_t rows, size_t classes, float parameter,
+               size_t first, size_t count, size_t *bad)
 {
     static const uint64_t seed = 77;
     struct core_softmax_call plain = {logits, rows, classes, {&parameter, 0}, result};
-    struct core_gumbel_softmax_call gumbel = {logits, rows, classes, {&parameter, 0}, function == GUMBEL_HARD,
-                                              {&seed, 0, 0, 0}, result};
+    struct core_gumbel_softmax_call gumbel = {
+        logits, rows, classes, {&parameter, 0}, function == GUMBEL_HARD, {&seed, 0, 0, 0}, result};
     switch (function) {
     case SOFTMAX:
         return core_softmax(&plain, first, count, bad);
@@ -83,7 +83,7 @@ START_TEST(test_forbidden_columns)
         size_t classes = counts[i];
         float *logits = floats(classes);
         fill_logits(logits, 1, classes, LOGITS_NORMAL, &inputs);
-        for (size_t column = 0; column < classes; column += classes > 1000 ? 37 : 1) {
+        for (size_t column = 0; column<classes; column += classes> 1000 ? 37 : 1) {
             float kept = logits[column];
             uint32_t value = forbidden[column % FORBIDDEN];
             memcpy(&logits[column], &value, sizeof(value));

@@ -4,12 +4,12 @@
 
 #include <check.h>
 
-Suite *test_core_dispatch_suite(void);    /* which instruction sets there are, and choosing one */
-Suite *test_core_fma_suite(void);         /* the emulated fused multiply-add is exact */
-Suite *test_core_noise_suite(void);       /* Philox words and exponentials */
-Suite *test_core_softmax_suite(void);     /* softmax and log_softmax against double precision */
-Suite *test_core_gumbel_suite(void);      /* gumbel_softmax against double precision, and its distribution */
-Suite *test_core_invariance_suite(void);  /* the same bits whatever the target, the split and the environment */
-Suite *test_core_rows_suite(void);        /* rows without an answer; nothing outside the rows is touched */
+Suite *test_core_dispatch_suite(void);   /* which instruction sets there are, and choosing one */
+Suite *test_core_fma_suite(void);        /* the emulated fused multiply-add is exact */
+Suite *test_core_noise_suite(void);      /* Philox words and exponentials */
+Suite *test_core_softmax_suite(void);    /* softmax and log_softmax against double precision */
+Suite *test_core_gumbel_suite(void);     /* gumbel_softmax against double precision, and its distribution */
+Suite *test_core_invariance_suite(void); /* the same bits whatever the target, the split and the environment */
+Suite *test_core_rows_suite(void);       /* rows without an answer; nothing outside the rows is touched */
 
 #endif

@@ -18,17 +18,17 @@ struct inputs {
 };
 
 uint64_t inputs_next(struct inputs *inputs);
-double inputs_uniform(struct inputs *inputs);                /* in [0, 1) */
-size_t inputs_below(struct inputs *inputs, size_t limit);    /* in 0 .. limit-1 */
+double inputs_uniform(struct inputs *inputs);             /* in [0, 1) */
+size_t inputs_below(struct inputs *inputs, size_t limit); /* in 0 .. limit-1 */
 
 /* What a matrix of logits is like. */
 enum logits_kind {
-    LOGITS_NORMAL,   /* about a standard deviation of 3 */
-    LOGITS_WIDE,     /* up to +-100: some probabilities vanish */
-    LOGITS_HUGE,     /* up to +-1.5e38 */
-    LOGITS_TINY,     /* subnormal, zeros of both signs among them */
-    LOGITS_EQUAL,    /* all the same */
-    LOGITS_HOLES,    /* as normal, a third of them -inf, but never all of a row */
+    LOGITS_NORMAL, /* about a standard deviation of 3 */
+    LOGITS_WIDE,   /* up to +-100: some probabilities vanish */
+    LOGITS_HUGE,   /* up to +-1.5e38 */
+    LOGITS_TINY,   /* subnormal, zeros of both signs among them */
+    LOGITS_EQUAL,  /* all the same */
+    LOGITS_HOLES,  /* as normal, a third of them -inf, but never all of a row */
     LOGITS_KINDS
 };
 
