@@ -277,6 +277,37 @@ START_TEST(the_version_is_the_specs)
 }
 END_TEST
 
+/* The text between two marks of `from`, to be freed. */
+static char *between(const char *from, const char *before, const char *after)
+{
+    const char *begin = strstr(from, before);
+    ck_assert_msg(begin != NULL, "there is no %s", before);
+    begin += strlen(before);
+    const char *end = strstr(begin, after);
+    ck_assert_ptr_nonnull(end);
+    return strndup(begin, (size_t)(end - begin));
+}
+
+START_TEST(the_example_of_the_readme_is_true)
+{
+    char readme[20000] = "";
+    FILE *file = fopen("README.md", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_lt(fread(readme, 1, sizeof readme - 1, file), sizeof readme - 1);
+    fclose(file);
+    char *path = between(readme, "$ curl -s http://127.0.0.1:8080", " "), *body = between(readme, "--json '", "'");
+    char *printed = between(readme, "--json '", "```"), *line = strchr(printed, '\n');
+    struct answer answer = ask(path, "%s", body);
+    ck_assert_ptr_nonnull(line);
+    line[strlen(line) - 1] = '\0';
+    ck_assert_str_eq(line + 1, answer.text);
+    ask_free(&answer);
+    free(path);
+    free(body);
+    free(printed);
+}
+END_TEST
+
 Suite *test_api_contract_suite(void)
 {
     Suite *suite = suite_create("api: contract");
@@ -291,6 +322,7 @@ Suite *test_api_contract_suite(void)
     tcase_add_test(contract, the_examples_of_problems_agree_with_the_table);
     tcase_add_test(contract, the_examples_of_requests_are_answered);
     tcase_add_test(contract, the_version_is_the_specs);
+    tcase_add_test(contract, the_example_of_the_readme_is_true);
     suite_add_tcase(suite, contract);
     return suite;
 }
