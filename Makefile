@@ -120,10 +120,9 @@ $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
-$(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(OUT)/tests/server/process.o \
-                   $(OUT)/tests/server/http.o $(API_OBJECTS) $(CORE_OBJECTS)
+$(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 .PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-http clean help
 

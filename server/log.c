@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -76,8 +77,11 @@ static void write_all(struct log *log, const char *bytes, size_t length)
 {
     while (length > 0) {
         ssize_t written = -1;
+        errno = 0;
         if (await_writable(log))
             written = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+        if (written < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
         if (written < 0) {
             atomic_fetch_add_explicit(&log->dropped, count_lines(bytes, length), memory_order_relaxed);
             return;

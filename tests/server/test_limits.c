@@ -152,7 +152,7 @@ START_TEST(a_silent_connection_is_closed)
     struct http silent = http_open(process.port), used = http_open(process.port);
     const double begun = process_now_ms();
     check_body_is_answered(&silent);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 8; i++) {
         process_sleep_ms(150);
         check_body_is_answered(&used);
     }
@@ -199,7 +199,7 @@ END_TEST
 /* The client is silent while it waits for its answer, and longer than the timeout. */
 START_TEST(waiting_for_an_answer_is_no_silence)
 {
-    enum { CLIENTS = 14 };
+    enum { CLIENTS = 11 };
     struct process process = process_start("--idle-timeout-s 1 " REQUESTS_SLOW);
     char *body = requests_gumbel(1250, 1000, 7), *expected = requests_answer(GUMBEL, body);
     struct http clients[CLIENTS];
@@ -267,7 +267,7 @@ END_TEST
 /* Small requests are answered while the workers have much to do. */
 START_TEST(small_requests_pass_large_ones)
 {
-    enum { LARGE = 6 };
+    enum { LARGE = 3 };
     struct process process = process_start(REQUESTS_SLOW);
     char *body = requests_gumbel(1250, 1000, 7);
     struct http large[LARGE], small = http_open(process.port);

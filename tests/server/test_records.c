@@ -387,9 +387,13 @@ Suite *test_server_records_suite(void)
     tcase_add_test(log, no_line_is_lost_among_thousands);
     tcase_add_test(log, a_request_that_broke_off_has_one_line);
     tcase_add_test(log, nothing_that_a_client_sends_breaks_a_line);
-    tcase_add_test(log, any_text_is_made_a_line);
-    tcase_add_test(log, nobody_waits_for_a_log_that_is_not_read);
     tcase_add_test(log, levels_choose_lines);
     suite_add_tcase(suite, log);
+
+    TCase *log_alone = tcase_create("log alone");
+    tcase_set_timeout(log_alone, 15);
+    tcase_add_test(log_alone, any_text_is_made_a_line);
+    tcase_add_test(log_alone, nobody_waits_for_a_log_that_is_not_read);
+    suite_add_tcase(suite, log_alone);
     return suite;
 }
