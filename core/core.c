@@ -65,6 +65,22 @@ enum core_isa core_selected(void)
     return isa;
 }
 
+/* Blocks of 16 rows, one for each array that is packed or unpacked. */
+static size_t scratch(size_t classes, size_t inner, size_t arrays)
+{
+    return inner <= 1 || classes < CORE_SHORT_CLASSES ? 0 : CORE_BLOCK_ROWS * classes * arrays;
+}
+
+size_t core_softmax_scratch(const struct core_softmax_call *call)
+{
+    return scratch(call->classes, call->inner, 1);
+}
+
+size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call)
+{
+    return scratch(call->classes, call->inner, (size_t)1 + (call->soft != NULL) + (call->gumbel != NULL));
+}
+
 int core_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
     struct float_environment caller = float_environment_enter();

@@ -5,13 +5,15 @@
  * leaves the caller's floating-point environment as it found it and does not depend on it.
  *
  * Common to all calls:
- *   - arrays are dense and row-major, [rows][classes]; `classes` is at least 1;
+ *   - arrays of logits and of results are [rows][classes], dense and row-major, or strided with the classes on
+ *     another axis than the last (`inner`, below); `classes` is at least 1;
  *   - rows first .. first+count-1 of the arrays are computed, nothing else is read or written, so that
  *     disjoint ranges may run on several threads at once (after core_select has returned);
  *   - a row has no answer if it holds NaN or +inf, or nothing but -inf. The call then returns
  *     CORE_INVALID_ROW and sets *invalid_row (which may not be NULL) to the first such row of the range; the
  *     result rows of the range then hold unspecified values;
- *   - the result may be the very array of the logits, or else must not overlap it;
+ *   - the first result (result, samples) may be the very array of the logits; apart from that no result may
+ *     overlap the logits or another result;
  *   - the memory is the caller's throughout.
  */
 #ifndef CORE_H
@@ -48,12 +50,33 @@ struct core_per_row {
     size_t stride;
 };
 
+/* mask: 0 in `allowed` gives a class the logit -inf, whatever its logit is, NaN too; any other byte leaves it. The
+ * bytes are one row for all rows (stride 0), or an array in the layout of the logits (stride 1). NULL allows all.
+ *
+ * inner: of a strided array the product of the lengths of the axes after the class axis. Element (outer o, class j,
+ * inner i) lies at (o * classes + j) * inner + i and belongs to row o * inner + i. 0 and 1 mean dense. The results are
+ * those of the transposed dense arrays, bit by bit.
+ *
+ * scratch: memory that the caller lends, of as many floats as the call's scratch function says; calls on several
+ * threads each need their own. It may be NULL where that is 0: if the array is dense, or below CORE_SHORT_CLASSES
+ * classes. */
+#define CORE_SHORT_CLASSES 64
+
 struct core_softmax_call {
     const float *logits;
     size_t rows, classes;
     struct core_per_row temperature; /* finite, >= 0; 0 is the limit: all on the first maximum */
     float *result;
+    struct {
+        const uint8_t *allowed;
+        size_t stride;
+    } mask;
+    size_t inner;
+    float *scratch; /* core_softmax_scratch floats */
 };
+
+/* For core_softmax and core_log_softmax. Depends on `classes` and `inner` alone. */
+size_t core_softmax_scratch(const struct core_softmax_call *call);
 
 /* result[r][j] = exp(x[r][j] / T) / sum_k exp(x[r][k] / T), torch.nn.functional.softmax(x / T, -1). */
 int core_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
@@ -70,18 +93,69 @@ struct core_noise {
     uint32_t draw;
 };
 
+/* z[r][j] = (x[r][j] - m) + noise_scale * g[r][j], m the row's maximum, g = -log E, E ~ Exp(1). Each member
+ * after `samples` may be zero, which leaves out what it is for. */
 struct core_gumbel_softmax_call {
     const float *logits;
     size_t rows, classes;
     struct core_per_row tau; /* finite, >= 0; 0 gives the one-hot limit */
-    bool hard;               /* the exact one-hot of the first maximum of logits + g */
+    bool hard;               /* the exact one-hot of the first maximum of z */
     struct core_noise noise;
     float *samples;
+
+    struct {
+        const uint8_t *allowed;
+        size_t stride;
+    } mask;
+    size_t inner;
+    float *scratch;                  /* core_gumbel_softmax_scratch floats */
+    struct core_per_row noise_scale; /* finite, >= 0; more than 1e36 counts as that; value NULL means 1 */
+
+    /* Further results, each where it is not NULL: */
+    int32_t *indices;   /* [rows]: the first maximum of z */
+    float *soft;        /* as samples: what they are without `hard` */
+    float *gumbel;      /* as samples: g itself, that of impossible classes too */
+    float *log_density; /* [rows]: of the soft sample, see below */
 };
 
-/* samples[r] = softmax((x[r] + g) / tau), g[j] = -log E[j], E ~ Exp(1) (Jang et al. 2017; Maddison et al.
- * 2017), torch.nn.functional.gumbel_softmax; with `hard` its one-hot. */
+/* Depends on `classes`, `inner` and on which of the further results are not NULL. */
+size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call);
+
+/* samples[r] = softmax(z / tau) (Jang et al. 2017; Maddison et al. 2017), torch.nn.functional.gumbel_softmax; with
+ * `hard` its one-hot. noise_scale 0 gives the softmax of x / tau, and the first maximum of x. Several samples of a row
+ * are several calls, each with its `noise.draw`.
+ *
+ * log_density is log p(log y) of the soft sample y in logarithmic coordinates (the ExpConcrete density of Maddison,
+ * Mnih and Teh, The Concrete Distribution, ICLR 2017, appendix C):
+ *
+ *   log p = lgamma(K) + (K - 1) log tau + sum_j log_softmax(x - tau log y)_j
+ *
+ * over the K possible classes. As log y = z / tau + constant, x - tau log y is log E + another constant, and the sum is
+ * that of log(E_j / sum E): it is computed from the noise, so that it holds for any tau, also where y itself has
+ * vanished. noise_scale s makes y the sample of logits x / s at tau / s, and the density is that one's. Where there
+ * is none, the limits count: 0 for K = 1, else -inf for tau = 0, else +inf for s = 0. */
 int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
+
+/* How tau falls from `start` to `min` over the steps of a training, with t = step / steps, at most 1:
+ *
+ *   exponential   max(start exp(-rate step), min)                       Jang, Gu and Poole 2017, section 4
+ *   linear        start + (min - start) t                               torch.optim.lr_scheduler.LinearLR
+ *   cosine        min + (start - min) (1 + cos(pi t)) / 2               Loshchilov and Hutter 2017, without restarts;
+ *                                                                       torch.optim.lr_scheduler.CosineAnnealingLR
+ *
+ * All are finite and >= 0. The first has `rate` and no `steps`, the others `steps` and no `rate`; from steps on they
+ * stay at `min`, exactly. */
+enum core_schedule_kind { CORE_SCHEDULE_EXPONENTIAL, CORE_SCHEDULE_LINEAR, CORE_SCHEDULE_COSINE };
+
+struct core_schedule {
+    enum core_schedule_kind kind;
+    double start, min, rate, steps, step;
+};
+
+/* The schedule's tau, the same bits on every machine; (float) of it is the tau of a call. Computed in double: within
+ * 1e-15 of the formula, relative to the greater of start and min (of the exponential to tau itself, for the product
+ * rate step as a double has it; it ends at exp(-708)). */
+double core_schedule(const struct core_schedule *schedule);
 
 /* The random words under the noise: words[j] is word j % 4 of Philox4x32-10 (Salmon et al. 2011) under the key
  * (seed mod 2^32, seed / 2^32) and the counter (j / 4, row, draw, tag), for j = first_word .. first_word+count-1.

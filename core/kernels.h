@@ -4,6 +4,9 @@
 
 #include "core.h"
 
+/* How many rows of a strided array are packed at a time: their floats of one class fill a cache line. */
+#define CORE_BLOCK_ROWS 16
+
 /* As the functions of the same names in core.h, but in the floating-point environment that core.c sets. */
 struct core_kernels {
     int (*softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);

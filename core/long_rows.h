@@ -7,6 +7,7 @@
 #ifndef CORE_LONG_ROWS_H
 #define CORE_LONG_ROWS_H
 
+#include "density.h"
 #include "noise.h"
 
 #include <float.h>
@@ -148,13 +149,27 @@ INLINE void divide_step(float *y, size_t count, float sum)
         vec_store(y + j, vec_divide(vec_load(y + j), sums, inverse));
 }
 
-/* out = exp((x - max) * scale) / its sum, x = from .. and the tail. */
-INLINE void long_row_softmax(struct long_row *row, const float *from, float max, float scale)
+/* out = exp((x - max) * scale) but for a factor, x = from .. and the tail; returns their sum. */
+INLINE float long_row_exponentials(struct long_row *row, const float *from, float max, float scale)
 {
     const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
-    float sum = long_row_exp(row, from, &frame, true);
+    return long_row_exp(row, from, &frame, true);
+}
+
+/* out = out / sum, which completes a softmax. */
+INLINE void long_row_divide(struct long_row *row, float sum)
+{
     divide_step(row->out, row->whole, sum);
     divide_step(row->tail, row->tail_count, sum);
+    long_row_close(row);
+}
+
+/* log sum exp((in - max) * scale). */
+INLINE float long_row_log_sum(struct long_row *row, float max, float scale)
+{
+    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
+    float sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
+    return vec_log(vec_splat(sum))[0];
 }
 
 INLINE void log_softmax_step(const float *x, float *y, size_t count, float max, float scale, float offset)
@@ -163,48 +178,167 @@ INLINE void log_softmax_step(const float *x, float *y, size_t count, float max, 
         vec_store(y + j, vec_fma(vec_load(x + j) - max, vec_splat(scale), vec_splat(offset)));
 }
 
-/* out = (in - max) * scale - log sum exp((in - max) * scale). */
-INLINE void long_row_log_softmax(struct long_row *row, float max, float scale)
+/* out = (in - max) * scale - log_sum, which completes a log_softmax. */
+INLINE void long_row_subtract(struct long_row *row, float max, float scale, float log_sum)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
-    float sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
-    float offset = 0.0f - vec_log(vec_splat(sum))[0]; /* never -0, so that no result is */
+    float offset = 0.0f - log_sum; /* never -0, so that no result is */
     log_softmax_step(row->in, row->out, row->whole, max, scale, offset);
     log_softmax_step(row->tail, row->tail, row->tail_count, max, scale, offset);
+    long_row_close(row);
 }
 
-INLINE void perturb_step(const float *x, float *z, size_t count, float max, const float *log_e, vfloat maxima[VECS])
+/* z = (x - max) - s log E; `scaled` says that s is not 1. */
+INLINE void perturb_step(const float *x, float *z, size_t count, float max, const float *log_e, bool scaled, float s,
+                         vfloat maxima[VECS])
 {
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
-            vfloat v = (vec_load(x + j + q * VEC_LANES) - max) - vec_load(log_e + j + q * VEC_LANES);
+            vfloat v = vec_load(x + j + q * VEC_LANES) - max, l = vec_load(log_e + j + q * VEC_LANES);
+            v = scaled ? vec_fma(vec_splat(-s), l, v) : v - l;
             vec_store(z + j + q * VEC_LANES, v);
             maxima[q] = vec_max(v, maxima[q]);
         }
 }
 
-/* out (and tail) = z = (in - max) - log E; returns the maximum of z. */
-INLINE float long_row_perturb(struct long_row *row, float max, const struct noise_source *source)
+/* g = -log E, +0 for zero. */
+INLINE void gumbel_step(const float *log_e, float *g, size_t count)
 {
-    uint32_t words[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
-    float noise[NOISE_CHUNK] __attribute__((aligned(64)));
-    vfloat maxima[VECS];
+    for (size_t j = 0; j < count; j += VEC_LANES)
+        vec_store(g + j, 0.0f - vec_load(log_e + j));
+}
+
+/* What density_tally counts and adds, of one chunk. */
+struct chunk_tally {
+    vint classes[VECS];
+    vfloat exponentials[VECS], logarithms[VECS];
+};
+
+INLINE void tally_step(struct chunk_tally *tally, const float *z, const float *e, const float *log_e, size_t count)
+{
+    for (size_t j = 0; j < count; j += LANES)
+        FOR_VECS (q) {
+            size_t at = j + q * VEC_LANES;
+            vint possible = vec_load(z + at) >= -FLT_MAX;
+            tally->classes[q] -= possible;
+            tally->exponentials[q] += vec_keep(possible, vec_load(e + at));
+            tally->logarithms[q] += vec_keep(possible, vec_load(log_e + at));
+        }
+}
+
+/* The chunks are added in double, for the accuracy of long rows. */
+INLINE void tally_add(struct density_tally *tally, const struct chunk_tally *chunk)
+{
+    vfloat classes[VECS];
+    FOR_VECS (q)
+        classes[q] = __builtin_convertvector(chunk->classes[q], vfloat);
+    tally->classes += lanes_sum(classes);
+    tally->exponentials += lanes_sum(chunk->exponentials);
+    tally->logarithms += lanes_sum(chunk->logarithms);
+}
+
+/* What long_row_perturb does besides. */
+struct perturbation {
+    struct noise_source source;
+    float scale;                 /* of the noise */
+    float *gumbel;               /* g, unless NULL */
+    struct density_tally *tally; /* added to, unless NULL */
+};
+
+/* Where a row has its noise for the columns from `chunk` on: whole groups, and then the tail's. */
+struct chunk {
+    size_t first, count, rest;
+};
+
+INLINE struct chunk chunk_of(const struct long_row *row, size_t first)
+{
+    size_t left = row->whole - first;
+    if (left < NOISE_CHUNK)
+        return (struct chunk){first, left, row->tail_count};
+    return (struct chunk){first, NOISE_CHUNK, 0};
+}
+
+/* out (or tail) = z = (in - max) - scale * log E over a chunk. log_e may be overwritten. */
+INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, float max, const struct perturbation *p,
+                          const float *e, float *log_e, vfloat maxima[VECS])
+{
+    const float *x = row->in + chunk.first;
+    float *z = row->out + chunk.first;
+    if (p->scale == 1.0f) {
+        perturb_step(x, z, chunk.count, max, log_e, false, 1.0f, maxima);
+        perturb_step(row->tail, row->tail, chunk.rest, max, log_e + chunk.count, false, 1.0f, maxima);
+    } else {
+        perturb_step(x, z, chunk.count, max, log_e, true, p->scale, maxima);
+        perturb_step(row->tail, row->tail, chunk.rest, max, log_e + chunk.count, true, p->scale, maxima);
+    }
+    if (p->tally != NULL) {
+        struct chunk_tally sums;
+        memset(&sums, 0, sizeof(sums));
+        tally_step(&sums, z, e, log_e, chunk.count);
+        tally_step(&sums, row->tail, e + chunk.count, log_e + chunk.count, chunk.rest);
+        tally_add(p->tally, &sums);
+    }
+    if (p->gumbel != NULL) {
+        size_t columns = chunk.rest > 0 ? row->classes - chunk.first : chunk.count;
+        gumbel_step(log_e, log_e, chunk.count + chunk.rest);
+        memcpy(p->gumbel + chunk.first, log_e, columns * sizeof(float));
+    }
+}
+
+INLINE void maxima_open(vfloat maxima[VECS])
+{
     FOR_VECS (q)
         maxima[q] = vec_splat(-__builtin_inff());
-    for (size_t chunk = 0; chunk < row->classes; chunk += NOISE_CHUNK) {
-        size_t left = row->whole - chunk;
-        size_t count = left < NOISE_CHUNK ? left : NOISE_CHUNK; /* of whole groups */
-        size_t made = left < NOISE_CHUNK ? left + row->tail_count : NOISE_CHUNK;
-        noise_words(words, chunk / 4, made, source);
-        exponentials(words, noise, made);
-        logarithms(noise, noise, made);
-        perturb_step(row->in + chunk, row->out + chunk, count, max, noise, maxima);
-        if (left < NOISE_CHUNK)
-            perturb_step(row->tail, row->tail, row->tail_count, max, noise + count, maxima);
-    }
+}
+
+INLINE float maxima_close(vfloat maxima[VECS])
+{
     for (int q = 1; q < VECS; q++)
         maxima[0] = vec_max(maxima[q], maxima[0]);
     return vec_max_lane(maxima[0]);
+}
+
+/* out (and tail) = z; `max` becomes that of z. */
+INLINE void long_row_perturb(struct long_row *row, float *max, const struct perturbation *p)
+{
+    uint32_t words[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
+    float noise[NOISE_CHUNK] __attribute__((aligned(64)));
+    float raw[NOISE_CHUNK] __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
+    float *e = p->tally != NULL ? raw : noise;
+    vfloat maxima[VECS];
+    maxima_open(maxima);
+    for (size_t first = 0; first < row->classes; first += NOISE_CHUNK) {
+        struct chunk chunk = chunk_of(row, first);
+        noise_words(words, first / 4, chunk.count + chunk.rest, &p->source);
+        exponentials(words, e, chunk.count + chunk.rest);
+        logarithms(e, noise, chunk.count + chunk.rest);
+        perturb_chunk(row, chunk, *max, p, e, noise, maxima);
+    }
+    *max = maxima_close(maxima);
+}
+
+/* As many rows of few columns go through each step together: one row alone would wait for its maximum and its sum.
+ * Longer rows have enough to do meanwhile, and two would crowd each other out of the cache. */
+#define LONG_ROWS 4
+
+/* As long_row_perturb, of rows of at most NOISE_CHUNK classes. */
+INLINE void long_rows_perturb(struct long_row *rows, float *max, const struct perturbation *p, size_t count)
+{
+    uint32_t words[LONG_ROWS * NOISE_CHUNK + NOISE_STEP] __attribute__((aligned(64)));
+    float noise[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
+    float raw[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
+    float *e = p->tally != NULL ? raw : noise;
+    struct chunk chunk = chunk_of(rows, 0);
+    size_t columns = chunk.count + chunk.rest;
+    for (size_t i = 0; i < count; i++) /* what noise_words rounds up is overwritten by the next row's */
+        noise_words(words + i * columns, 0, columns, &p[i].source);
+    exponentials(words, e, count * columns);
+    logarithms(e, noise, count * columns);
+    for (size_t i = 0; i < count; i++) {
+        vfloat maxima[VECS];
+        maxima_open(maxima);
+        perturb_chunk(&rows[i], chunk, max[i], &p[i], e + i * columns, noise + i * columns, maxima);
+        max[i] = maxima_close(maxima);
+    }
 }
 
 /* The first column of x = from .. and the tail where x is `value`, which occurs. */
@@ -226,12 +360,23 @@ INLINE size_t long_row_find(const struct long_row *row, const float *from, float
     return row->whole + l;
 }
 
-/* The whole result: `on` in one column, `off` in the others. */
-INLINE void long_row_one_hot(const struct long_row *row, size_t column, float on, float off)
+/* out = the logits, but -inf where the mask's byte is 0. */
+INLINE void long_row_mask(float *out, const float *in, const uint8_t *allowed, size_t classes)
 {
-    for (size_t j = 0; j < row->classes; j++)
-        row->out[j] = off;
-    row->out[column] = on;
+    size_t j = 0;
+    for (; j + VEC_LANES <= classes; j += VEC_LANES)
+        vec_store(out + j,
+                  vec_select(vec_load_bytes(allowed + j) != 0, vec_load(in + j), vec_splat(-__builtin_inff())));
+    for (; j < classes; j++)
+        out[j] = allowed[j] != 0 ? in[j] : -__builtin_inff();
+}
+
+/* A whole row: `on` in one column, `off` in the others. */
+INLINE void long_row_one_hot(float *out, size_t classes, size_t column, float on, float off)
+{
+    for (size_t j = 0; j < classes; j++)
+        out[j] = off;
+    out[column] = on;
 }
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef CORE_SHORT_ROWS_H
 #define CORE_SHORT_ROWS_H
 
+#include "density.h"
+#include "layout.h"
 #include "noise.h"
 
 #include <float.h>
@@ -15,32 +17,20 @@
 
 typedef float group_columns[SHORT_CLASSES][LANES];
 
-/* 4 x 4 floats from rows that are from_stride apart to columns that are to_stride apart. */
-INLINE void transpose_4x4(const float *from, size_t from_stride, float *to, size_t to_stride)
+/* Rows row .. row + count - 1 of the array into columns; lanes without a row become rows of zeros. Rows that lie side
+ * by side are columns already. Of dense rows the last tile overlaps the one before it, so that nothing outside the row
+ * is touched. */
+INLINE void group_load(group_columns columns, const float *array, struct layout layout, size_t row, size_t count)
 {
-    typedef float four __attribute__((vector_size(16)));
-    four r0, r1, r2, r3;
-    memcpy(&r0, from, 16);
-    memcpy(&r1, from + from_stride, 16);
-    memcpy(&r2, from + 2 * from_stride, 16);
-    memcpy(&r3, from + 3 * from_stride, 16);
-    four r01_low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), r01_high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-    four r23_low = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), r23_high = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-    four c0 = __builtin_shufflevector(r01_low, r23_low, 0, 1, 4, 5);
-    four c1 = __builtin_shufflevector(r01_low, r23_low, 2, 3, 6, 7);
-    four c2 = __builtin_shufflevector(r01_high, r23_high, 0, 1, 4, 5);
-    four c3 = __builtin_shufflevector(r01_high, r23_high, 2, 3, 6, 7);
-    memcpy(to, &c0, 16);
-    memcpy(to + to_stride, &c1, 16);
-    memcpy(to + 2 * to_stride, &c2, 16);
-    memcpy(to + 3 * to_stride, &c3, 16);
-}
-
-/* Rows of the matrix into columns; lanes without a row become rows of zeros. The last tile of a row overlaps the one
- * before it, so that nothing outside the row is touched. */
-INLINE void group_load(group_columns columns, const float *rows, size_t count, size_t classes)
-{
-    if (count == LANES && classes >= 4) {
+    size_t classes = layout.classes, step = layout.step;
+    const float *rows = array + layout_row(layout, row);
+    if (step == 1 && (count < LANES || classes < 4)) {
+        for (size_t j = 0; j < classes; j++)
+            for (size_t r = 0; r < LANES; r++)
+                columns[j][r] = r < count ? rows[r * classes + j] : 0.0f;
+        return;
+    }
+    if (step == 1) {
         for (size_t r = 0; r < LANES; r += 4)
             for (size_t j = 0; j < classes; j += 4) {
                 size_t tile = j + 4 <= classes ? j : classes - 4;
@@ -48,14 +38,30 @@ INLINE void group_load(group_columns columns, const float *rows, size_t count, s
             }
         return;
     }
+    if (step > 1 && layout_run(layout, row, count) == LANES) {
+        for (size_t j = 0; j < classes; j++)
+            memcpy(columns[j], rows + j * step, sizeof(columns[j]));
+        return;
+    }
+    size_t start[LANES];
+    for (size_t r = 0; r < LANES; r++)
+        start[r] = r < count ? layout_row(layout, row + r) : 0;
     for (size_t j = 0; j < classes; j++)
         for (size_t r = 0; r < LANES; r++)
-            columns[j][r] = r < count ? rows[r * classes + j] : 0.0f;
+            columns[j][r] = r < count ? array[start[r] + j * step] : 0.0f;
 }
 
-INLINE void group_store(float *rows, group_columns columns, size_t count, size_t classes)
+INLINE void group_store(float *array, struct layout layout, size_t row, group_columns columns, size_t count)
 {
-    if (count == LANES && classes >= 4) {
+    size_t classes = layout.classes, step = layout.step;
+    float *rows = array + layout_row(layout, row);
+    if (step == 1 && (count < LANES || classes < 4)) {
+        for (size_t r = 0; r < count; r++)
+            for (size_t j = 0; j < classes; j++)
+                rows[r * classes + j] = columns[j][r];
+        return;
+    }
+    if (step == 1) {
         for (size_t r = 0; r < LANES; r += 4)
             for (size_t j = 0; j < classes; j += 4) {
                 size_t tile = j + 4 <= classes ? j : classes - 4;
@@ -63,9 +69,44 @@ INLINE void group_store(float *rows, group_columns columns, size_t count, size_t
             }
         return;
     }
-    for (size_t r = 0; r < count; r++)
+    if (step > 1 && layout_run(layout, row, count) == LANES) {
         for (size_t j = 0; j < classes; j++)
-            rows[r * classes + j] = columns[j][r];
+            memcpy(rows + j * step, columns[j], sizeof(columns[j]));
+        return;
+    }
+    for (size_t r = 0; r < count; r++) {
+        float *to = array + layout_row(layout, row + r);
+        for (size_t j = 0; j < classes; j++)
+            to[j * step] = columns[j][r];
+    }
+}
+
+/* Makes -inf of what the mask's bytes exclude: one row of them for all lanes, or one for each. */
+INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t stride, struct layout layout, size_t row,
+                       size_t count)
+{
+    if (stride == 0) {
+        for (size_t j = 0; j < layout.classes; j++)
+            if (allowed[j] == 0)
+                FOR_VECS (q)
+                    vec_store(columns[j] + q * VEC_LANES, vec_splat(-__builtin_inff()));
+        return;
+    }
+    if (layout.step > 1 && layout_run(layout, row, count) == LANES) {
+        allowed += layout_row(layout, row);
+        for (size_t j = 0; j < layout.classes; j++)
+            FOR_VECS (q) {
+                float *at = columns[j] + q * VEC_LANES;
+                vint mask = vec_load_bytes(allowed + j * layout.step + q * VEC_LANES) != 0;
+                vec_store(at, vec_select(mask, vec_load(at), vec_splat(-__builtin_inff())));
+            }
+        return;
+    }
+    for (size_t r = 0; r < count; r++) {
+        const uint8_t *from = allowed + layout_row(layout, row + r);
+        for (size_t j = 0; j < layout.classes; j++)
+            columns[j][r] = from[j * layout.step] != 0 ? columns[j][r] : -__builtin_inff();
+    }
 }
 
 /* The maximum of each lane, +0 for -0, and which lanes have an answer: no NaN or +inf, not only -inf. */
@@ -168,7 +209,7 @@ INLINE void group_softmax(group_columns columns, size_t classes, const vfloat ma
 
 INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS])
 {
-    group_columns terms;
+    group_columns terms __attribute__((aligned(64)));
     struct exp_frame frame[VECS];
     vfloat offset[VECS];
     FOR_VECS (q)
@@ -214,21 +255,76 @@ INLINE void group_words(uint32_t words[SHORT_CLASSES][LANES], size_t classes, co
     }
 }
 
-/* columns = z = (columns - max) - log E, and max becomes the maximum of z. The columns are valid. */
-INLINE void group_perturb(group_columns columns, size_t classes, vfloat max[VECS], const struct group_source *source)
+/* E and log E, which may be the same array, of each lane's row; for whole blocks of four classes. */
+INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, const struct group_source *source)
 {
     uint32_t words[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
-    float noise[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
     group_words(words, classes, source);
-    exponentials(words[0], noise[0], classes * LANES);
-    logarithms(noise[0], noise[0], classes * LANES);
+    exponentials(words[0], e[0], classes * LANES);
+    logarithms(e[0], log_e[0], classes * LANES);
+}
+
+/* columns = z = (columns - max) - s log E, and max becomes the maximum of z. The columns are valid. s may be NULL,
+ * which means 1. */
+INLINE void group_perturb(group_columns columns, size_t classes, vfloat max[VECS], group_columns log_e, const vfloat *s)
+{
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             float *at = columns[j] + q * VEC_LANES;
-            vec_store(at, (vec_load(at) - max[q]) - vec_load(noise[j] + q * VEC_LANES));
+            vfloat x = vec_load(at) - max[q], l = vec_load(log_e[j] + q * VEC_LANES);
+            vec_store(at, s == NULL ? x - l : vec_fma(-s[q], l, x));
         }
     vint valid[VECS];
     group_max(columns, classes, max, valid);
+}
+
+/* columns = -columns, with +0 for zero: log E becomes g. */
+INLINE void group_negate(group_columns columns, size_t classes)
+{
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            float *at = columns[j] + q * VEC_LANES;
+            vec_store(at, 0.0f - vec_load(at));
+        }
+}
+
+/* The class of the first maximum of each lane. */
+INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vfloat max[VECS], size_t count)
+{
+    int32_t index[LANES];
+    FOR_VECS (q) {
+        vint first = vec_splat_int(0);
+        for (size_t j = classes; j-- > 0;) {
+            vint hit = vec_load(columns[j] + q * VEC_LANES) == max[q];
+            first = (hit & (int32_t)j) | (~hit & first);
+        }
+        memcpy(index + q * VEC_LANES, &first, sizeof(first));
+    }
+    memcpy(indices, index, count * sizeof(index[0]));
+}
+
+/* What the density of each lane's row takes of the noise of its possible classes: those with z > -inf. */
+INLINE void group_tally(struct density_tally tally[LANES], group_columns z, group_columns e, group_columns log_e,
+                        size_t classes)
+{
+    group_columns terms[2] __attribute__((aligned(64)));
+    vfloat sum[2][VECS];
+    vint possible[VECS];
+    FOR_VECS (q)
+        possible[q] = vec_splat_int(0);
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            vint here = vec_load(z[j] + q * VEC_LANES) >= -FLT_MAX;
+            vec_store(terms[0][j] + q * VEC_LANES, vec_keep(here, vec_load(e[j] + q * VEC_LANES)));
+            vec_store(terms[1][j] + q * VEC_LANES, vec_keep(here, vec_load(log_e[j] + q * VEC_LANES)));
+            possible[q] -= here;
+        }
+    group_sum(terms[0], classes, sum[0]);
+    group_sum(terms[1], classes, sum[1]);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        size_t q = lane / VEC_LANES, l = lane % VEC_LANES;
+        tally[lane] = (struct density_tally){possible[q][l], sum[0][q][l], sum[1][q][l]};
+    }
 }
 
 #endif

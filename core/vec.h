@@ -72,6 +72,18 @@ INLINE vint vec_load_ints(const int32_t *from)
     return (vint) * (const vuint_memory *)from;
 }
 
+/* Bytes, each as a lane of 0 .. 255. */
+INLINE vint vec_load_bytes(const uint8_t *from)
+{
+#if VEC_LANES == 16
+    return (vint)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
+#elif VEC_LANES == 8
+    return (vint)_mm256_cvtepu8_epi32(_mm_loadu_si64(from));
+#else
+    return (vint){from[0], from[1], from[2], from[3]};
+#endif
+}
+
 INLINE vwide vec_load_wide(const uint64_t *from)
 {
     return (vwide) * (const vwide_memory *)from;

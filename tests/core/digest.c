@@ -41,9 +41,15 @@ uint64_t digest_of_results(void)
         make_logits(logits, words, count, classes[i]);
         for (size_t p = 0; p < sizeof(parameters) / sizeof(parameters[0]); p++) {
             struct core_per_row parameter = {&parameters[p], 0};
-            struct core_softmax_call plain = {logits, rows, classes[i], parameter, result};
-            struct core_gumbel_softmax_call gumbel = {logits,           rows,  classes[i], parameter, p == 3,
-                                                      {&seed, 0, 3, i}, result};
+            struct core_softmax_call plain = {
+                .logits = logits, .rows = rows, .classes = classes[i], .temperature = parameter, .result = result};
+            struct core_gumbel_softmax_call gumbel = {.logits = logits,
+                                                      .rows = rows,
+                                                      .classes = classes[i],
+                                                      .tau = parameter,
+                                                      .hard = p == 3,
+                                                      .noise = {&seed, 0, 3, i},
+                                                      .samples = result};
             if (core_softmax(&plain, 0, rows, &bad) != CORE_OK)
                 return 0;
             digest = fnv1a(digest, result, count * sizeof(result[0]));
@@ -54,6 +60,70 @@ uint64_t digest_of_results(void)
                 return 0;
             digest = fnv1a(digest, result, count * sizeof(result[0]));
         }
+    }
+    return digest;
+}
+
+enum { INNER = 19, OUTER = 2, MORE_ROWS = INNER * OUTER, MORE_CLASSES = 500, MORE = MORE_ROWS * MORE_CLASSES };
+
+/* One call with everything; 0 if it failed. */
+static uint64_t digest_of_one(uint64_t digest, size_t classes, float tau, float scale, bool hard, size_t inner)
+{
+    static uint32_t words[MORE];
+    static float logits[MORE], samples[MORE], soft[MORE], gumbel[MORE], scratch[3 * 16 * MORE_CLASSES];
+    static uint8_t allowed[MORE];
+    float log_density[MORE_ROWS];
+    int32_t indices[MORE_ROWS];
+    uint64_t seed = 0x100000007;
+    size_t count = MORE_ROWS * classes, bad;
+    core_noise_words(words, 0, count, seed, (uint32_t)classes, 2, 0xfedcba98);
+    make_logits(logits, words, count, count);
+    for (size_t i = 0; i < count; i++)
+        allowed[i] = words[i] % 8 != 5 || i / inner % classes == 0;
+    for (size_t i = 0; i < inner * classes * (MORE_ROWS / inner); i++)
+        if (i / inner % classes == 0)
+            logits[i] = 0.25f;
+    struct core_gumbel_softmax_call call = {
+        .logits = logits,
+        .rows = MORE_ROWS,
+        .classes = classes,
+        .tau = {&tau, 0},
+        .hard = hard,
+        .noise = {&seed, 0, 9, 1},
+        .samples = samples,
+        .mask = {allowed, 1},
+        .inner = inner,
+        .scratch = scratch,
+        .noise_scale = {&scale, 0},
+        .indices = indices,
+        .soft = soft,
+        .gumbel = gumbel,
+        .log_density = log_density,
+    };
+    if (core_gumbel_softmax(&call, 0, MORE_ROWS, &bad) != CORE_OK)
+        return 0;
+    digest = fnv1a(digest, samples, count * sizeof(float));
+    digest = fnv1a(digest, soft, count * sizeof(float));
+    digest = fnv1a(digest, gumbel, count * sizeof(float));
+    digest = fnv1a(digest, indices, sizeof(indices));
+    return fnv1a(digest, log_density, sizeof(log_density));
+}
+
+uint64_t digest_of_more(void)
+{
+    static const size_t classes[] = {1, 2, 3, 5, 10, 33, 63, 64, 65, 100, 257, 500};
+    static const float taus[] = {0.0f, 1e-45f, 0.5f, 1.0f, 1e38f}, scales[] = {1.0f, 0.7f, 0.0f, 1e37f};
+    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+        for (size_t t = 0; t < 20; t++) {
+            digest = digest_of_one(digest, classes[i], taus[t / 4], scales[t % 4], t % 2, t % 3 ? INNER : 1);
+            if (digest == 0)
+                return 0;
+        }
+    for (int i = 0; i < 300; i++) {
+        struct core_schedule schedule = {(enum core_schedule_kind)(i % 3), 2.5, 0.1, 0.03, 90, i / 3};
+        double tau = core_schedule(&schedule);
+        digest = fnv1a(digest, &tau, sizeof(tau));
     }
     return digest;
 }

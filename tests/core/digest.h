@@ -7,6 +7,10 @@
 
 #define DIGEST_V1 UINT64_C(0x7817542c6d012032)
 
+/* The same of gumbel_softmax's further results with scaled noise, masks and strided arrays. */
+#define DIGEST_OF_MORE_V1 UINT64_C(0x064c7f58e1dd976e)
+
+uint64_t digest_of_more(void);
 uint64_t digest_of_results(void); /* of the kernels that are selected; 0 if a call failed */
 
 #endif

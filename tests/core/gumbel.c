@@ -38,8 +38,13 @@ static void batch_close(struct batch *batch)
 static void sample(struct batch *batch, float tau, bool hard, const struct core_noise *noise)
 {
     size_t bad = SIZE_MAX;
-    struct core_gumbel_softmax_call call = {batch->logits, batch->rows, batch->classes, {&tau, 0},
-                                            hard,          *noise,      batch->samples};
+    struct core_gumbel_softmax_call call = {.logits = batch->logits,
+                                            .rows = batch->rows,
+                                            .classes = batch->classes,
+                                            .tau = {&tau, 0},
+                                            .hard = hard,
+                                            .noise = *noise,
+                                            .samples = batch->samples};
     ck_assert_int_eq(core_gumbel_softmax(&call, 0, batch->rows, &bad), CORE_OK);
 }
 

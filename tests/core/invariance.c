@@ -27,11 +27,18 @@ struct problem {
 
 static int run(const struct problem *problem, size_t first, size_t count, size_t *bad)
 {
-    struct core_softmax_call plain = {problem->logits, problem->rows, problem->classes, problem->parameter,
-                                      problem->result};
-    struct core_gumbel_softmax_call gumbel = {
-        problem->logits, problem->rows,  problem->classes, problem->parameter, problem->function == GUMBEL_HARD,
-        problem->noise,  problem->result};
+    struct core_softmax_call plain = {.logits = problem->logits,
+                                      .rows = problem->rows,
+                                      .classes = problem->classes,
+                                      .temperature = problem->parameter,
+                                      .result = problem->result};
+    struct core_gumbel_softmax_call gumbel = {.logits = problem->logits,
+                                              .rows = problem->rows,
+                                              .classes = problem->classes,
+                                              .tau = problem->parameter,
+                                              .hard = problem->function == GUMBEL_HARD,
+                                              .noise = problem->noise,
+                                              .samples = problem->result};
     switch (problem->function) {
     case SOFTMAX:
         return core_softmax(&plain, first, count, bad);
@@ -260,6 +267,7 @@ START_TEST(test_digest)
 {
     select_isa(_i);
     ck_assert_uint_eq(digest_of_results(), DIGEST_V1);
+    ck_assert_uint_eq(digest_of_more(), DIGEST_OF_MORE_V1);
 }
 END_TEST
 
@@ -352,6 +360,19 @@ START_TEST(test_environment_of_exponentials)
 }
 END_TEST
 
+/* Every result of gumbel_softmax, masked, strided and scaled. */
+START_TEST(test_environment_of_more)
+{
+    select_isa(_i);
+    fenv_t before;
+    fegetenv(&before);
+    set_strange_environment();
+    uint64_t digest = digest_of_more();
+    fesetenv(&before);
+    ck_assert_uint_eq(digest, DIGEST_OF_MORE_V1);
+}
+END_TEST
+
 Suite *test_core_invariance_suite(void)
 {
     Suite *suite = suite_create("core invariance");
@@ -371,6 +392,7 @@ Suite *test_core_invariance_suite(void)
     tcase_add_isa_test(environment, test_environment);
     tcase_add_isa_test(environment, test_environment_subnormal);
     tcase_add_isa_test(environment, test_environment_of_exponentials);
+    tcase_add_isa_test(environment, test_environment_of_more);
     suite_add_tcase(suite, environment);
     return suite;
 }

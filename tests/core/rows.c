@@ -1,12 +1,11 @@
 /* Rows without an answer are named; nothing outside the rows of a call is read or written. */
+#include "fences.h"
 #include "suites.h"
 #include "support.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 
@@ -14,9 +13,15 @@ static int run(enum function function, const float *logits, float *result, size_
                size_t first, size_t count, size_t *bad)
 {
     static const uint64_t seed = 77;
-    struct core_softmax_call plain = {logits, rows, classes, {&parameter, 0}, result};
-    struct core_gumbel_softmax_call gumbel = {
-        logits, rows, classes, {&parameter, 0}, function == GUMBEL_HARD, {&seed, 0, 0, 0}, result};
+    struct core_softmax_call plain = {
+        .logits = logits, .rows = rows, .classes = classes, .temperature = {&parameter, 0}, .result = result};
+    struct core_gumbel_softmax_call gumbel = {.logits = logits,
+                                              .rows = rows,
+                                              .classes = classes,
+                                              .tau = {&parameter, 0},
+                                              .hard = function == GUMBEL_HARD,
+                                              .noise = {&seed, 0, 0, 0},
+                                              .samples = result};
     switch (function) {
     case SOFTMAX:
         return core_softmax(&plain, first, count, bad);
@@ -142,38 +147,6 @@ START_TEST(test_first_invalid_row)
         }
 }
 END_TEST
-
-/* Memory that ends, on both sides, in pages that nobody may touch. */
-struct fenced {
-    char *mapping;
-    size_t page, size; /* size: of the usable part between them */
-};
-
-static struct fenced fenced_open(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (bytes + page - 1) / page * page;
-    char *mapping = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert(mapping != MAP_FAILED);
-    ck_assert_int_eq(mprotect(mapping + page, size, PROT_READ | PROT_WRITE), 0);
-    return (struct fenced){mapping, page, size};
-}
-
-static void fenced_close(struct fenced *fenced)
-{
-    munmap(fenced->mapping, fenced->size + 2 * fenced->page);
-}
-
-/* Where floats begin right after the first fence. */
-static float *fenced_start(const struct fenced *fenced)
-{
-    return (float *)(void *)(fenced->mapping + fenced->page);
-}
-
-/* Where `count` floats end right before the last fence. */
-static float *fenced_end(const struct fenced *fenced, size_t count)
-{
-    return (float *)(void *)(fenced->mapping + fenced->page + fenced->size) - count;
-}
 
 enum { MOST_ROWS = 18, MOST_CLASSES = 130 };
 

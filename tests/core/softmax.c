@@ -73,7 +73,8 @@ static void check_both(const float *logits, size_t rows, size_t classes, float t
 {
     float *result = floats(rows * classes);
     size_t bad = SIZE_MAX;
-    struct core_softmax_call call = {logits, rows, classes, {&temperature, 0}, result};
+    struct core_softmax_call call = {
+        .logits = logits, .rows = rows, .classes = classes, .temperature = {&temperature, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++)
         check_softmax_row(logits + r * classes, classes, temperature, result + r * classes);
@@ -141,7 +142,8 @@ START_TEST(test_long_sums)
     select_isa(_i);
     struct inputs inputs = {4};
     fill_logits(logits, 1, CLASSES, LOGITS_NORMAL, &inputs);
-    struct core_softmax_call call = {logits, 1, CLASSES, {&one, 0}, result};
+    struct core_softmax_call call = {
+        .logits = logits, .rows = 1, .classes = CLASSES, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
     double *x = doubles_of(logits, CLASSES);
     reference_softmax(x, CLASSES, 1, expected);
@@ -167,7 +169,8 @@ static void check_exp(size_t classes, size_t rows)
         logits[r * classes] = 0;
         logits[r * classes + 1] = (float)(-90.0 * (double)r / (double)rows);
     }
-    struct core_softmax_call call = {logits, rows, classes, {&one, 0}, result};
+    struct core_softmax_call call = {
+        .logits = logits, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++) {
         double x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
@@ -186,6 +189,50 @@ START_TEST(test_exp)
 }
 END_TEST
 
+/* Where exp ends: with N = round(m / T / ln 2), p = x / T keeps its exponential from (N - 125) * ln 2 on, both in
+ * float; one float below, it is +0. (These are bits that no later version may move.) */
+static void check_lowest(size_t classes, float max, float temperature)
+{
+    enum { AROUND = 40 };
+    float scale = 1 / temperature, n = rintf(max * scale * 0x1.715476p0f), lowest = (n - 125) * 0x1.62e43p-1f;
+    float *logits = floats(classes), *result = floats(classes), p = lowest;
+    size_t bad = SIZE_MAX;
+    for (size_t j = 0; j < classes; j++)
+        logits[j] = -INFINITY;
+    logits[0] = max;
+    for (int i = 0; i < AROUND; i++)
+        p = nextafterf(p, -INFINITY);
+    for (int i = -AROUND; i <= AROUND; i++, p = nextafterf(p, INFINITY)) {
+        struct core_softmax_call call = {
+            .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
+        logits[classes - 1] = p * temperature; /* T is a power of two */
+        double expected = exp(((double)logits[classes - 1] - max) / temperature);
+        ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
+        float got = result[classes - 1];
+        if (p < lowest ? got != 0 || signbit(got) : !(fabs(got - expected) <= 4 * UNIT * expected + 0x1p-149))
+            ck_abort_msg("K %zu, max %a, T %a, %d floats from the lowest: %a, not %a", classes, max, temperature, i,
+                         got, p < lowest ? 0.0 : expected);
+    }
+    free(logits);
+    free(result);
+}
+
+START_TEST(test_lowest)
+{
+    static const float maxima[] = {0, 0.34f, 0.35f, 1, -1, 3, 25.5f, -40, 100, -700, 1000, -2000};
+    static const float powers[] = {1, 0.5f, 2, 0x1p-3f, 0x1p10f};
+    select_isa(_i);
+    for (size_t m = 0; m < sizeof(maxima) / sizeof(maxima[0]); m++)
+        for (size_t t = 0; t < sizeof(powers) / sizeof(powers[0]); t++)
+            if (fabsf(maxima[m] / powers[t]) < 4000) {
+                check_lowest(2, maxima[m], powers[t]);
+                check_lowest(17, maxima[m], powers[t]);
+                check_lowest(64, maxima[m], powers[t]);
+                check_lowest(333, maxima[m], powers[t]);
+            }
+}
+END_TEST
+
 /* Of K equal logits every log-probability is -log K, within an ulp and what the sum loses. */
 START_TEST(test_log)
 {
@@ -196,7 +243,8 @@ START_TEST(test_log)
         size_t bad = SIZE_MAX;
         for (size_t j = 0; j < classes; j++)
             logits[j] = half;
-        struct core_softmax_call call = {logits, 1, classes, {&one, 0}, result};
+        struct core_softmax_call call = {
+            .logits = logits, .rows = 1, .classes = classes, .temperature = {&one, 0}, .result = result};
         ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
         double expected = -log((double)classes);
         for (size_t j = 0; j < classes; j++)
@@ -220,7 +268,8 @@ START_TEST(test_certain_class)
             size_t bad = SIZE_MAX, at = classes * i / 16;
             for (size_t j = 0; j < classes; j++)
                 logits[j] = j == at ? only[i % 4] : -INFINITY;
-            struct core_softmax_call call = {logits, 1, classes, {&temperature, 0}, result};
+            struct core_softmax_call call = {
+                .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
             ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
             for (size_t j = 0; j < classes; j++)
                 if (j == at ? result[j] != 0 || signbit(result[j]) : result[j] != -INFINITY)
@@ -238,7 +287,8 @@ static void check_limit(size_t rows, size_t classes, enum logits_kind kind, stru
     float zero = 0;
     size_t bad = SIZE_MAX;
     fill_logits(logits, rows, classes, kind, inputs);
-    struct core_softmax_call call = {logits, rows, classes, {&zero, 0}, result};
+    struct core_softmax_call call = {
+        .logits = logits, .rows = rows, .classes = classes, .temperature = {&zero, 0}, .result = result};
     for (int logarithm = 0; logarithm < 2; logarithm++) {
         for (size_t r = 0; r < rows; r++) {
             double *x = doubles_of(logits + r * classes, classes);
@@ -278,6 +328,7 @@ Suite *test_core_softmax_suite(void)
     tcase_add_isa_test(tcase, test_large_class_counts);
     tcase_add_isa_test(tcase, test_long_sums);
     tcase_add_isa_test(tcase, test_exp);
+    tcase_add_isa_test(tcase, test_lowest);
     tcase_add_isa_test(tcase, test_log);
     tcase_add_isa_test(tcase, test_certain_class);
     tcase_add_isa_test(tcase, test_temperature_zero);
