@@ -5,13 +5,34 @@
 
 #include <stdlib.h>
 
+/* clang-format off */
 static Suite *(*const suites[])(void) = {
-    test_core_dispatch_suite, test_core_fma_suite,        test_core_noise_suite,       test_core_softmax_suite,
-    test_core_gumbel_suite,   test_core_invariance_suite, test_core_rows_suite,        test_api_number_suite,
-    test_api_json_suite,      test_api_calls_suite,       test_api_contract_suite,     test_server_command_line_suite,
-    test_server_routes_suite, test_server_bodies_suite,   test_server_bad_input_suite, test_server_determinism_suite,
-    test_server_drain_suite,  test_server_limits_suite,   test_server_records_suite,
+    test_core_dispatch_suite,
+    test_core_fma_suite,
+    test_core_noise_suite,
+    test_core_softmax_suite,
+    test_core_gumbel_suite,
+    test_core_invariance_suite,
+    test_core_outputs_suite,
+    test_core_layouts_suite,
+    test_core_schedule_suite,
+    test_core_rows_suite,
+    test_core_vjp_suite,
+    test_core_vjp_bits_suite,
+    test_api_number_suite,
+    test_api_json_suite,
+    test_api_calls_suite,
+    test_api_contract_suite,
+    test_server_command_line_suite,
+    test_server_routes_suite,
+    test_server_bodies_suite,
+    test_server_bad_input_suite,
+    test_server_determinism_suite,
+    test_server_drain_suite,
+    test_server_limits_suite,
+    test_server_records_suite,
 };
+/* clang-format on */
 
 int main(void)
 {
