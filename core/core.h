@@ -50,10 +50,14 @@ struct core_per_row {
     size_t stride;
 };
 
-/* mask: 0 in `allowed` gives a class the logit -inf, whatever its logit is, NaN too; any other byte leaves it. The
- * bytes are one row for all rows (stride 0), or an array in the layout of the logits (stride 1). NULL allows all.
- *
- * inner: of a strided array the product of the lengths of the axes after the class axis. Element (outer o, class j,
+/* 0 in `allowed` gives a class the logit -inf, whatever its logit is, NaN too; any other byte leaves it. The bytes are
+ * one row for all rows (stride 0), or an array in the layout of the logits (stride 1). NULL allows all. */
+struct core_mask {
+    const uint8_t *allowed;
+    size_t stride;
+};
+
+/* inner: of a strided array the product of the lengths of the axes after the class axis. Element (outer o, class j,
  * inner i) lies at (o * classes + j) * inner + i and belongs to row o * inner + i. 0 and 1 mean dense. The results are
  * those of the transposed dense arrays, bit by bit.
  *
@@ -67,10 +71,7 @@ struct core_softmax_call {
     size_t rows, classes;
     struct core_per_row temperature; /* finite, >= 0; 0 is the limit: all on the first maximum */
     float *result;
-    struct {
-        const uint8_t *allowed;
-        size_t stride;
-    } mask;
+    struct core_mask mask;
     size_t inner;
     float *scratch; /* core_softmax_scratch floats */
 };
@@ -103,10 +104,7 @@ struct core_gumbel_softmax_call {
     struct core_noise noise;
     float *samples;
 
-    struct {
-        const uint8_t *allowed;
-        size_t stride;
-    } mask;
+    struct core_mask mask;
     size_t inner;
     float *scratch;                  /* core_gumbel_softmax_scratch floats */
     struct core_per_row noise_scale; /* finite, >= 0; more than 1e36 counts as that; value NULL means 1 */

@@ -1,0 +1,296 @@
+/* The filters of sampling.h: each finds which columns of a row it keeps, and makes -inf of the others.
+ *
+ * top_k, top_p and typical_p are one rule: order the columns by a key, lower columns first of equals, and keep the
+ * shortest beginning whose mass reaches a target. Nothing is sorted for it: the columns that can matter are gathered
+ * in a vector pass, and the one that the beginning ends with is found by a few levels of histograms of their keys.
+ *
+ * A row is x[0 .. columns-1], x <= 0 or -inf, filled up with -inf to a multiple of LANES.
+ */
+#ifndef CORE_FILTERS_H
+#define CORE_FILTERS_H
+
+#include "mask_bits.h"
+#include "masses.h"
+
+#include <float.h>
+
+struct candidate {
+    uint32_t key; /* of a float >= 0: its bits, which order as it does */
+    float mass;
+    uint32_t column;
+};
+
+/* The columns up to and including this one, in the order of keys. */
+struct cut {
+    uint32_t key, column;
+};
+
+#define KEY_BITS 31
+
+/* The keys' digits that histograms are made of: short ones where the clearing of many would cost more. */
+#define DIGIT_BITS 11
+#define SHORT_DIGIT_BITS 8
+#define SHORT_DIGIT_CANDIDATES 2048
+
+/* With so few candidates one pass over them for each that is kept is cheaper than clearing histograms. */
+#define FEW_CANDIDATES 48
+
+static struct cut cut_of_few(struct candidate *candidates, size_t count, double target)
+{
+    struct cut cut = {0, 0};
+    double mass = 0;
+    while (count > 0 && mass < target) {
+        size_t best = 0;
+        for (size_t i = 1; i < count; i++)
+            if (candidates[i].key < candidates[best].key)
+                best = i;
+        mass += candidates[best].mass;
+        cut = (struct cut){candidates[best].key, candidates[best].column};
+        count--;
+        for (size_t i = best; i < count; i++)
+            candidates[i] = candidates[i + 1];
+    }
+    return cut;
+}
+
+/* The digit, of so many bits, of the keys at which the mass of smaller digits and *before reaches the target, or else
+ * the greatest there is; what smaller digits weigh is added to *before. */
+static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, int shift, int bits, double target,
+                             double *before)
+{
+    double mass[1 << DIGIT_BITS];
+    uint32_t greatest = 0, digit = 0, mask = (1u << bits) - 1;
+    memset(mass, 0, sizeof(mass[0]) << bits);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t d = candidates[i].key >> shift & mask;
+        mass[d] += candidates[i].mass;
+        greatest = d > greatest ? d : greatest;
+    }
+    while (digit < greatest && *before + mass[digit] < target)
+        *before += mass[digit++];
+    return digit;
+}
+
+/* Leaves the candidates with this digit; returns how many, and whether their keys are all the same. */
+static size_t keep_digit(struct candidate *candidates, size_t count, int shift, int bits, uint32_t digit, bool *same)
+{
+    size_t kept = 0;
+    uint32_t differ = 0;
+    for (size_t i = 0; i < count; i++)
+        if ((candidates[i].key >> shift & ((1u << bits) - 1)) == digit) {
+            candidates[kept] = candidates[i];
+            differ |= candidates[kept++].key ^ candidates[0].key;
+        }
+    *same = differ == 0;
+    return kept;
+}
+
+/* Where the shortest beginning of the candidates whose mass reaches the target ends; with the last of them if the
+ * mass of all does not. Candidates come in ascending order of columns, at least one; they are used up. target > 0. */
+static struct cut cut_of(struct candidate *candidates, size_t count, double target)
+{
+    double before = 0;
+    if (count <= FEW_CANDIDATES)
+        return cut_of_few(candidates, count, target);
+    int bits = count < SHORT_DIGIT_CANDIDATES ? SHORT_DIGIT_BITS : DIGIT_BITS, shift = KEY_BITS;
+    for (bool same = false; !same;) {
+        shift = shift > bits ? shift - bits : 0;
+        uint32_t digit = digit_of_cut(candidates, count, shift, bits, target, &before);
+        count = keep_digit(candidates, count, shift, bits, digit, &same);
+    }
+    size_t last = 0;
+    for (before += candidates[0].mass; last + 1 < count && before < target; last++)
+        before += candidates[last + 1].mass;
+    return (struct cut){candidates[last].key, candidates[last].column};
+}
+
+INLINE vint column_iota(void)
+{
+    vint iota = {0};
+    for (int i = 0; i < VEC_LANES; i++)
+        iota[i] = i;
+    return iota;
+}
+
+INLINE vint keys_of(vfloat x, float center)
+{
+    return (vint)(x - center) & 0x7fffffff; /* of |x - center| */
+}
+
+/* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
+static size_t cut_apply(float *x, size_t columns, float center, struct cut cut)
+{
+    const vint iota = column_iota(), key = vec_splat_int((int32_t)cut.key);
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < columns; j += VEC_LANES) {
+        vfloat v = vec_load(x + j);
+        vint k = keys_of(v, center);
+        vint keep = (k < key) | ((k == key) & (iota + (int32_t)j <= (int32_t)cut.column));
+        vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    size_t count = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        count += (size_t)kept[lane];
+    return count;
+}
+
+/* Gathers the columns with floor <= measure < ceiling, in ascending order; their masses, or 1 where `mass` is NULL. */
+static size_t gather(struct candidate *candidates, const float *x, size_t columns, float center, const float *measure,
+                     float floor, float ceiling, const float *mass)
+{
+    size_t count = 0;
+    for (size_t j = 0; j < columns; j += VEC_LANES) {
+        vfloat v = vec_load(measure + j);
+        for (uint32_t bits = mask_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
+            size_t column = j + (size_t)__builtin_ctz(bits);
+            float distance = __builtin_fabsf(x[column] - center);
+            struct candidate c = {0, mass != NULL ? mass[column] : 1, (uint32_t)column};
+            memcpy(&c.key, &distance, sizeof(c.key));
+            candidates[count++] = c;
+        }
+    }
+    return count;
+}
+
+/* ---- The filters ------------------------------------------------------------------------------------------- */
+
+struct filtered_row {
+    float *x;
+    size_t columns, possible;     /* possible: how many x > -inf */
+    float *mass;                  /* scratch, of `columns` */
+    struct candidate *candidates; /* scratch, of `columns` */
+};
+
+/* The nucleus of rows of so many columns is narrowed down before its candidates are gathered. */
+#define MANY_COLUMNS 512
+#define BOUNDS 6
+
+#define BOUND_LANES 64 /* a multiple of LANES */
+
+/* A bound that at least BOUND_LANES of the columns reach, or -FLT_MAX: the least of the maxima of the columns that are
+ * equal modulo BOUND_LANES. */
+static float top_bound(const float *x, size_t columns)
+{
+    vfloat max[BOUND_LANES / VEC_LANES];
+    float maxima[BOUND_LANES] __attribute__((aligned(64))), least = 0;
+    for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
+        max[i] = vec_splat(-__builtin_inff());
+    for (size_t j = 0; j + BOUND_LANES <= columns; j += BOUND_LANES)
+        for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
+            max[i] = vec_max(vec_load(x + j + i * VEC_LANES), max[i]);
+    for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
+        vec_store(maxima + i * VEC_LANES, max[i]);
+    for (size_t i = 0; i < BOUND_LANES; i++)
+        least = maxima[i] < least ? maxima[i] : least;
+    return least > -FLT_MAX ? least : -FLT_MAX;
+}
+
+static void keep_top_k(struct filtered_row *row, size_t k)
+{
+    if (k == 0 || k >= row->possible)
+        return;
+    float bound = k <= BOUND_LANES ? top_bound(row->x, row->columns) : -FLT_MAX;
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound, __builtin_inff(), NULL);
+    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
+}
+
+/* p of the total, above 0 so that one column at least is kept. */
+INLINE double mass_target(float p, float total)
+{
+    double target = (double)p * total;
+    return target > 0x1p-130 ? target : 0x1p-130;
+}
+
+/* The mass of all columns of each at least bound[i]. */
+static void masses_above(const float *mass, size_t columns, const float bound[BOUNDS], double above[BOUNDS])
+{
+    for (int i = 0; i < BOUNDS; i++)
+        above[i] = 0;
+    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
+        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+        vfloat sums[BOUNDS][VECS];
+        for (int i = 0; i < BOUNDS; i++)
+            FOR_VECS (q)
+                sums[i][q] = vec_splat(0);
+        for (size_t j = block; j < end; j += LANES)
+            FOR_VECS (q) {
+                vfloat w = vec_load(mass + j + q * VEC_LANES);
+                for (int i = 0; i < BOUNDS; i++)
+                    sums[i][q] += vec_keep(w >= bound[i], w);
+            }
+        for (int i = 0; i < BOUNDS; i++)
+            above[i] += lanes_sum(sums[i]);
+    }
+}
+
+/* Narrows down in which range floor <= mass < ceiling of masses the beginning that reaches the target ends; returns
+ * the mass at and above the ceiling, which does not reach it.
+ *
+ * It starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them
+ * reach p, and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
+static double nucleus_range(const struct filtered_row *row, float p, float total, float *floor, float *ceiling)
+{
+    double target = mass_target(p, total), before = 0, above[BOUNDS];
+    float lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (float)row->columns) : 0, bound[BOUNDS];
+    *floor = lowest > FLT_MIN ? lowest : FLT_MIN;
+    *ceiling = __builtin_inff();
+    if (row->columns < MANY_COLUMNS)
+        return 0;
+    bound[0] = *floor;
+    for (int i = 1; i < BOUNDS; i++)
+        bound[i] = bound[i - 1] * 4;
+    masses_above(row->mass, row->columns, bound, above);
+    for (int i = 1; i < BOUNDS; i++) {
+        if (above[i] < target && above[i] < above[0]) { /* never all, should the roundings keep them from the target */
+            *ceiling = bound[i];
+            before = above[i];
+            break;
+        }
+        *floor = bound[i];
+    }
+    return before;
+}
+
+static void keep_top_p(struct filtered_row *row, float p)
+{
+    float floor, ceiling;
+    if (!(p < 1))
+        return;
+    float total = row_masses(row->x, row->columns, row->mass);
+    double before = nucleus_range(row, p, total, &floor, &ceiling);
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, floor, ceiling, row->mass);
+    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, mass_target(p, total) - before));
+}
+
+/* With S the sum of exp(x), -log p = log S - x and the entropy is log S - (the mean of x under p): their distance is
+ * |x - mean|. */
+static void keep_typical(struct filtered_row *row, float p)
+{
+    if (!(p < 1))
+        return;
+    float total = row_masses(row->x, row->columns, row->mass);
+    float mean = row_mean(row->x, row->mass, row->columns, total);
+    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, FLT_MIN, __builtin_inff(), row->mass);
+    row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
+}
+
+/* A min_p below FLT_MIN acts as FLT_MIN. */
+static void keep_min_p(struct filtered_row *row, float p)
+{
+    if (!(p > 0))
+        return;
+    float least = row_max(row->x, row->columns) + vec_log(vec_splat(p > FLT_MIN ? p : FLT_MIN))[0];
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < row->columns; j += VEC_LANES) {
+        vfloat v = vec_load(row->x + j);
+        vint keep = v >= least;
+        vec_store(row->x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    row->possible = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        row->possible += (size_t)kept[lane];
+}
+
+#endif

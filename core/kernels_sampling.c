@@ -1,0 +1,331 @@
+/* The sampling kernels, compiled once for each instruction set as kernels.c is. Everything here but the table at the
+ * end is static. What is computed is written in sampling.h; sums are those of masses.h.
+ *
+ * A row is taken one of three ways, to the same bits. If nothing but its draws is asked for, they are made straight
+ * from the logits, of short rows LANES rows at a time. Else the row is prepared in scratch memory as x = d, and
+ * everything is read off there; where the filters or the mask leave few classes, only these are carried on.
+ */
+#include "kernels_sampling.h"
+#include "filters.h"
+#include "race.h"
+#include "ranking.h"
+#include "sampling_row.h"
+#include "short_race.h"
+
+#define JOIN_TOKENS(a, b) a##b
+#define JOIN(a, b) JOIN_TOKENS(a, b)
+
+/* So many draws pay for the preparation of the thinned race. */
+#define THIN_DRAWS 3
+
+/* A list of classes costs four times the random words for each class. */
+#define LIST_SHARE 8
+
+/* Scratch memory, cut up. */
+struct work {
+    size_t columns;
+    float *x, *mass;
+    struct candidate *candidates; /* also the list of classes that are left: never in use at once */
+    uint64_t *ranked;
+};
+
+static struct work work_of(const struct core_categorical_call *call, void *scratch)
+{
+    struct core_sampling_scratch sizes = core_sampling_scratch(call);
+    char *at = (char *)scratch + (64 - (uintptr_t)scratch % 64) % 64;
+    struct work work = {.columns = sizes.columns};
+    work.x = (float *)at;
+    work.mass = work.x + sizes.columns;
+    work.candidates = (struct candidate *)(work.mass + sizes.columns);
+    work.ranked = (uint64_t *)(void *)(work.candidates + sizes.columns);
+    return work;
+}
+
+static float parameter(const struct core_per_row *value, size_t row, float off)
+{
+    return value->value != NULL ? value->value[row * value->stride] : off;
+}
+
+static float inverse(float temperature)
+{
+    float inverse = 1.0f / temperature;
+    return inverse < FLT_MAX ? inverse : FLT_MAX;
+}
+
+static struct noise_source source_of(const struct core_noise *noise, size_t row, size_t draw)
+{
+    return (struct noise_source){
+        .seed = noise->seed[row * noise->stride],
+        .row = noise->row_offset + (noise->stride == 0 ? (uint32_t)row : 0),
+        .draw = noise->draw + (uint32_t)draw,
+    };
+}
+
+static void put_index(const struct core_indices *indices, size_t at, int64_t index)
+{
+    if (indices->narrow != NULL)
+        indices->narrow[at] = (int32_t)index;
+    if (indices->wide != NULL)
+        indices->wide[at] = index;
+}
+
+/* How the value of a column becomes its log-probability. */
+struct log_scale {
+    bool sharp; /* T = 0: all is on the column `first` */
+    size_t first;
+    float scale, offset; /* else max(value * scale, -FLT_MAX) + offset */
+};
+
+static float log_probability(const struct log_scale *log, float value, size_t column)
+{
+    if (log->sharp)
+        return column == log->first ? 0 : -__builtin_inff();
+    value *= log->scale;
+    return (value > -FLT_MAX ? value : -FLT_MAX) + log->offset;
+}
+
+/* Of the row's x as it is now, which counts times `scale`. */
+static struct log_scale log_scale_of(const struct work *work, bool sharp, float scale)
+{
+    struct log_scale log = {.sharp = sharp, .scale = scale};
+    if (sharp)
+        log.first = first_equal(work->x, row_max(work->x, work->columns));
+    else
+        log.offset = 0.0f - vec_log(vec_splat(row_total(work->x, work->columns, scale)))[0];
+    return log;
+}
+
+static void tell_top(const struct core_categorical_call *call, size_t r, const struct work *work,
+                     const struct log_scale *log)
+{
+    size_t at = r * call->top, most = call->top < call->classes ? call->top : call->classes;
+    struct ranking ranking = ranking_of(work->ranked, most);
+    ranking_offer(&ranking, work->x, 0, work->columns);
+    ranking_sort(&ranking);
+    for (size_t i = 0; i < call->top; i++) {
+        bool told = i < ranking.count;
+        size_t column = told ? rank_column(ranking.entry[i]) : 0;
+        put_index(&call->top_indices, at + i, told ? (int64_t)column : -1);
+        if (call->top_log_probabilities != NULL)
+            call->top_log_probabilities[at + i] = told ? log_probability(log, work->x[column], column)
+                                                       : -__builtin_inff();
+    }
+}
+
+/* One draw's results. */
+static void tell_draw(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
+                      float score, const struct log_scale *log)
+{
+    size_t class = race_class(race, column);
+    put_index(&call->indices, at, (int64_t) class);
+    if (call->scores != NULL)
+        call->scores[at] = score;
+    if (call->log_probabilities != NULL)
+        call->log_probabilities[at] = log_probability(log, race->x[column], class);
+}
+
+/* The filters in their order; x is u. */
+static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
+{
+    size_t k = filters->top_k.value != NULL ? filters->top_k.value[r * filters->top_k.stride] : 0;
+    float top_p = parameter(&filters->top_p, r, 1), typical_p = parameter(&filters->typical_p, r, 1);
+    float min_p = parameter(&filters->min_p, r, 0);
+    if (filters->order == CORE_TEMPERATURE_FIRST)
+        keep_min_p(row, min_p);
+    keep_top_k(row, k);
+    keep_typical(row, typical_p);
+    keep_top_p(row, top_p);
+    if (filters->order == CORE_TEMPERATURE_LAST)
+        keep_min_p(row, min_p);
+}
+
+static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
+                                  const struct work *work, const struct log_scale *log)
+{
+    bool thin = call->draws >= THIN_DRAWS;
+    if (thin)
+        race_thinning(race, work->mass);
+    for (size_t i = 0; i < call->draws; i++) {
+        struct noise_source source = source_of(&call->noise, r, i);
+        float score;
+        size_t column = thin ? race_thin_winner(race, work->mass, &source, &score) : race_winner(race, &source, &score);
+        tell_draw(call, r * call->draws + i, race, column, score, log);
+    }
+}
+
+static void draw_without_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
+                                     const struct work *work, const struct log_scale *log)
+{
+    struct noise_source source = source_of(&call->noise, r, 0);
+    struct ranking ranking = ranking_of(work->ranked, call->draws);
+    for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
+        float z[RACE_CHUNK] __attribute__((aligned(64)));
+        size_t count = race_chunk_size(race, at);
+        if (race_chunk(race, &source, at, count, z) > ranking.least)
+            ranking_offer(&ranking, z, at, count);
+    }
+    ranking_sort(&ranking);
+    for (size_t i = 0; i < ranking.count; i++)
+        tell_draw(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), log);
+}
+
+/* T = 0: the greatest without noise. */
+static void draw_greedily(const struct core_categorical_call *call, size_t r, const struct race *race,
+                          const struct work *work, const struct log_scale *log)
+{
+    struct ranking ranking = ranking_of(work->ranked, call->replacement ? 1 : call->draws);
+    ranking_offer(&ranking, race->x, 0, race->columns);
+    ranking_sort(&ranking);
+    for (size_t i = 0; i < call->draws; i++) {
+        uint64_t entry = ranking.entry[call->replacement ? 0 : i];
+        tell_draw(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), log);
+    }
+}
+
+/* The filters, and the temperature where it comes after them; returns how many classes are left. */
+static size_t filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, size_t possible,
+                         float temperature, struct log_scale *raw)
+{
+    bool last = call->filters.order == CORE_TEMPERATURE_LAST;
+    struct filtered_row row = {work->x, work->columns, possible, work->mass, work->candidates};
+    if (last || temperature > 0)
+        filter(&call->filters, r, &row);
+    if (last && temperature > 0) {
+        float max = row_max(row.x, row.columns), scale = inverse(temperature);
+        row_scale(row.x, row.columns, max, scale);
+        raw->scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
+        raw->offset += max * scale;
+    }
+    return row.possible;
+}
+
+static int prepared_row(const struct core_categorical_call *call, size_t r, const struct work *work)
+{
+    bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
+    float max, temperature = parameter(&call->temperature, r, 1);
+    bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
+    struct log_scale log = {.sharp = sharp};
+    struct row_extent extent = extent_of_nothing();
+    row_gather(call, r, work->x, work->columns);
+    extent_add(&extent, work->x, work->columns);
+    if (!extent_max(&extent, &max))
+        return CORE_INVALID_ROW;
+    size_t possible = row_scale(work->x, work->columns, max, sharp || last ? 1 : inverse(temperature));
+    if (wants_log && raw) {
+        log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
+        tell_top(call, r, work, &log);
+    }
+    possible = filter_row(call, r, work, possible, temperature, &log);
+    if (wants_log && !raw) {
+        log = log_scale_of(work, sharp, 1);
+        tell_top(call, r, work, &log);
+    }
+    if (!call->replacement && call->draws > possible)
+        return CORE_TOO_FEW_CLASSES;
+
+    struct race race = {.x = work->x, .scale = 1, .whole = work->columns, .columns = work->columns};
+    if (!sharp && possible <= call->classes / LIST_SHARE) {
+        uint32_t *list = (uint32_t *)(void *)work->candidates;
+        race.whole = race.columns = row_compact(work->x, work->columns, list);
+        race.list = list;
+    }
+    if (sharp)
+        draw_greedily(call, r, &race, work, &log);
+    else if (call->replacement || call->draws == 1)
+        draw_with_replacement(call, r, &race, work, &log);
+    else
+        draw_without_replacement(call, r, &race, work, &log);
+    return CORE_OK;
+}
+
+static int direct_row(const struct core_categorical_call *call, size_t r, const struct work *work)
+{
+    const float *x = call->logits + r * call->classes;
+    float tail[LANES] __attribute__((aligned(64)));
+    struct race race = {.x = x, .whole = call->classes - call->classes % LANES, .columns = work->columns, .tail = tail};
+    struct row_extent extent = extent_of_nothing();
+    row_tail(tail, x, call->classes);
+    extent_add(&extent, x, race.whole);
+    extent_add(&extent, tail, LANES);
+    if (!extent_max(&extent, &race.max))
+        return CORE_INVALID_ROW;
+    race.scale = inverse(parameter(&call->temperature, r, 1));
+    draw_with_replacement(call, r, &race, work, NULL);
+    return CORE_OK;
+}
+
+/* Plain rows r .. r + count - 1, at most LANES, of few classes. *bad: the first without an answer, or r + count. */
+static void short_rows(const struct core_categorical_call *call, size_t r, size_t count, size_t *bad)
+{
+    struct short_race race;
+    struct short_winners winners;
+    size_t classes = call->classes, draws = call->draws;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        size_t row = r + (lane < count ? lane : 0);
+        struct noise_source source = source_of(&call->noise, row, 0);
+        race.scale[lane] = inverse(parameter(&call->temperature, row, 1));
+        race.key[0][lane] = (uint32_t)source.seed;
+        race.key[1][lane] = source.seed >> 32;
+        race.row[lane] = source.row;
+    }
+    short_race_load(&race, call->logits + r * classes, count, classes);
+    size_t lane_of_bad = short_race_scale(&race, classes);
+    *bad = r + (lane_of_bad < count ? lane_of_bad : count);
+    for (size_t i = 0; i < draws && lane_of_bad == LANES; i++) {
+        race.draw = call->noise.draw + (uint32_t)i;
+        short_race_run(&race, classes, &winners);
+        for (size_t lane = 0; lane < count; lane++) {
+            size_t at = (r + lane) * draws + i;
+            put_index(&call->indices, at, winners.column[lane]);
+            if (call->scores != NULL)
+                call->scores[at] = winners.score[lane];
+        }
+    }
+}
+
+/* Whether nothing but draws is asked for. */
+static bool is_plain(const struct core_categorical_call *call)
+{
+    const struct core_filters *filters = &call->filters;
+    bool unfiltered = filters->top_k.value == NULL && filters->top_p.value == NULL && filters->min_p.value == NULL &&
+                      filters->typical_p.value == NULL;
+    return unfiltered && call->mask.allowed == NULL && call->bias.count == 0 && call->log_probabilities == NULL &&
+           call->top == 0 && call->inner <= 1 && (call->replacement || call->draws == 1);
+}
+
+static bool any_greedy(const struct core_categorical_call *call, size_t r, size_t count)
+{
+    bool greedy = false;
+    for (size_t i = r; i < r + count; i++)
+        greedy |= parameter(&call->temperature, i, 1) == 0;
+    return greedy;
+}
+
+static int categorical(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
+                       size_t *invalid_row)
+{
+    const struct work work = work_of(call, scratch);
+    const bool plain = is_plain(call), few = call->classes < SHORT_RACE_CLASSES;
+    for (size_t r = first, end = first + count; r < end;) {
+        size_t rows = end - r < LANES ? end - r : LANES, bad;
+        if (plain && few && !any_greedy(call, r, rows)) {
+            short_rows(call, r, rows, &bad);
+            if (bad < r + rows) {
+                *invalid_row = bad;
+                return CORE_INVALID_ROW;
+            }
+            r += rows;
+            continue;
+        }
+        bool direct = plain && call->draws < THIN_DRAWS && !any_greedy(call, r, 1);
+        int status = direct ? direct_row(call, r, &work) : prepared_row(call, r, &work);
+        if (status != CORE_OK) {
+            *invalid_row = r;
+            return status;
+        }
+        r++;
+    }
+    return CORE_OK;
+}
+
+const struct core_sampling_kernels JOIN(core_sampling_kernels_, CORE_TARGET) = {.categorical = categorical};

@@ -1,0 +1,85 @@
+/* The masses of a row, exp(x), their sum and mean. A row is x[0 .. columns-1], x <= 0 or -inf, filled up with -inf to a
+ * multiple of LANES. */
+#ifndef CORE_MASSES_H
+#define CORE_MASSES_H
+
+#include "exp_log.h"
+
+/* Sums are made in blocks of so many columns: lane l of a block adds its columns l, l + 16, ... in order, the lanes
+ * are added by lanes_sum, the blocks in order. */
+#define MASS_BLOCK 4096
+
+/* Adds exp(x * scale) of one group to the sums, and writes it to `mass` unless that is NULL. */
+INLINE void mass_group(const struct exp_frame *frame, const float *x, float *mass, vfloat sums[VECS])
+{
+    FOR_VECS (q) {
+        vfloat e = vec_exp(frame, vec_load(x + q * VEC_LANES), false);
+        if (mass != NULL)
+            vec_store(mass + q * VEC_LANES, e);
+        sums[q] += e;
+    }
+}
+
+INLINE float row_masses_as(const float *x, size_t columns, float scale, float *mass)
+{
+    const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(scale));
+    float total = 0;
+    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
+        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+        vfloat sums[VECS];
+        FOR_VECS (q)
+            sums[q] = vec_splat(0);
+#pragma GCC unroll 4
+        for (size_t j = block; j < end; j += LANES)
+            mass_group(&frame, x + j, mass != NULL ? mass + j : NULL, sums);
+        total += lanes_sum(sums);
+    }
+    return total;
+}
+
+/* mass = exp(x); returns its sum. */
+static float row_masses(const float *x, size_t columns, float *mass)
+{
+    return row_masses_as(x, columns, 1, mass);
+}
+
+/* The sum of exp(x * scale). */
+static float row_total(const float *x, size_t columns, float scale)
+{
+    return row_masses_as(x, columns, scale, NULL);
+}
+
+/* The mean of x under the masses. x of no mass does not count, -inf among them. */
+static float row_mean(const float *x, const float *mass, size_t columns, float total)
+{
+    float sum = 0;
+    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
+        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+        vfloat sums[VECS];
+        FOR_VECS (q)
+            sums[q] = vec_splat(0);
+        for (size_t j = block; j < end; j += LANES)
+            FOR_VECS (q) {
+                vfloat w = vec_load(mass + j + q * VEC_LANES);
+                sums[q] += vec_keep(w > 0, w * vec_load(x + j + q * VEC_LANES));
+            }
+        sum += lanes_sum(sums);
+    }
+    return sum / total;
+}
+
+/* The greatest x, +0 for -0. */
+static float row_max(const float *x, size_t columns)
+{
+    vfloat max[VECS];
+    FOR_VECS (q)
+        max[q] = vec_splat(-__builtin_inff());
+    for (size_t j = 0; j < columns; j += LANES)
+        FOR_VECS (q)
+            max[q] = vec_max(vec_load(x + j + q * VEC_LANES), max[q]);
+    for (int q = 1; q < VECS; q++)
+        max[0] = vec_max(max[q], max[0]);
+    return vec_max_lane(max[0]);
+}
+
+#endif

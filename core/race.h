@@ -1,0 +1,196 @@
+/* The Gumbel-max rule as a race: the class of the greatest z = d - log E, E ~ Exp(1), wins with the probability
+ * softmax(d). (E exp(-d) is the time of arrival of a Poisson process of rate exp(d), and the first to arrive wins.) */
+#ifndef CORE_RACE_H
+#define CORE_RACE_H
+
+#include "noise.h"
+
+#include <float.h>
+
+/* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
+#define RACE_CHUNK 256
+
+/* Who races. Column j is class j, or class list[j] where there is a list, which ascends; d = (x - max) * scale. */
+struct race {
+    const float *x;
+    const uint32_t *list; /* NULL, or of `columns` classes */
+    size_t whole;         /* columns to be read from x, a multiple of LANES */
+    size_t columns;       /* all columns, a multiple of LANES: those after `whole` are in the tail */
+    const float *tail;    /* LANES columns, filled up with -inf; NULL if columns == whole */
+    float max, scale;
+};
+
+INLINE size_t race_class(const struct race *race, size_t column)
+{
+    return race->list != NULL ? race->list[column] : column;
+}
+
+/* The words of single classes: word class % 4 of block class / 4. */
+INLINE void noise_words_of(uint32_t *words, const uint32_t *classes, size_t count, const struct noise_source *source)
+{
+    struct philox_keys key = philox_key(source->seed);
+    for (size_t i = 0; i < count; i += PHILOX_BLOCKS) {
+        uint64_t block[PHILOX_BLOCKS], made[4][PHILOX_BLOCKS];
+        for (size_t l = 0; l < PHILOX_BLOCKS; l++)
+            block[l] = classes[i + l] / 4;
+        struct philox_blocks counter = {{vec_load_wide(block), vec_splat_wide(source->row),
+                                         vec_splat_wide(source->draw), vec_splat_wide(source->tag)}};
+        struct philox_blocks random = philox(counter, key);
+        memcpy(made, random.word, sizeof(made));
+        for (size_t l = 0; l < PHILOX_BLOCKS; l++)
+            words[i + l] = (uint32_t)made[classes[i + l] % 4][l];
+    }
+}
+
+/* The words of columns at .. at + count - 1, up to RACE_CHUNK; `words` has room for NOISE_ROUNDED(RACE_CHUNK). */
+INLINE void race_words(const struct race *race, const struct noise_source *source, size_t at, size_t count,
+                       uint32_t *words)
+{
+    if (race->list != NULL)
+        noise_words_of(words, race->list + at, count, source);
+    else
+        noise_words(words, at / 4, count, source);
+}
+
+INLINE void race_step(const struct race *race, const float *x, float *z, size_t count, vfloat maxima[VECS])
+{
+    for (size_t j = 0; j < count; j += LANES)
+        FOR_VECS (q) {
+            size_t i = j + (size_t)q * VEC_LANES;
+            vfloat v = (vec_load(x + i) - race->max) * race->scale - vec_load(z + i);
+            vec_store(z + i, v);
+            maxima[q] = vec_max(v, maxima[q]);
+        }
+}
+
+/* z of columns at .. at + count - 1, at most RACE_CHUNK; returns its maximum, +0 for -0. */
+static float race_chunk(const struct race *race, const struct noise_source *source, size_t at, size_t count, float *z)
+{
+    uint32_t words[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
+    vfloat maxima[VECS];
+    size_t whole = race->whole - at < count ? race->whole - at : count;
+    race_words(race, source, at, count, words);
+    exponentials(words, z, count);
+    logarithms(z, z, count);
+    FOR_VECS (q)
+        maxima[q] = vec_splat(-__builtin_inff());
+    race_step(race, race->x + at, z, whole, maxima);
+    if (whole < count)
+        race_step(race, race->tail, z + whole, LANES, maxima);
+    for (int q = 1; q < VECS; q++)
+        maxima[0] = vec_max(maxima[q], maxima[0]);
+    return vec_max_lane(maxima[0]);
+}
+
+INLINE size_t first_equal(const float *z, float value)
+{
+    size_t i = 0;
+    while (z[i] != value)
+        i++;
+    return i;
+}
+
+INLINE size_t race_chunk_size(const struct race *race, size_t at)
+{
+    return race->columns - at < RACE_CHUNK ? race->columns - at : RACE_CHUNK;
+}
+
+/* The column of the first maximum of z, and that maximum. */
+static size_t race_winner(const struct race *race, const struct noise_source *source, float *score)
+{
+    float z[RACE_CHUNK] __attribute__((aligned(64)));
+    float best = -__builtin_inff();
+    size_t winner = 0;
+    for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
+        float max = race_chunk(race, source, at, race_chunk_size(race, at), z);
+        if (max > best) {
+            best = max;
+            winner = at + first_equal(z, max);
+        }
+    }
+    *score = best;
+    return winner;
+}
+
+/* ---- The thinned race: the same winners, for many draws --------------------------------------------------------
+ *
+ * A word u gives E >= (u + 1/2) / 2^32 >= floor(u / 2) / 2^31, so that z > best needs
+ *
+ *   floor(u / 2) * (exp(-d) / 2^31) < exp(-best),
+ *
+ * which few columns meet once a good best is known: only for their groups E and z are made. THIN_SLACK is above what
+ * all the roundings amount to, 1e-5. A class with d < -THIN_FAR loses to the one with d = 0 whatever the words are,
+ * since -3.2 < -log E < 22.9; it takes no part. */
+#define THIN_FAR 80.0f
+#define THIN_SLACK 1.0001f
+
+/* exp(-d) / 2^31 for the columns of a race whose scale is 1, max 0, and tail NULL; +inf for classes too far off. */
+static void race_thinning(const struct race *race, float *weights)
+{
+    const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
+    for (size_t j = 0; j < race->columns; j += VEC_LANES) {
+        vfloat d = vec_load(race->x + j);
+        vint near = d >= -THIN_FAR;
+        vfloat w = vec_exp(&frame, -vec_select(near, d, vec_splat(0)), true) * 0x1p-31f;
+        vec_store(weights + j, vec_select(near, w, vec_splat(__builtin_inff())));
+    }
+}
+
+INLINE bool thin_group_hit(const uint32_t *words, const float *weights, float bound)
+{
+    vint hit = vec_splat_int(0);
+    FOR_VECS (q) {
+        vuint u = vec_load_words(words + q * VEC_LANES) >> 1;
+        hit |= __builtin_convertvector((vint)u, vfloat) * vec_load(weights + q * VEC_LANES) < bound;
+    }
+    return vec_any(hit);
+}
+
+/* The maximum of z of one group. */
+INLINE float thin_group_max(const uint32_t *words, const float *x, float *z)
+{
+    vfloat max = vec_splat(-__builtin_inff());
+    exponentials(words, z, LANES);
+    logarithms(z, z, LANES);
+    FOR_VECS (q) {
+        vfloat v = vec_load(x + q * VEC_LANES) - vec_load(z + q * VEC_LANES);
+        vec_store(z + q * VEC_LANES, v);
+        max = vec_max(v, max);
+    }
+    return vec_max_lane(max);
+}
+
+static float thin_bound(float best)
+{
+    const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
+    float far = -best < THIN_FAR ? -best : THIN_FAR;
+    return vec_exp(&frame, vec_splat(far), true)[0] * THIN_SLACK;
+}
+
+/* As race_winner, for a race with `weights` from race_thinning. */
+static size_t race_thin_winner(const struct race *race, const float *weights, const struct noise_source *source,
+                               float *score)
+{
+    uint32_t words[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
+    float best = -__builtin_inff(), bound = __builtin_inff();
+    size_t winner = 0;
+    for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
+        size_t count = race_chunk_size(race, at);
+        race_words(race, source, at, count, words);
+        for (size_t i = 0; i < count; i += LANES) {
+            float z[LANES] __attribute__((aligned(64)));
+            if (!thin_group_hit(words + i, weights + at + i, bound))
+                continue;
+            float max = thin_group_max(words + i, race->x + at + i, z);
+            if (max > best) {
+                best = max;
+                bound = thin_bound(best);
+                winner = at + i + first_equal(z, max);
+            }
+        }
+    }
+    *score = best;
+    return winner;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* The n greatest of many values in descending order, the lower column first of equals. */
+#ifndef CORE_RANKING_H
+#define CORE_RANKING_H
+
+#include "mask_bits.h"
+
+/* An entry orders first by its value, then by its column, lower ones greater: the value's bits as an unsigned number
+ * in the order of floats, above the complement of the column. `entry` is a heap with the least entry at its root. */
+struct ranking {
+    uint64_t *entry;
+    size_t count, size;
+    float least; /* what a value must surpass to get in */
+};
+
+INLINE uint64_t rank_entry(float value, size_t column)
+{
+    uint32_t bits;
+    value += 0.0f; /* +0 for -0 */
+    memcpy(&bits, &value, sizeof(bits));
+    bits = bits & 0x80000000 ? ~bits : bits | 0x80000000;
+    return (uint64_t)bits << 32 | (uint32_t)~column;
+}
+
+INLINE float rank_value(uint64_t entry)
+{
+    uint32_t bits = (uint32_t)(entry >> 32);
+    float value;
+    bits = bits & 0x80000000 ? bits & 0x7fffffff : ~bits;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+INLINE size_t rank_column(uint64_t entry)
+{
+    return (uint32_t) ~(uint32_t)entry;
+}
+
+INLINE struct ranking ranking_of(uint64_t *entry, size_t size)
+{
+    return (struct ranking){entry, 0, size, size > 0 ? -__builtin_inff() : __builtin_inff()};
+}
+
+/* Puts `entry` in at the root of heap[0 .. count-1] and lets it sink. */
+static void heap_sink(uint64_t *heap, size_t count, uint64_t entry)
+{
+    size_t at = 0;
+    for (size_t child = 1; child < count; child = 2 * at + 1) {
+        if (child + 1 < count && heap[child + 1] < heap[child])
+            child++;
+        if (entry <= heap[child])
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = entry;
+}
+
+static void heap_rise(uint64_t *heap, size_t at, uint64_t entry)
+{
+    for (; at > 0 && entry < heap[(at - 1) / 2]; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = entry;
+}
+
+static void ranking_add(struct ranking *ranking, float value, size_t column)
+{
+    uint64_t entry = rank_entry(value, column);
+    if (ranking->count < ranking->size)
+        heap_rise(ranking->entry, ranking->count++, entry);
+    else
+        heap_sink(ranking->entry, ranking->count, entry);
+    if (ranking->count == ranking->size)
+        ranking->least = rank_value(ranking->entry[0]);
+}
+
+/* Values of columns first .. first + count - 1, a multiple of LANES. Columns must come in ascending order; -inf never
+ * gets in. */
+static void ranking_offer(struct ranking *ranking, const float *values, size_t first, size_t count)
+{
+    for (size_t j = 0; j < count; j += VEC_LANES)
+        for (uint32_t bits = mask_bits(vec_load(values + j) > ranking->least); bits != 0; bits &= bits - 1) {
+            size_t i = j + (size_t)__builtin_ctz(bits);
+            if (values[i] > ranking->least) /* which may have risen */
+                ranking_add(ranking, values[i], first + i);
+        }
+}
+
+/* Brings the entries into descending order: heapsort. */
+static void ranking_sort(struct ranking *ranking)
+{
+    for (size_t last = ranking->count; last > 1; last--) {
+        uint64_t least = ranking->entry[0];
+        heap_sink(ranking->entry, last - 1, ranking->entry[last - 1]);
+        ranking->entry[last - 1] = least;
+    }
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* gumbeld's core: draws from categorical distributions, filtered on request, over rows of float32 logits.
+ *
+ * What core.h says of all calls holds here: ranges of rows, invalid rows, bit-identical results on every instruction
+ * set and for every split, the floating-point environment, no allocation.
+ *
+ * A row's logits x become, in this order:
+ *   v = x + bias, and -inf where the mask is 0        (a class with v = -inf is impossible)
+ *   m = the greatest v
+ *   temperature first: u = (v - m) / T, the filters on exp(u), then d = u
+ *   temperature last:  u = v - m, the filters on exp(u), then d = (u - the greatest u that is left) / T
+ *   z = d - log E, E ~ Exp(1) the noise of the class and draw
+ * The distribution that is drawn from is softmax(d) over the classes that the filters left.
+ */
+#ifndef CORE_SAMPLING_H
+#define CORE_SAMPLING_H
+
+#include "core.h"
+
+/* Further to enum core_status: the row has fewer possible classes than draws without replacement. */
+enum { CORE_TOO_FEW_CLASSES = -10 };
+
+/* As core_per_row, of counts. */
+struct core_count_per_row {
+    const uint32_t *value;
+    size_t stride;
+};
+
+enum core_filter_order {
+    CORE_TEMPERATURE_FIRST, /* temperature, min_p, top_k, typical_p, top_p: vLLM's, typical_p where llama.cpp has it */
+    CORE_TEMPERATURE_LAST   /* top_k, typical_p, top_p, min_p, temperature: llama.cpp's */
+};
+
+/* Each filter works on what those before it left, its masses normalised anew; each leaves at least one class. Where
+ * `value` is NULL the filter is off for all rows. Ties, equal u, are decided in favour of the lower class.
+ *
+ *   top_k      the k classes of greatest u, exactly (0, or k >= classes, is off)
+ *   typical_p  the smallest set of classes whose -log p is nearest to the entropy and whose mass reaches typical_p
+ *              (Meister, Pimentel, Wiher, Cotterell: Locally Typical Sampling, TACL 2023); (0, 1], 1 is off
+ *   top_p      the smallest set of greatest u whose mass reaches top_p (Holtzman et al.: The Curious Case of Neural
+ *              Text Degeneration, ICLR 2020); [0, 1], 1 is off
+ *   min_p      u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); [0, 1], 0 is off
+ *
+ * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest. Sums err by about 3e-6
+ * of the total, and so does the mass that a set must reach. */
+struct core_filters {
+    enum core_filter_order order;
+    struct core_count_per_row top_k;
+    struct core_per_row top_p, min_p, typical_p;
+};
+
+/* bias[i] is added to the logits of class classes[i] < K in all rows; a class named twice gets both. -inf forbids a
+ * class. */
+struct core_logit_bias {
+    const uint32_t *classes;
+    const float *bias;
+    size_t count;
+};
+
+/* A result of class numbers, in either width or in both; NULL where it is not wanted. */
+struct core_indices {
+    int32_t *narrow;
+    int64_t *wide;
+};
+
+/* Of which distribution log-probabilities are: softmax((v - m) / T) before the filters, or the one drawn from. */
+enum core_distribution { CORE_RAW, CORE_FILTERED };
+
+struct core_categorical_call {
+    const float *logits;
+    size_t rows, classes; /* classes below 2^31 */
+    size_t inner; /* of a strided array the product of the axes after the class axis; 0 and 1 mean dense, see core.h.
+                     The results are [rows][..] all the same. */
+    struct core_per_row temperature; /* finite, >= 0; value NULL means 1 */
+    struct core_noise noise;
+    size_t draws; /* n */
+    bool replacement;
+    struct core_filters filters;
+    struct core_logit_bias bias;
+    struct core_mask mask;
+
+    struct core_indices indices; /* [rows][n]: the classes drawn */
+    float *scores;               /* [rows][n], or NULL: their z */
+    enum core_distribution distribution;
+    float *log_probabilities;        /* [rows][n], or NULL: of the classes drawn */
+    size_t top;                      /* L: how many of the most probable classes are told, 0 for none */
+    struct core_indices top_indices; /* [rows][L]: descending, the lower class first of equals; -1 past the possible */
+    float *top_log_probabilities;    /* [rows][L], or NULL; -inf past the possible classes */
+};
+
+/* How many bytes of scratch memory a call of core_categorical with this `call` needs. */
+size_t core_categorical_scratch(const struct core_categorical_call *call);
+
+/* Draws from each row.
+ *
+ * With replacement, draw i (0 .. n-1) is the first maximum of z under the noise of draw noise.draw + i: the Gumbel-max
+ * rule. Without, the draws are the n greatest z under the noise of draw noise.draw, descending, the lower class first
+ * of equals: Gumbel top-k (Kool, van Hoof, Welling: Stochastic Beams and Where to Find Them, ICML 2019). So n = 1 is
+ * the same either way.
+ *
+ * T = 0 is greedy: z = v - m without noise; the first maximum n times, or the n greatest in order. The filters then
+ * count if they come before the temperature (CORE_TEMPERATURE_LAST) and are left aside if not. The log-probability
+ * of the first maximum is 0 and that of every other class -inf.
+ *
+ * `scratch` lends core_categorical_scratch(call) bytes at any alignment, one per concurrent call; what it holds does
+ * not matter. CORE_OK, or CORE_INVALID_ROW or CORE_TOO_FEW_CLASSES with *invalid_row, the first row of either. The
+ * results may not overlap the logits. */
+int core_categorical(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
+                     size_t *invalid_row);
+
+#endif
