@@ -124,7 +124,8 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-http clean help
+.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-http test-isa \
+        exhaustive stats vectors check-vectors clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -152,7 +153,7 @@ check-layers: deps
 	$(Q)tests/check-layers build/release
 
 lint: lint-deps
-	$(Q)clang-format --dry-run --Werror $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
+	$(Q)clang-format --dry-run --Werror $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 	$(Q)shellcheck $(SCRIPTS)
 
 # 1,000 connections, mixed requests, clients that die: every answer is checked.
@@ -170,7 +171,7 @@ bare-test: image-deps
 	$(Q)tests/bare/run $(SUITE)
 
 # Against FastAPI + uvicorn + torch, in the same run.
-bench: bench-http
+bench: bench-core bench-http
 bench-http: deps bench-deps build/venv-bench/installed
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/bench/http/bench $(BENCH_HTTP_FLAGS)
@@ -180,12 +181,55 @@ build/venv-bench/installed: tests/bench/http/requirements.txt
 	$(Q)build/venv-bench/bin/pip install --quiet -r $<
 	$(Q)touch $@
 
+# The core against torch and memcpy, on the same buffers in one process.
+COMMON_bench := $(filter-out -fPIE,$(COMMON_release)) -fPIC
+$(OUT)/libcore.so: $(OUT)/tests/bench/core/calls.o $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread $(LDFLAGS) -o $@ $^
+bench-core: deps bench-deps build/venv-bench/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
+	$(Q)build/venv-bench/bin/python tests/bench/core/bench $(BENCH_CORE_FLAGS)
+	$(Q)/usr/bin/python3 tests/bench/core/bench $(BENCH_CORE_FLAGS)
+
+# The core's bits on every instruction set, natively and under qemu; `exhaustive` over all 2^32 inputs.
+ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
+    KERNEL_SOURCES='$(KERNEL_SOURCES)' COMMON_FLAGS='$(COMMON) $(COMMON_release) $(INCLUDE_core)' \
+    CORE_FLAGS='$(CORE_FLAGS)' KERNEL_FLAGS='$(KERNEL_FLAGS)' \
+    $(foreach isa,$(ISAS_x86_64) $(ISAS_aarch64),KERNEL_$(isa)='$(KERNEL_$(isa))')
+test-isa: deps isa-deps
+	$(Q)$(ISA_ENVIRONMENT) tests/isa/run $(or $(ISA_MODE),digest)
+exhaustive: deps isa-deps
+	$(Q)$(ISA_ENVIRONMENT) tests/isa/run exhaustive
+
+# The noise's and the samples' distributions: 10^9 draws, or STATS_FLAGS='--draws N'.
+$(OUT)/tests/run-stats: $(OUT)/tests/stats/stats.o $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -lm
+stats: deps
+	$(Q)$(SUBMAKE) build/release/tests/run-stats
+	$(Q)build/release/tests/run-stats $(STATS_FLAGS)
+
+# The published vectors: written anew, or compared with what the core gives and with a second implementation.
+VECTORS := noise gumbel_softmax
+$(OUT)/tests/make-vectors: $(OUT)/tests/vectors/make.o $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -lm
+vectors: deps
+	$(Q)$(SUBMAKE) build/release/tests/make-vectors
+	$(Q)for name in $(VECTORS); do build/release/tests/make-vectors $$name >api/vectors/$$name.json || exit 1; done
+check-vectors: deps vector-deps
+	$(Q)$(SUBMAKE) build/release/tests/make-vectors
+	$(Q)for name in $(VECTORS); do \
+	    build/release/tests/make-vectors $$name | cmp - api/vectors/$$name.json || exit 1; done
+	$(Q)python3 tests/vectors/check.py
+
 clean:
 	rm -rf build
 
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
-	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | bench-http | clean'
+	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
+	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-http'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -193,17 +237,21 @@ DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev perl lib
 TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
-BENCH_DEPS := wrk python3 python3-venv util-linux
+BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
+ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+VECTOR_DEPS := python3
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base)
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps isa-deps vector-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
 image-deps: ; $(call install,$(IMAGE_DEPS))
 bench-deps: ; $(call install,$(BENCH_DEPS))
+isa-deps:   ; $(call install,$(ISA_DEPS))
+vector-deps: ; $(call install,$(VECTOR_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
 define install

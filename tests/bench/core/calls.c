@@ -1,0 +1,55 @@
+/* The core's calls as the bench makes them through ctypes: plain arguments, so that it need not know the structs.
+ * All parameters 1, seed 7; rows first .. first+count-1. CORE_OK or the core's error. */
+#include "core.h"
+
+typedef int bench_call(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count);
+
+bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
+
+static const float one = 1;
+static const uint64_t seed = 7;
+
+static struct core_softmax_call softmax_call(const float *x, float *y, size_t rows, size_t classes)
+{
+    return (struct core_softmax_call){
+        .logits = x, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = y};
+}
+
+static struct core_gumbel_softmax_call gumbel_call(const float *x, float *y, size_t rows, size_t classes, bool hard)
+{
+    return (struct core_gumbel_softmax_call){.logits = x,
+                                             .rows = rows,
+                                             .classes = classes,
+                                             .tau = {&one, 0},
+                                             .hard = hard,
+                                             .noise = {.seed = &seed},
+                                             .samples = y};
+}
+
+int bench_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_softmax_call call = softmax_call(x, y, rows, classes);
+    return core_softmax(&call, first, count, &bad);
+}
+
+int bench_log_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_softmax_call call = softmax_call(x, y, rows, classes);
+    return core_log_softmax(&call, first, count, &bad);
+}
+
+int bench_gumbel_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, false);
+    return core_gumbel_softmax(&call, first, count, &bad);
+}
+
+int bench_gumbel_softmax_hard(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, true);
+    return core_gumbel_softmax(&call, first, count, &bad);
+}
