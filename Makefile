@@ -54,6 +54,7 @@ LINK_release   := -pie -Wl,-z,relro,-z,now
 COMMON_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK_asan      := -fsanitize=address,undefined
 COMMON_tsan    := -O1 -fsanitize=thread
+KERNEL_tsan    := -fno-sanitize=thread
 LINK_tsan      := -fsanitize=thread
 
 # Bit-identical results: no contraction of a*b+c but where the source writes it out.
@@ -86,7 +87,7 @@ $(foreach isa,$(ISAS),$(eval $(OUT)/core/%-$(isa).o: core/%.c Makefile; $$(compi
 define compile-kernel
 $(call say,CC,$< $(ISA))
 @mkdir -p $(@D)
-$(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) -DCORE_TARGET=$(ISA) $(CFLAGS) -c -o $@ $<
+$(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) $(CFLAGS) -c -o $@ $<
 endef
 
 define compile
@@ -141,11 +142,14 @@ run: deps
 test: deps test-deps
 	$(Q)$(SUBMAKE) check
 
-# The same tests on instrumented builds.
+# The same tests on instrumented builds, the core's beside the others.
 asan: deps test-deps
-	$(Q)$(SUBMAKE) VARIANT=asan check
+	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
+	$(Q)build/asan/tests/run core & build/asan/tests/run api server; status=$$?; wait $$! || status=1; exit $$status
+# The core starts no threads and shares nothing: its tests and kernels are left out here.
 tsan: deps test-deps
-	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions $(SUBMAKE) VARIANT=tsan check
+	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
+	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions build/tsan/tests/run api server
 
 # That server -> api -> core holds in sources and objects.
 check-layers: deps
