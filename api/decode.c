@@ -44,7 +44,7 @@ static int read_range(const struct decoder *decoder, const struct source *source
         return fail(decoder, source, API_WRONG_TYPE, "must be an integer");
     if (*value >= parameter->minimum && *value <= parameter->maximum)
         return 0;
-    snprintf(detail, sizeof detail, "must be from %.17g to %.17g", parameter->minimum, parameter->maximum);
+    snprintf(detail, sizeof detail, "must be from %.16g to %.16g", parameter->minimum, parameter->maximum);
     return fail(decoder, source, API_OUT_OF_RANGE, detail);
 }
 
