@@ -1,10 +1,13 @@
-/* gumbeld's core: softmax and Gumbel-softmax over rows of float32 logits.
+/* gumbeld's core: softmax and Gumbel-softmax over rows of float32 or float64 logits.
  *
  * Rows in, rows out: no I/O, no allocation, no threads. Every result is a pure function of its arguments,
  * bit-identical on every instruction set below and for every way of splitting the rows over calls. A call
  * leaves the caller's floating-point environment as it found it and does not depend on it.
  *
  * Common to all calls:
+ *   - `dtype` says what all arrays of the call hold that are `void *` here: float or double. Parameters are double;
+ *     a float32 call rounds them to float. The two precisions compute the same formulas from the same noise: with one
+ *     seed their results differ by roundings alone;
  *   - arrays of logits and of results are [rows][classes], dense and row-major, or strided with the classes on
  *     another axis than the last (`inner`, below); `classes` is at least 1;
  *   - rows first .. first+count-1 of the arrays are computed, nothing else is read or written, so that
@@ -44,9 +47,17 @@ int core_select(enum core_isa isa);
 /* The instruction set in use. */
 enum core_isa core_selected(void);
 
+enum core_dtype { CORE_FLOAT32, CORE_FLOAT64 };
+
+/* Bytes of one element. */
+static inline size_t core_dtype_size(enum core_dtype dtype)
+{
+    return dtype == CORE_FLOAT64 ? sizeof(double) : sizeof(float);
+}
+
 /* A parameter that is one for all rows (stride 0, value[0]) or one for each (stride 1, value[row]). */
 struct core_per_row {
-    const float *value;
+    const double *value;
     size_t stride;
 };
 
@@ -61,22 +72,23 @@ struct core_mask {
  * inner i) lies at (o * classes + j) * inner + i and belongs to row o * inner + i. 0 and 1 mean dense. The results are
  * those of the transposed dense arrays, bit by bit.
  *
- * scratch: memory that the caller lends, of as many floats as the call's scratch function says; calls on several
- * threads each need their own. It may be NULL where that is 0: if the array is dense, or below CORE_SHORT_CLASSES
- * classes. */
+ * scratch: memory that the caller lends, of as many bytes as the call's scratch function says, aligned for a double;
+ * calls on several threads each need their own. It may be NULL where that is 0: if the array is dense, or below
+ * CORE_SHORT_CLASSES classes. */
 #define CORE_SHORT_CLASSES 64
 
 struct core_softmax_call {
-    const float *logits;
+    const void *logits;
     size_t rows, classes;
     struct core_per_row temperature; /* finite, >= 0; 0 is the limit: all on the first maximum */
-    float *result;
+    void *result;
     struct core_mask mask;
     size_t inner;
-    float *scratch; /* core_softmax_scratch floats */
+    void *scratch; /* core_softmax_scratch bytes */
+    enum core_dtype dtype;
 };
 
-/* For core_softmax and core_log_softmax. Depends on `classes` and `inner` alone. */
+/* For core_softmax and core_log_softmax. Depends on `classes`, `inner` and `dtype` alone. */
 size_t core_softmax_scratch(const struct core_softmax_call *call);
 
 /* result[r][j] = exp(x[r][j] / T) / sum_k exp(x[r][k] / T), torch.nn.functional.softmax(x / T, -1). */
@@ -97,26 +109,27 @@ struct core_noise {
 /* z[r][j] = (x[r][j] - m) + noise_scale * g[r][j], m the row's maximum, g = -log E, E ~ Exp(1). Each member
  * after `samples` may be zero, which leaves out what it is for. */
 struct core_gumbel_softmax_call {
-    const float *logits;
+    const void *logits;
     size_t rows, classes;
     struct core_per_row tau; /* finite, >= 0; 0 gives the one-hot limit */
     bool hard;               /* the exact one-hot of the first maximum of z */
     struct core_noise noise;
-    float *samples;
+    void *samples;
 
     struct core_mask mask;
     size_t inner;
-    float *scratch;                  /* core_gumbel_softmax_scratch floats */
+    void *scratch;                   /* core_gumbel_softmax_scratch bytes */
     struct core_per_row noise_scale; /* finite, >= 0; more than 1e36 counts as that; value NULL means 1 */
+    enum core_dtype dtype;
 
     /* Further results, each where it is not NULL: */
     int32_t *indices;   /* [rows]: the first maximum of z */
-    float *soft;        /* as samples: what they are without `hard` */
-    float *gumbel;      /* as samples: g itself, that of impossible classes too */
-    float *log_density; /* [rows]: of the soft sample, see below */
+    void *soft;         /* as samples: what they are without `hard` */
+    void *gumbel;       /* as samples: g itself, that of impossible classes too */
+    void *log_density;  /* [rows]: of the soft sample, see below */
 };
 
-/* Depends on `classes`, `inner` and on which of the further results are not NULL. */
+/* Depends on `classes`, `inner`, `dtype` and on which of the further results are not NULL. */
 size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call);
 
 /* samples[r] = softmax(z / tau) (Jang et al. 2017; Maddison et al. 2017), torch.nn.functional.gumbel_softmax; with
@@ -150,19 +163,24 @@ struct core_schedule {
     double start, min, rate, steps, step;
 };
 
-/* The schedule's tau, the same bits on every machine; (float) of it is the tau of a call. Computed in double: within
+/* The schedule's tau, the same bits on every machine. Computed in double: within
  * 1e-15 of the formula, relative to the greater of start and min (of the exponential to tau itself, for the product
  * rate step as a double has it; it ends at exp(-708)). */
 double core_schedule(const struct core_schedule *schedule);
 
 /* The random words under the noise: words[j] is word j % 4 of Philox4x32-10 (Salmon et al. 2011) under the key
  * (seed mod 2^32, seed / 2^32) and the counter (j / 4, row, draw, tag), for j = first_word .. first_word+count-1.
- * first_word is a multiple of 4. The noise of class j uses tag 0. */
+ * first_word is a multiple of 4. The noise of class j uses tag 0, and in float64 its lower half tag 2. */
 void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
                       uint32_t tag);
 
-/* E[i] ~ Exp(1) from each random word u: t = (min(u, ~u) + 1/2) / 2^32 and E = -log1p(-t) for u < 2^31, else
- * -log t: both tails resolved to 2^-33, never 0, never infinite; increasing in u. */
-void core_exponential(const uint32_t *words, float *exponential, size_t count);
+/* E[i] ~ Exp(1) from each random integer u, written as float or double. Of float32 u is words[i], of n = 32 bits; of
+ * float64 it is the upper n = 53 bits of words[i] 2^32 + low_words[i] (float32 reads no low_words):
+ *
+ *   t = (min(u, 2^n - 1 - u) + 1/2) / 2^n and E = -log1p(-t) for u < 2^(n-1), else -log t
+ *
+ * both tails resolved to 2^-(n+1), never 0, never infinite; increasing in u. */
+void core_exponential(enum core_dtype dtype, const uint32_t *words, const uint32_t *low_words, void *exponential,
+                      size_t count);
 
 #endif

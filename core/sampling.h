@@ -1,4 +1,4 @@
-/* gumbeld's core: draws from categorical distributions, filtered on request, over rows of float32 logits.
+/* gumbeld's core: draws from categorical distributions, filtered on request, over rows of logits.
  *
  * What core.h says of all calls holds here: ranges of rows, invalid rows, bit-identical results on every instruction
  * set and for every split, the floating-point environment, no allocation.
@@ -52,7 +52,7 @@ struct core_filters {
  * class. */
 struct core_logit_bias {
     const uint32_t *classes;
-    const float *bias;
+    const double *bias;
     size_t count;
 };
 
@@ -66,7 +66,8 @@ struct core_indices {
 enum core_distribution { CORE_RAW, CORE_FILTERED };
 
 struct core_categorical_call {
-    const float *logits;
+    enum core_dtype dtype;
+    const void *logits;
     size_t rows, classes; /* classes below 2^31 */
     size_t inner; /* of a strided array the product of the axes after the class axis; 0 and 1 mean dense, see core.h.
                      The results are [rows][..] all the same. */
@@ -79,12 +80,12 @@ struct core_categorical_call {
     struct core_mask mask;
 
     struct core_indices indices; /* [rows][n]: the classes drawn */
-    float *scores;               /* [rows][n], or NULL: their z */
+    void *scores;                /* [rows][n], or NULL: their z */
     enum core_distribution distribution;
-    float *log_probabilities;        /* [rows][n], or NULL: of the classes drawn */
+    void *log_probabilities;         /* [rows][n], or NULL: of the classes drawn */
     size_t top;                      /* L: how many of the most probable classes are told, 0 for none */
     struct core_indices top_indices; /* [rows][L]: descending, the lower class first of equals; -1 past the possible */
-    float *top_log_probabilities;    /* [rows][L], or NULL; -inf past the possible classes */
+    void *top_log_probabilities;     /* [rows][L], or NULL; -inf past the possible classes */
 };
 
 /* How many bytes of scratch memory a call of core_categorical with this `call` needs. */

@@ -1,11 +1,14 @@
 /* Vector-Jacobian products of the core's functions: from a cotangent c, the gradient of a loss with respect to a
  * function's result, the gradient with respect to the logits and to the temperature.
  *
- * As core.h has it for all calls: arrays [rows][classes], here always dense and without masks (an excluded class has
- * the logit -inf), rows first .. first+count-1, rows without an answer, the same bits on every instruction set and for
+ * As core.h has it for all calls: dtypes, arrays [rows][classes], dense or strided by `inner`, masks, rows first ..
+ * first+count-1, rows without an answer, the same bits on every instruction set and for
  * every split, the caller's memory and floating-point environment. And:
  *   - the results may overlap neither the inputs nor each other;
- *   - the gradient of a row's temperature (or tau) is one float; the array of them may be NULL where not wanted;
+ *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL where not wanted;
+ *   - a masked class is one of logit -inf, whatever its logit is;
+ *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, each thread its own (NULL
+ *     if that is 0): what it holds before and after means nothing;
  *   - the cotangent may hold anything. What is not finite in it, or becomes so on the way, propagates by the rules of
  *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000, a zero as +0;
  *   - at temperature (or tau) 0 the functions are constant wherever they are continuous: all gradients of the row are
@@ -18,12 +21,19 @@
 #include "core.h"
 
 struct core_softmax_vjp_call {
-    const float *logits, *cotangent;
+    const void *logits, *cotangent;
     size_t rows, classes;
     struct core_per_row temperature; /* finite, >= 0 */
-    float *grad_logits;              /* [rows][classes] */
-    float *grad_temperature;         /* [rows], or NULL */
+    void *grad_logits;               /* [rows][classes] */
+    void *grad_temperature;          /* [rows], or NULL */
+    struct core_mask mask;
+    size_t inner;
+    enum core_dtype dtype;
 };
+
+/* For core_softmax_vjp and core_log_softmax_vjp. Each scratch function here depends on what the call says of classes,
+ * inner, mask and dtype alone. */
+size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call);
 
 /* With y = softmax(x / T), the very bits that core_softmax returns, s = sum_k c_k y_k, and m the row's maximum:
  *
@@ -32,7 +42,8 @@ struct core_softmax_vjp_call {
  *
  * What torch.autograd gives of torch.nn.functional.softmax(x / T, -1). The differences to m stand for x itself because
  * the grad_logits sum to 0. A class that is -inf adds nothing, nor does one whose (x_j - m) / T is below -FLT_MAX. */
-int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, size_t *invalid_row);
+int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                     size_t *invalid_row);
 
 /* Of log_softmax(x / T):
  *
@@ -40,30 +51,32 @@ int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, siz
  *
  * and grad_temperature from it as above. A class that is -inf gets c_j / T, as from torch, and adds nothing to
  * grad_temperature, nor does one whose log-probability is -inf; the cotangent of such a class should be 0. */
-int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, size_t *invalid_row);
+int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                         size_t *invalid_row);
 
 struct core_gumbel_softmax_vjp_call {
-    const float *logits, *cotangent;
+    const void *logits, *cotangent;
     size_t rows, classes;
     struct core_per_row tau;      /* finite, >= 0 */
     struct core_noise noise;      /* that of the sample */
     uint32_t conditional_samples; /* k >= 1; of core_gumbel_rao_vjp alone */
-    float *grad_logits;           /* [rows][classes] */
-    float *grad_tau;              /* [rows], or NULL */
+    void *grad_logits;            /* [rows][classes] */
+    void *grad_tau;               /* [rows], or NULL */
 
-    struct core_per_row noise_scale; /* that of the sample, value NULL means 1; core_gumbel_rao_vjp takes no other */
+    struct core_per_row noise_scale; /* that of the sample, value NULL means 1 */
+    struct core_mask mask;
+    size_t inner;
+    enum core_dtype dtype;
 };
 
-/* How many floats of memory the calls below want lent, each thread its own: what these hold before and after means
- * nothing. */
-size_t core_gumbel_softmax_vjp_scratch(size_t classes);
-size_t core_gumbel_rao_vjp_scratch(size_t classes);
+size_t core_gumbel_softmax_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
+size_t core_gumbel_rao_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
 
 /* With z = x + noise_scale g and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the same
  * noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;
  * Maddison et al. 2017). For a hard sample it is the straight-through gradient, the soft sample's own (Bengio et al.
  * 2013). */
-int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, float *scratch,
+int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                             size_t *invalid_row);
 
 /* The Gumbel-Rao gradient of a hard sample (M. Paulus, C. Maddison, A. Krause: Rao-Blackwellizing the
@@ -83,7 +96,7 @@ int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, siz
  * z is distributed as x + g - log sum_j exp x_j given D. (In the paper: x_D + g_D = -log(E_D / Z) and x_j + g_j =
  * -log(E_j / exp(x_j) + E_D / Z) with Z = sum_j exp x_j; with Z and exp(x_j) taken out of the logarithms nothing
  * overflows.) */
-int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, float *scratch,
+int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                         size_t *invalid_row);
 
 #endif
