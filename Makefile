@@ -35,7 +35,7 @@ TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
-                  $(foreach isa,$(ISAS),$(patsubst %.c,$(OUT)/%-$(isa).o,$(KERNEL_SOURCES)))
+                  $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,$(OUT)/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
 API_OBJECTS    := $(call object,$(API_SOURCES))
 SERVER_OBJECTS := $(call object,$(SERVER_SOURCES))
 SERVER_PARTS   := $(filter-out $(OUT)/server/main.o,$(SERVER_OBJECTS))
@@ -46,7 +46,7 @@ BINARY := $(if $(filter release,$(VARIANT)),build,$(OUT))/gumbeld
 
 # ---- Flags -------------------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi $(if $(WERROR),-Werror)
 COMMON := -std=gnu11 -g -pthread -fno-omit-frame-pointer -MMD -MP $(WARNINGS)
 
 COMMON_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -81,13 +81,17 @@ $(BINARY): $(SERVER_OBJECTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-$(foreach isa,$(ISAS),$(eval $(OUT)/core/%-$(isa).o: ISA := $(isa)))
-$(foreach isa,$(ISAS),$(eval $(OUT)/core/%-$(isa).o: core/%.c Makefile; $$(compile-kernel)))
+define kernel-rules
+$(OUT)/core/%-$(1)-f$(2).o: ISA := $(1)
+$(OUT)/core/%-$(1)-f$(2).o: REAL := $(2)
+$(OUT)/core/%-$(1)-f$(2).o: core/%.c Makefile; $$(compile-kernel)
+endef
+$(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call kernel-rules,$(isa),$(bits)))))
 
 define compile-kernel
-$(call say,CC,$< $(ISA))
+$(call say,CC,$< $(ISA) f$(REAL))
 @mkdir -p $(@D)
-$(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) $(CFLAGS) -c -o $@ $<
+$(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) -DCORE_REAL=$(REAL) $(CFLAGS) -c -o $@ $<
 endef
 
 define compile

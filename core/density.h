@@ -4,7 +4,6 @@
 
 #include "scalar.h"
 
-#include <float.h>
 
 /* Of the possible classes: their number, the sum of E and that of log E. */
 struct density_tally {
@@ -26,19 +25,27 @@ static double lgamma_remainder(double n)
     return 0.5 * (log_two_pi - scalar_log(n)) - n + (1.0 / 12 - (1.0 / 360 - square / 1260) * square) / n;
 }
 
-/* lgamma(K) + (K - 1) log(tau / s) + sum log E - K log sum E, arranged as lgamma(K) - K log K and the logarithm of the
- * mean of E: the terms are then no larger than the result's own size. Temperatures below 1 / FLT_MAX act as that one.
- */
-static float density_log(const struct density_tally *tally, float tau, float noise_scale)
+/* log(tau / s), also where the quotient of doubles would leave the normal numbers. */
+static double log_quotient(double tau, double noise_scale)
 {
-    double k = tally->classes, temperature = tau > 1 / (double)FLT_MAX ? tau : 1 / (double)FLT_MAX;
+    double quotient = tau / noise_scale;
+    if (quotient >= DBL_MIN && quotient <= DBL_MAX)
+        return scalar_log(quotient);
+    return scalar_log(tau) - scalar_log(noise_scale);
+}
+
+/* lgamma(K) + (K - 1) log(tau / s) + sum log E - K log sum E, arranged as lgamma(K) - K log K and the logarithm of the
+ * mean of E: the terms are then no larger than the result's own size. Temperatures below 1 / REAL_MAX act as that one. */
+static real density_log(const struct density_tally *tally, real tau, real noise_scale)
+{
+    double k = tally->classes, temperature = tau > 1 / (double)REAL_MAX ? tau : 1 / (double)REAL_MAX;
     if (k == 1)
         return 0.0f;
     if (tau == 0.0f)
         return -__builtin_inff();
     if (noise_scale == 0.0f)
         return __builtin_inff();
-    return (float)((k - 1) * scalar_log(temperature / noise_scale) + tally->logarithms -
+    return (real)((k - 1) * log_quotient(temperature, noise_scale) + tally->logarithms -
                    k * scalar_log(tally->exponentials / k) + lgamma_remainder(k));
 }
 

@@ -9,14 +9,13 @@
 #ifndef CORE_FILTERS_H
 #define CORE_FILTERS_H
 
-#include "mask_bits.h"
+#include "vec.h"
 #include "masses.h"
 
-#include <float.h>
 
 struct candidate {
-    uint32_t key; /* of a float >= 0: its bits, which order as it does */
-    float mass;
+    uint32_t key; /* of a real >= 0: its bits, which order as it does */
+    real mass;
     uint32_t column;
 };
 
@@ -112,18 +111,18 @@ INLINE vint column_iota(void)
     return iota;
 }
 
-INLINE vint keys_of(vfloat x, float center)
+INLINE vint keys_of(vreal x, real center)
 {
     return (vint)(x - center) & 0x7fffffff; /* of |x - center| */
 }
 
 /* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
-static size_t cut_apply(float *x, size_t columns, float center, struct cut cut)
+static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
 {
     const vint iota = column_iota(), key = vec_splat_int((int32_t)cut.key);
     vint kept = vec_splat_int(0);
     for (size_t j = 0; j < columns; j += VEC_LANES) {
-        vfloat v = vec_load(x + j);
+        vreal v = vec_load(x + j);
         vint k = keys_of(v, center);
         vint keep = (k < key) | ((k == key) & (iota + (int32_t)j <= (int32_t)cut.column));
         vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
@@ -136,15 +135,15 @@ static size_t cut_apply(float *x, size_t columns, float center, struct cut cut)
 }
 
 /* Gathers the columns with floor <= measure < ceiling, in ascending order; their masses, or 1 where `mass` is NULL. */
-static size_t gather(struct candidate *candidates, const float *x, size_t columns, float center, const float *measure,
-                     float floor, float ceiling, const float *mass)
+static size_t gather(struct candidate *candidates, const real *x, size_t columns, real center, const real *measure,
+                     real floor, real ceiling, const real *mass)
 {
     size_t count = 0;
     for (size_t j = 0; j < columns; j += VEC_LANES) {
-        vfloat v = vec_load(measure + j);
-        for (uint32_t bits = mask_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
+        vreal v = vec_load(measure + j);
+        for (uint32_t bits = vec_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
             size_t column = j + (size_t)__builtin_ctz(bits);
-            float distance = __builtin_fabsf(x[column] - center);
+            real distance = __builtin_fabsf(x[column] - center);
             struct candidate c = {0, mass != NULL ? mass[column] : 1, (uint32_t)column};
             memcpy(&c.key, &distance, sizeof(c.key));
             candidates[count++] = c;
@@ -156,9 +155,9 @@ static size_t gather(struct candidate *candidates, const float *x, size_t column
 /* ---- The filters ------------------------------------------------------------------------------------------- */
 
 struct filtered_row {
-    float *x;
+    real *x;
     size_t columns, possible;     /* possible: how many x > -inf */
-    float *mass;                  /* scratch, of `columns` */
+    real *mass;                  /* scratch, of `columns` */
     struct candidate *candidates; /* scratch, of `columns` */
 };
 
@@ -168,12 +167,12 @@ struct filtered_row {
 
 #define BOUND_LANES 64 /* a multiple of LANES */
 
-/* A bound that at least BOUND_LANES of the columns reach, or -FLT_MAX: the least of the maxima of the columns that are
+/* A bound that at least BOUND_LANES of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
  * equal modulo BOUND_LANES. */
-static float top_bound(const float *x, size_t columns)
+static real top_bound(const real *x, size_t columns)
 {
-    vfloat max[BOUND_LANES / VEC_LANES];
-    float maxima[BOUND_LANES] __attribute__((aligned(64))), least = 0;
+    vreal max[BOUND_LANES / VEC_LANES];
+    real maxima[BOUND_LANES] __attribute__((aligned(64))), least = 0;
     for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
         max[i] = vec_splat(-__builtin_inff());
     for (size_t j = 0; j + BOUND_LANES <= columns; j += BOUND_LANES)
@@ -183,39 +182,39 @@ static float top_bound(const float *x, size_t columns)
         vec_store(maxima + i * VEC_LANES, max[i]);
     for (size_t i = 0; i < BOUND_LANES; i++)
         least = maxima[i] < least ? maxima[i] : least;
-    return least > -FLT_MAX ? least : -FLT_MAX;
+    return least > -REAL_MAX ? least : -REAL_MAX;
 }
 
 static void keep_top_k(struct filtered_row *row, size_t k)
 {
     if (k == 0 || k >= row->possible)
         return;
-    float bound = k <= BOUND_LANES ? top_bound(row->x, row->columns) : -FLT_MAX;
+    real bound = k <= BOUND_LANES ? top_bound(row->x, row->columns) : -REAL_MAX;
     size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound, __builtin_inff(), NULL);
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
 }
 
 /* p of the total, above 0 so that one column at least is kept. */
-INLINE double mass_target(float p, float total)
+INLINE double mass_target(real p, real total)
 {
     double target = (double)p * total;
     return target > 0x1p-130 ? target : 0x1p-130;
 }
 
 /* The mass of all columns of each at least bound[i]. */
-static void masses_above(const float *mass, size_t columns, const float bound[BOUNDS], double above[BOUNDS])
+static void masses_above(const real *mass, size_t columns, const real bound[BOUNDS], double above[BOUNDS])
 {
     for (int i = 0; i < BOUNDS; i++)
         above[i] = 0;
     for (size_t block = 0; block < columns; block += MASS_BLOCK) {
         size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
-        vfloat sums[BOUNDS][VECS];
+        vreal sums[BOUNDS][VECS];
         for (int i = 0; i < BOUNDS; i++)
             FOR_VECS (q)
                 sums[i][q] = vec_splat(0);
         for (size_t j = block; j < end; j += LANES)
             FOR_VECS (q) {
-                vfloat w = vec_load(mass + j + q * VEC_LANES);
+                vreal w = vec_load(mass + j + q * VEC_LANES);
                 for (int i = 0; i < BOUNDS; i++)
                     sums[i][q] += vec_keep(w >= bound[i], w);
             }
@@ -229,11 +228,11 @@ static void masses_above(const float *mass, size_t columns, const float bound[BO
  *
  * It starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them
  * reach p, and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
-static double nucleus_range(const struct filtered_row *row, float p, float total, float *floor, float *ceiling)
+static double nucleus_range(const struct filtered_row *row, real p, real total, real *floor, real *ceiling)
 {
     double target = mass_target(p, total), before = 0, above[BOUNDS];
-    float lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (float)row->columns) : 0, bound[BOUNDS];
-    *floor = lowest > FLT_MIN ? lowest : FLT_MIN;
+    real lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (real)row->columns) : 0, bound[BOUNDS];
+    *floor = lowest > REAL_MIN ? lowest : REAL_MIN;
     *ceiling = __builtin_inff();
     if (row->columns < MANY_COLUMNS)
         return 0;
@@ -252,12 +251,12 @@ static double nucleus_range(const struct filtered_row *row, float p, float total
     return before;
 }
 
-static void keep_top_p(struct filtered_row *row, float p)
+static void keep_top_p(struct filtered_row *row, real p)
 {
-    float floor, ceiling;
+    real floor, ceiling;
     if (!(p < 1))
         return;
-    float total = row_masses(row->x, row->columns, row->mass);
+    real total = row_masses(row->x, row->columns, row->mass);
     double before = nucleus_range(row, p, total, &floor, &ceiling);
     size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, floor, ceiling, row->mass);
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, mass_target(p, total) - before));
@@ -265,25 +264,25 @@ static void keep_top_p(struct filtered_row *row, float p)
 
 /* With S the sum of exp(x), -log p = log S - x and the entropy is log S - (the mean of x under p): their distance is
  * |x - mean|. */
-static void keep_typical(struct filtered_row *row, float p)
+static void keep_typical(struct filtered_row *row, real p)
 {
     if (!(p < 1))
         return;
-    float total = row_masses(row->x, row->columns, row->mass);
-    float mean = row_mean(row->x, row->mass, row->columns, total);
-    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, FLT_MIN, __builtin_inff(), row->mass);
+    real total = row_masses(row->x, row->columns, row->mass);
+    real mean = row_mean(row->x, row->mass, row->columns, total);
+    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(), row->mass);
     row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
 }
 
-/* A min_p below FLT_MIN acts as FLT_MIN. */
-static void keep_min_p(struct filtered_row *row, float p)
+/* A min_p below REAL_MIN acts as REAL_MIN. */
+static void keep_min_p(struct filtered_row *row, real p)
 {
     if (!(p > 0))
         return;
-    float least = row_max(row->x, row->columns) + vec_log(vec_splat(p > FLT_MIN ? p : FLT_MIN))[0];
+    real least = row_max(row->x, row->columns) + vec_log(vec_splat(p > REAL_MIN ? p : REAL_MIN))[0];
     vint kept = vec_splat_int(0);
     for (size_t j = 0; j < row->columns; j += VEC_LANES) {
-        vfloat v = vec_load(row->x + j);
+        vreal v = vec_load(row->x + j);
         vint keep = v >= least;
         vec_store(row->x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
         kept -= keep;

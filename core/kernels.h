@@ -1,4 +1,5 @@
-/* The kernels of one instruction set. kernels.c is compiled once for each, and each object exports one table. */
+/* The kernels of one instruction set and precision. kernels.c is compiled once for each, and each object exports one
+ * table. */
 #ifndef CORE_KERNELS_H
 #define CORE_KERNELS_H
 
@@ -14,9 +15,12 @@ struct core_kernels {
     int (*gumbel_softmax)(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
     void (*noise_words)(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
                         uint32_t tag);
-    void (*exponential)(const uint32_t *words, float *exponential, size_t count);
+    void (*exponential)(const uint32_t *words, const uint32_t *low_words, void *exponential, size_t count);
 };
 
-extern const struct core_kernels core_kernels_sse2, core_kernels_avx2, core_kernels_avx512, core_kernels_neon;
+extern const struct core_kernels core_kernels_sse2_f32, core_kernels_avx2_f32, core_kernels_avx512_f32,
+    core_kernels_neon_f32;
+extern const struct core_kernels core_kernels_sse2_f64, core_kernels_avx2_f64, core_kernels_avx512_f64,
+    core_kernels_neon_f64;
 
 #endif

@@ -24,7 +24,7 @@
 /* Scratch memory, cut up. */
 struct work {
     size_t columns;
-    float *x, *mass;
+    real *x, *mass;
     struct candidate *candidates; /* also the list of classes that are left: never in use at once */
     uint64_t *ranked;
 };
@@ -34,22 +34,22 @@ static struct work work_of(const struct core_categorical_call *call, void *scrat
     struct core_sampling_scratch sizes = core_sampling_scratch(call);
     char *at = (char *)scratch + (64 - (uintptr_t)scratch % 64) % 64;
     struct work work = {.columns = sizes.columns};
-    work.x = (float *)at;
+    work.x = (real *)at;
     work.mass = work.x + sizes.columns;
     work.candidates = (struct candidate *)(work.mass + sizes.columns);
     work.ranked = (uint64_t *)(void *)(work.candidates + sizes.columns);
     return work;
 }
 
-static float parameter(const struct core_per_row *value, size_t row, float off)
+static real parameter(const struct core_per_row *value, size_t row, real off)
 {
     return value->value != NULL ? value->value[row * value->stride] : off;
 }
 
-static float inverse(float temperature)
+static real inverse(real temperature)
 {
-    float inverse = 1.0f / temperature;
-    return inverse < FLT_MAX ? inverse : FLT_MAX;
+    real inverse = 1.0f / temperature;
+    return inverse < REAL_MAX ? inverse : REAL_MAX;
 }
 
 static struct noise_source source_of(const struct core_noise *noise, size_t row, size_t draw)
@@ -73,19 +73,19 @@ static void put_index(const struct core_indices *indices, size_t at, int64_t ind
 struct log_scale {
     bool sharp; /* T = 0: all is on the column `first` */
     size_t first;
-    float scale, offset; /* else max(value * scale, -FLT_MAX) + offset */
+    real scale, offset; /* else max(value * scale, -REAL_MAX) + offset */
 };
 
-static float log_probability(const struct log_scale *log, float value, size_t column)
+static real log_probability(const struct log_scale *log, real value, size_t column)
 {
     if (log->sharp)
         return column == log->first ? 0 : -__builtin_inff();
     value *= log->scale;
-    return (value > -FLT_MAX ? value : -FLT_MAX) + log->offset;
+    return (value > -REAL_MAX ? value : -REAL_MAX) + log->offset;
 }
 
 /* Of the row's x as it is now, which counts times `scale`. */
-static struct log_scale log_scale_of(const struct work *work, bool sharp, float scale)
+static struct log_scale log_scale_of(const struct work *work, bool sharp, real scale)
 {
     struct log_scale log = {.sharp = sharp, .scale = scale};
     if (sharp)
@@ -114,7 +114,7 @@ static void tell_top(const struct core_categorical_call *call, size_t r, const s
 
 /* One draw's results. */
 static void tell_draw(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
-                      float score, const struct log_scale *log)
+                      real score, const struct log_scale *log)
 {
     size_t class = race_class(race, column);
     put_index(&call->indices, at, (int64_t) class);
@@ -128,8 +128,8 @@ static void tell_draw(const struct core_categorical_call *call, size_t at, const
 static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
 {
     size_t k = filters->top_k.value != NULL ? filters->top_k.value[r * filters->top_k.stride] : 0;
-    float top_p = parameter(&filters->top_p, r, 1), typical_p = parameter(&filters->typical_p, r, 1);
-    float min_p = parameter(&filters->min_p, r, 0);
+    real top_p = parameter(&filters->top_p, r, 1), typical_p = parameter(&filters->typical_p, r, 1);
+    real min_p = parameter(&filters->min_p, r, 0);
     if (filters->order == CORE_TEMPERATURE_FIRST)
         keep_min_p(row, min_p);
     keep_top_k(row, k);
@@ -147,7 +147,7 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
         race_thinning(race, work->mass);
     for (size_t i = 0; i < call->draws; i++) {
         struct noise_source source = source_of(&call->noise, r, i);
-        float score;
+        real score;
         size_t column = thin ? race_thin_winner(race, work->mass, &source, &score) : race_winner(race, &source, &score);
         tell_draw(call, r * call->draws + i, race, column, score, log);
     }
@@ -159,7 +159,7 @@ static void draw_without_replacement(const struct core_categorical_call *call, s
     struct noise_source source = source_of(&call->noise, r, 0);
     struct ranking ranking = ranking_of(work->ranked, call->draws);
     for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
-        float z[RACE_CHUNK] __attribute__((aligned(64)));
+        real z[RACE_CHUNK] __attribute__((aligned(64)));
         size_t count = race_chunk_size(race, at);
         if (race_chunk(race, &source, at, count, z) > ranking.least)
             ranking_offer(&ranking, z, at, count);
@@ -184,14 +184,14 @@ static void draw_greedily(const struct core_categorical_call *call, size_t r, co
 
 /* The filters, and the temperature where it comes after them; returns how many classes are left. */
 static size_t filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, size_t possible,
-                         float temperature, struct log_scale *raw)
+                         real temperature, struct log_scale *raw)
 {
     bool last = call->filters.order == CORE_TEMPERATURE_LAST;
     struct filtered_row row = {work->x, work->columns, possible, work->mass, work->candidates};
     if (last || temperature > 0)
         filter(&call->filters, r, &row);
     if (last && temperature > 0) {
-        float max = row_max(row.x, row.columns), scale = inverse(temperature);
+        real max = row_max(row.x, row.columns), scale = inverse(temperature);
         row_scale(row.x, row.columns, max, scale);
         raw->scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
         raw->offset += max * scale;
@@ -202,7 +202,7 @@ static size_t filter_row(const struct core_categorical_call *call, size_t r, con
 static int prepared_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
-    float max, temperature = parameter(&call->temperature, r, 1);
+    real max, temperature = parameter(&call->temperature, r, 1);
     bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
     struct log_scale log = {.sharp = sharp};
     struct row_extent extent = extent_of_nothing();
@@ -240,8 +240,8 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
 
 static int direct_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
-    const float *x = call->logits + r * call->classes;
-    float tail[LANES] __attribute__((aligned(64)));
+    const real *x = call->logits + r * call->classes;
+    real tail[LANES] __attribute__((aligned(64)));
     struct race race = {.x = x, .whole = call->classes - call->classes % LANES, .columns = work->columns, .tail = tail};
     struct row_extent extent = extent_of_nothing();
     row_tail(tail, x, call->classes);

@@ -13,16 +13,16 @@
 #define CORE_LANES_avx512 16
 _Static_assert(VEC_LANES == JOIN(CORE_LANES_, CORE_TARGET), "the compiler's flags are not those of CORE_TARGET");
 
-static float temperature_of_row(const struct vjp_block *block, size_t row)
+static real temperature_of_row(const struct vjp_block *block, size_t row)
 {
     return block->temperature.value[row * block->temperature.stride];
 }
 
-/* 1 / T, at most FLT_MAX, as softmax has it. */
-static float inverse(float temperature)
+/* 1 / T, at most REAL_MAX, as softmax has it. */
+static real inverse(real temperature)
 {
-    float inverse = 1.0f / temperature;
-    return inverse < FLT_MAX ? inverse : FLT_MAX;
+    real inverse = 1.0f / temperature;
+    return inverse < REAL_MAX ? inverse : REAL_MAX;
 }
 
 static void no_gradient(const struct vjp_block *block, size_t row)
@@ -33,7 +33,7 @@ static void no_gradient(const struct vjp_block *block, size_t row)
 }
 
 /* grad_temperature = -1/T of the weighted sum of products. */
-static void finish_temperature(float *grad_temperature, float weighted_sum, float scale)
+static void finish_temperature(real *grad_temperature, real weighted_sum, real scale)
 {
     *grad_temperature = canonical(vec_splat(-(weighted_sum * scale)))[0];
 }
@@ -55,7 +55,7 @@ INLINE void products_of_row(const struct vjp_block *block, size_t r, enum produc
         return;
     }
     row_max(row.x, row.classes, &row.max);
-    float weighted_sum = row_products(&row, products, true);
+    real weighted_sum = row_products(&row, products, true);
     if (products == SOFTMAX_ADDEND)
         block->grad_temperature[r] += weighted_sum;
     else
@@ -88,10 +88,10 @@ static void add(const struct vjp_block *block)
         products_of_row(block, r, SOFTMAX_ADDEND);
 }
 
-static void mean_of_row(float *grad, size_t classes, float samples, float scale)
+static void mean_of_row(real *grad, size_t classes, real samples, real scale)
 {
     for (size_t j = 0; j < classes; j += LANES) {
-        vfloat v[VECS];
+        vreal v[VECS];
         lanes_load(v, grad + j, classes - j, 0.0f);
         FOR_VECS (q)
             v[q] = canonical(v[q] / samples * scale);
@@ -99,10 +99,10 @@ static void mean_of_row(float *grad, size_t classes, float samples, float scale)
     }
 }
 
-static void mean(const struct vjp_block *block, float samples)
+static void mean(const struct vjp_block *block, real samples)
 {
     for (size_t r = 0; r < block->rows; r++) {
-        float scale = inverse(temperature_of_row(block, r));
+        real scale = inverse(temperature_of_row(block, r));
         if (temperature_of_row(block, r) == 0.0f) {
             no_gradient(block, r);
             continue;
@@ -116,20 +116,20 @@ static void mean(const struct vjp_block *block, float samples)
 /* More would make z infinite. */
 #define NOISE_SCALE_MAX 1e36f
 
-static float scale_of_row(const struct core_per_row *noise_scale, size_t row)
+static real scale_of_row(const struct core_per_row *noise_scale, size_t row)
 {
     if (noise_scale->value == NULL)
         return 1.0f;
-    float s = noise_scale->value[row * noise_scale->stride];
+    real s = noise_scale->value[row * noise_scale->stride];
     return s < NOISE_SCALE_MAX ? s : NOISE_SCALE_MAX;
 }
 
 /* z of rows row .. row + rows - 1, which fit a tile. */
-static bool perturb_tile(float *z, const float *logits, size_t row, size_t rows, size_t classes,
+static bool perturb_tile(real *z, const real *logits, size_t row, size_t rows, size_t classes,
                          const struct core_noise *noise, const struct core_per_row *noise_scale, size_t *invalid_row)
 {
     struct noise_tile tile;
-    float max[TILE / LANES];
+    real max[TILE / LANES];
     for (size_t i = 0; i < rows; i++)
         if (!row_max(logits + (row + i) * classes, classes, &max[i])) {
             *invalid_row = row + i;
@@ -148,7 +148,7 @@ static bool perturb_tile(float *z, const float *logits, size_t row, size_t rows,
     return true;
 }
 
-static bool perturb(float *z, const float *logits, size_t rows, size_t classes, const struct core_noise *noise,
+static bool perturb(real *z, const real *logits, size_t rows, size_t classes, const struct core_noise *noise,
                     const struct core_per_row *noise_scale, size_t *invalid_row)
 {
     for (size_t r = 0, tile; r < rows; r += tile) {
@@ -159,21 +159,21 @@ static bool perturb(float *z, const float *logits, size_t rows, size_t classes, 
     return true;
 }
 
-static void first_maxima(size_t *winner, const float *z, size_t rows, size_t classes)
+static void first_maxima(size_t *winner, const real *z, size_t rows, size_t classes)
 {
     for (size_t r = 0; r < rows; r++) {
-        float max;
+        real max;
         row_max(z + r * classes, classes, &max);
         winner[r] = row_find(z + r * classes, classes, max);
     }
 }
 
 /* z of rows row .. row + rows - 1, which fit a tile. */
-static void condition_tile(float *z, const struct conditional_block *block, size_t row, size_t rows)
+static void condition_tile(real *z, const struct conditional_block *block, size_t row, size_t rows)
 {
     const uint32_t tag = 1;
     struct noise_tile tile;
-    float e_winner[TILE / LANES];
+    real e_winner[TILE / LANES];
     size_t classes = block->classes;
     for (size_t first = 0; first < classes; first += TILE) {
         size_t count = classes - first < TILE ? classes - first : TILE;
@@ -195,7 +195,7 @@ static void condition_tile(float *z, const struct conditional_block *block, size
         z[(row + i) * classes + block->winner[row + i]] = -vec_log(vec_splat(e_winner[i]))[0];
 }
 
-static void condition(float *z, const struct conditional_block *block)
+static void condition(real *z, const struct conditional_block *block)
 {
     for (size_t r = 0, tile; r < block->rows; r += tile) {
         tile = tile_rows(block->classes, block->rows - r);

@@ -4,7 +4,7 @@
 
 #include "vec.h"
 
-/* `step` floats lie between the classes of a row: 1, or the `inner` of a strided array (core.h). */
+/* `step` numbers lie between the classes of a row: 1, or the `inner` of a strided array (core.h). */
 struct layout {
     size_t classes, step;
 };
@@ -29,29 +29,25 @@ INLINE size_t layout_run(struct layout layout, size_t row, size_t most)
     return left < most ? left : most;
 }
 
-/* 4 x 4 floats from rows that are from_stride apart to columns that are to_stride apart. */
-INLINE void transpose_4x4(const float *from, size_t from_stride, float *to, size_t to_stride)
+/* 4 x 4 numbers from rows that are from_stride apart to columns that are to_stride apart. */
+INLINE void transpose_4x4(const real *from, size_t from_stride, real *to, size_t to_stride)
 {
-    typedef float four __attribute__((vector_size(16)));
-    four r0, r1, r2, r3;
-    memcpy(&r0, from, 16);
-    memcpy(&r1, from + from_stride, 16);
-    memcpy(&r2, from + 2 * from_stride, 16);
-    memcpy(&r3, from + 3 * from_stride, 16);
-    four r01_low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), r01_high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-    four r23_low = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), r23_high = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-    four c0 = __builtin_shufflevector(r01_low, r23_low, 0, 1, 4, 5);
-    four c1 = __builtin_shufflevector(r01_low, r23_low, 2, 3, 6, 7);
-    four c2 = __builtin_shufflevector(r01_high, r23_high, 0, 1, 4, 5);
-    four c3 = __builtin_shufflevector(r01_high, r23_high, 2, 3, 6, 7);
-    memcpy(to, &c0, 16);
-    memcpy(to + to_stride, &c1, 16);
-    memcpy(to + 2 * to_stride, &c2, 16);
-    memcpy(to + 3 * to_stride, &c3, 16);
+    vfour r0 = four_load(from), r1 = four_load(from + from_stride);
+    vfour r2 = four_load(from + 2 * from_stride), r3 = four_load(from + 3 * from_stride);
+    vfour r01_low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), r01_high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+    vfour r23_low = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), r23_high = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+    vfour c0 = __builtin_shufflevector(r01_low, r23_low, 0, 1, 4, 5);
+    vfour c1 = __builtin_shufflevector(r01_low, r23_low, 2, 3, 6, 7);
+    vfour c2 = __builtin_shufflevector(r01_high, r23_high, 0, 1, 4, 5);
+    vfour c3 = __builtin_shufflevector(r01_high, r23_high, 2, 3, 6, 7);
+    four_store(to, c0);
+    four_store(to + to_stride, c1);
+    four_store(to + 2 * to_stride, c2);
+    four_store(to + 3 * to_stride, c3);
 }
 
 /* to[j * to_stride + i] = from[i * from_stride + j], i < rows, j < columns; the columns are few. */
-INLINE void transpose_to_rows(const float *from, size_t from_stride, size_t rows, size_t columns, float *to,
+INLINE void transpose_to_rows(const real *from, size_t from_stride, size_t rows, size_t columns, real *to,
                               size_t to_stride)
 {
     size_t i = 0;
@@ -69,7 +65,7 @@ INLINE void transpose_to_rows(const float *from, size_t from_stride, size_t rows
 }
 
 /* The other way: from[j * from_stride + i] to to[i * to_stride + j]. */
-INLINE void transpose_to_columns(const float *from, size_t from_stride, size_t rows, size_t columns, float *to,
+INLINE void transpose_to_columns(const real *from, size_t from_stride, size_t rows, size_t columns, real *to,
                                  size_t to_stride)
 {
     size_t i = 0;
@@ -88,18 +84,18 @@ INLINE void transpose_to_columns(const float *from, size_t from_stride, size_t r
 
 /* `count` strided rows that lie side by side from `array` on, to and from a dense block; whole cache lines of the array
  * at a time if there are as many. */
-INLINE void block_pack(float *block, const float *array, struct layout layout, size_t count)
+INLINE void block_pack(real *block, const real *array, struct layout layout, size_t count)
 {
     transpose_to_rows(array, layout.step, layout.classes, count, block, layout.classes);
 }
 
-INLINE void block_unpack(float *array, const float *block, struct layout layout, size_t count)
+INLINE void block_unpack(real *array, const real *block, struct layout layout, size_t count)
 {
     transpose_to_columns(block, layout.classes, layout.classes, count, array, layout.step);
 }
 
 /* Makes -inf of the packed logits whose bytes, in the layout of the array, are 0. */
-INLINE void block_mask(float *block, const uint8_t *allowed, struct layout layout, size_t count)
+INLINE void block_mask(real *block, const uint8_t *allowed, struct layout layout, size_t count)
 {
     for (size_t j = 0; j < layout.classes; j++)
         for (size_t i = 0; i < count; i++)

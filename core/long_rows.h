@@ -1,6 +1,6 @@
 /* Rows of many classes, one row at a time: passes over its columns, LANES of them a step.
  *
- * The columns after the last whole group of LANES are copied to a `tail` of LANES floats, filled up with -inf, which
+ * The columns after the last whole group of LANES are copied to a `tail` of LANES numbers, filled up with -inf, which
  * adds nothing to a maximum or a sum: so no pass has a special case for them, nothing outside the row is touched,
  * and the result may be the logits' own memory. Each pass takes the whole groups and then the tail.
  */
@@ -10,7 +10,6 @@
 #include "density.h"
 #include "noise.h"
 
-#include <float.h>
 
 /* Sums are made in blocks of so many columns: lane l of a block adds its columns l, l + 16, ... in order, the lanes
  * are added by lanes_sum, the blocks in order. This bounds the error of long sums. */
@@ -20,17 +19,17 @@
 #define NOISE_CHUNK 256
 
 struct long_row {
-    const float *in;
-    float *out;
+    const real *in;
+    real *out;
     size_t classes;
     size_t whole;      /* columns in whole groups */
     size_t tail_count; /* LANES, or 0 if there are no others */
-    float tail[LANES] __attribute__((aligned(64)));
+    real tail[LANES] __attribute__((aligned(64)));
 };
 
-INLINE void long_row_open(struct long_row *row, const float *in, float *out, size_t classes)
+INLINE void long_row_open(struct long_row *row, const real *in, real *out, size_t classes)
 {
-    static const int32_t lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const lane_int lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     size_t rest = classes % LANES;
     row->in = in;
     row->out = out;
@@ -38,19 +37,19 @@ INLINE void long_row_open(struct long_row *row, const float *in, float *out, siz
     row->whole = classes - rest;
     row->tail_count = rest > 0 ? LANES : 0;
     FOR_VECS (q) {
-        vint mask = vec_load_ints(lane + q * VEC_LANES) < (int32_t)rest;
+        vint mask = vec_load_ints(lane + q * VEC_LANES) < (lane_int)rest;
         vec_store(row->tail + q * VEC_LANES,
                   vec_load_masked(in + row->whole + q * VEC_LANES, mask, vec_splat(-__builtin_inff())));
     }
 }
 
-/* memcpy of fewer than 16 floats, without the call. (A masked vector store is no better: what is loaded next from
+/* memcpy of fewer than 16 numbers, without the call. (A masked vector store is no better: what is loaded next from
  * the lanes that it leaves alone, the next row, waits for it.) */
-INLINE void copy_few(float *to, const float *from, size_t count)
+INLINE void copy_few(real *to, const real *from, size_t count)
 {
     for (size_t part = 8; part > 0; part /= 2)
         if (count & part) {
-            memcpy(to, from, part * sizeof(float));
+            memcpy(to, from, part * sizeof(real));
             to += part;
             from += part;
         }
@@ -64,18 +63,18 @@ INLINE void long_row_close(const struct long_row *row)
 
 /* A running maximum, and whether all values were less than +inf, and none NaN. */
 struct extremes {
-    vfloat max;
+    vreal max;
     vint valid;
 };
 
-INLINE void extremes_add(struct extremes *e, vfloat x)
+INLINE void extremes_add(struct extremes *e, vreal x)
 {
     e->max = vec_max(x, e->max);
-    e->valid &= x <= FLT_MAX;
+    e->valid &= x <= REAL_MAX;
 }
 
 /* The row's maximum, +0 for -0; false if the row has no answer. */
-INLINE bool long_row_max(const struct long_row *row, float *max)
+INLINE bool long_row_max(const struct long_row *row, real *max)
 {
     struct extremes e[4]; /* independent of each other, for the latency of a maximum */
     for (int i = 0; i < 4; i++)
@@ -87,16 +86,16 @@ INLINE bool long_row_max(const struct long_row *row, float *max)
     for (; j < row->whole; j += VEC_LANES)
         extremes_add(&e[0], vec_load(row->in + j));
     FOR_VECS (q)
-        extremes_add(&e[q], vec_load(row->tail + q * VEC_LANES));
+        extremes_add(&e[q % 4], vec_load(row->tail + q * VEC_LANES));
     *max = vec_max_lane(vec_max(vec_max(e[0].max, e[1].max), vec_max(e[2].max, e[3].max)));
-    return !vec_any((e[0].valid & e[1].valid & e[2].valid & e[3].valid) == 0) && *max >= -FLT_MAX;
+    return !vec_any((e[0].valid & e[1].valid & e[2].valid & e[3].valid) == 0) && *max >= -REAL_MAX;
 }
 
 /* Of several groups at a time: one alone would wait for each of its steps. */
-INLINE void exp_groups(const float *x, float *y, int groups, const struct exp_frame *frame, bool unscaled,
-                       vfloat sums[VECS])
+INLINE void exp_groups(const real *x, real *y, int groups, const struct exp_frame *frame, bool unscaled,
+                       vreal sums[VECS])
 {
-    vfloat e[2 * VECS];
+    vreal e[2 * VECS];
     for (int i = 0; i < groups * VECS; i++)
         e[i] = vec_exp(frame, vec_load(x + i * VEC_LANES), unscaled);
     for (int i = 0; i < groups * VECS; i++) {
@@ -107,8 +106,8 @@ INLINE void exp_groups(const float *x, float *y, int groups, const struct exp_fr
 }
 
 /* Adds the exponentials to the sums, and writes them to y unless that is NULL. */
-INLINE void exp_step(const float *x, float *y, size_t count, const struct exp_frame *frame, bool unscaled,
-                     vfloat sums[VECS])
+INLINE void exp_step(const real *x, real *y, size_t count, const struct exp_frame *frame, bool unscaled,
+                     vreal sums[VECS])
 {
     size_t j = 0;
     for (; j + 2 * LANES <= count; j += 2 * LANES)
@@ -118,12 +117,12 @@ INLINE void exp_step(const float *x, float *y, size_t count, const struct exp_fr
 }
 
 /* The sum of the exponentials of x = from .. and the tail; `keep` writes each to `out` and the tail. */
-INLINE float long_row_exp_as(struct long_row *row, const float *from, const struct exp_frame *frame, bool unscaled,
+INLINE real long_row_exp_as(struct long_row *row, const real *from, const struct exp_frame *frame, bool unscaled,
                              bool keep)
 {
-    float total = 0;
+    real total = 0;
     for (size_t block = 0; block < row->classes; block += SUM_BLOCK) {
-        vfloat sums[VECS];
+        vreal sums[VECS];
         FOR_VECS (q)
             sums[q] = vec_splat(0);
         size_t left = row->whole - block;
@@ -136,28 +135,28 @@ INLINE float long_row_exp_as(struct long_row *row, const float *from, const stru
     return total;
 }
 
-INLINE float long_row_exp(struct long_row *row, const float *from, const struct exp_frame *frame, bool keep)
+INLINE real long_row_exp(struct long_row *row, const real *from, const struct exp_frame *frame, bool keep)
 {
     return frame->scale[0] == 1.0f ? long_row_exp_as(row, from, frame, true, keep)
                                    : long_row_exp_as(row, from, frame, false, keep);
 }
 
-INLINE void divide_step(float *y, size_t count, float sum)
+INLINE void divide_step(real *y, size_t count, real sum)
 {
-    vfloat sums = vec_splat(sum), inverse = 1.0f / sums;
+    vreal sums = vec_splat(sum), inverse = 1.0f / sums;
     for (size_t j = 0; j < count; j += VEC_LANES)
         vec_store(y + j, vec_divide(vec_load(y + j), sums, inverse));
 }
 
 /* out = exp((x - max) * scale) but for a factor, x = from .. and the tail; returns their sum. */
-INLINE float long_row_exponentials(struct long_row *row, const float *from, float max, float scale)
+INLINE real long_row_exponentials(struct long_row *row, const real *from, real max, real scale)
 {
     const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
     return long_row_exp(row, from, &frame, true);
 }
 
 /* out = out / sum, which completes a softmax. */
-INLINE void long_row_divide(struct long_row *row, float sum)
+INLINE void long_row_divide(struct long_row *row, real sum)
 {
     divide_step(row->out, row->whole, sum);
     divide_step(row->tail, row->tail_count, sum);
@@ -165,35 +164,35 @@ INLINE void long_row_divide(struct long_row *row, float sum)
 }
 
 /* log sum exp((in - max) * scale). */
-INLINE float long_row_log_sum(struct long_row *row, float max, float scale)
+INLINE real long_row_log_sum(struct long_row *row, real max, real scale)
 {
     const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
-    float sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
+    real sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
     return vec_log(vec_splat(sum))[0];
 }
 
-INLINE void log_softmax_step(const float *x, float *y, size_t count, float max, float scale, float offset)
+INLINE void log_softmax_step(const real *x, real *y, size_t count, real max, real scale, real offset)
 {
     for (size_t j = 0; j < count; j += VEC_LANES)
         vec_store(y + j, vec_fma(vec_load(x + j) - max, vec_splat(scale), vec_splat(offset)));
 }
 
 /* out = (in - max) * scale - log_sum, which completes a log_softmax. */
-INLINE void long_row_subtract(struct long_row *row, float max, float scale, float log_sum)
+INLINE void long_row_subtract(struct long_row *row, real max, real scale, real log_sum)
 {
-    float offset = 0.0f - log_sum; /* never -0, so that no result is */
+    real offset = 0.0f - log_sum; /* never -0, so that no result is */
     log_softmax_step(row->in, row->out, row->whole, max, scale, offset);
     log_softmax_step(row->tail, row->tail, row->tail_count, max, scale, offset);
     long_row_close(row);
 }
 
 /* z = (x - max) - s log E; `scaled` says that s is not 1. */
-INLINE void perturb_step(const float *x, float *z, size_t count, float max, const float *log_e, bool scaled, float s,
-                         vfloat maxima[VECS])
+INLINE void perturb_step(const real *x, real *z, size_t count, real max, const real *log_e, bool scaled, real s,
+                         vreal maxima[VECS])
 {
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
-            vfloat v = vec_load(x + j + q * VEC_LANES) - max, l = vec_load(log_e + j + q * VEC_LANES);
+            vreal v = vec_load(x + j + q * VEC_LANES) - max, l = vec_load(log_e + j + q * VEC_LANES);
             v = scaled ? vec_fma(vec_splat(-s), l, v) : v - l;
             vec_store(z + j + q * VEC_LANES, v);
             maxima[q] = vec_max(v, maxima[q]);
@@ -201,7 +200,7 @@ INLINE void perturb_step(const float *x, float *z, size_t count, float max, cons
 }
 
 /* g = -log E, +0 for zero. */
-INLINE void gumbel_step(const float *log_e, float *g, size_t count)
+INLINE void gumbel_step(const real *log_e, real *g, size_t count)
 {
     for (size_t j = 0; j < count; j += VEC_LANES)
         vec_store(g + j, 0.0f - vec_load(log_e + j));
@@ -210,15 +209,15 @@ INLINE void gumbel_step(const float *log_e, float *g, size_t count)
 /* What density_tally counts and adds, of one chunk. */
 struct chunk_tally {
     vint classes[VECS];
-    vfloat exponentials[VECS], logarithms[VECS];
+    vreal exponentials[VECS], logarithms[VECS];
 };
 
-INLINE void tally_step(struct chunk_tally *tally, const float *z, const float *e, const float *log_e, size_t count)
+INLINE void tally_step(struct chunk_tally *tally, const real *z, const real *e, const real *log_e, size_t count)
 {
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
             size_t at = j + q * VEC_LANES;
-            vint possible = vec_load(z + at) >= -FLT_MAX;
+            vint possible = vec_load(z + at) >= -REAL_MAX;
             tally->classes[q] -= possible;
             tally->exponentials[q] += vec_keep(possible, vec_load(e + at));
             tally->logarithms[q] += vec_keep(possible, vec_load(log_e + at));
@@ -228,9 +227,9 @@ INLINE void tally_step(struct chunk_tally *tally, const float *z, const float *e
 /* The chunks are added in double, for the accuracy of long rows. */
 INLINE void tally_add(struct density_tally *tally, const struct chunk_tally *chunk)
 {
-    vfloat classes[VECS];
+    vreal classes[VECS];
     FOR_VECS (q)
-        classes[q] = __builtin_convertvector(chunk->classes[q], vfloat);
+        classes[q] = vec_of_ints(chunk->classes[q]);
     tally->classes += lanes_sum(classes);
     tally->exponentials += lanes_sum(chunk->exponentials);
     tally->logarithms += lanes_sum(chunk->logarithms);
@@ -239,8 +238,8 @@ INLINE void tally_add(struct density_tally *tally, const struct chunk_tally *chu
 /* What long_row_perturb does besides. */
 struct perturbation {
     struct noise_source source;
-    float scale;                 /* of the noise */
-    float *gumbel;               /* g, unless NULL */
+    real scale;                 /* of the noise */
+    real *gumbel;               /* g, unless NULL */
     struct density_tally *tally; /* added to, unless NULL */
 };
 
@@ -258,11 +257,11 @@ INLINE struct chunk chunk_of(const struct long_row *row, size_t first)
 }
 
 /* out (or tail) = z = (in - max) - scale * log E over a chunk. log_e may be overwritten. */
-INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, float max, const struct perturbation *p,
-                          const float *e, float *log_e, vfloat maxima[VECS])
+INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, real max, const struct perturbation *p,
+                          const real *e, real *log_e, vreal maxima[VECS])
 {
-    const float *x = row->in + chunk.first;
-    float *z = row->out + chunk.first;
+    const real *x = row->in + chunk.first;
+    real *z = row->out + chunk.first;
     if (p->scale == 1.0f) {
         perturb_step(x, z, chunk.count, max, log_e, false, 1.0f, maxima);
         perturb_step(row->tail, row->tail, chunk.rest, max, log_e + chunk.count, false, 1.0f, maxima);
@@ -280,17 +279,17 @@ INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, float max, c
     if (p->gumbel != NULL) {
         size_t columns = chunk.rest > 0 ? row->classes - chunk.first : chunk.count;
         gumbel_step(log_e, log_e, chunk.count + chunk.rest);
-        memcpy(p->gumbel + chunk.first, log_e, columns * sizeof(float));
+        memcpy(p->gumbel + chunk.first, log_e, columns * sizeof(real));
     }
 }
 
-INLINE void maxima_open(vfloat maxima[VECS])
+INLINE void maxima_open(vreal maxima[VECS])
 {
     FOR_VECS (q)
         maxima[q] = vec_splat(-__builtin_inff());
 }
 
-INLINE float maxima_close(vfloat maxima[VECS])
+INLINE real maxima_close(vreal maxima[VECS])
 {
     for (int q = 1; q < VECS; q++)
         maxima[0] = vec_max(maxima[q], maxima[0]);
@@ -298,18 +297,18 @@ INLINE float maxima_close(vfloat maxima[VECS])
 }
 
 /* out (and tail) = z; `max` becomes that of z. */
-INLINE void long_row_perturb(struct long_row *row, float *max, const struct perturbation *p)
+INLINE void long_row_perturb(struct long_row *row, real *max, const struct perturbation *p)
 {
-    uint32_t words[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
-    float noise[NOISE_CHUNK] __attribute__((aligned(64)));
-    float raw[NOISE_CHUNK] __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
-    float *e = p->tally != NULL ? raw : noise;
-    vfloat maxima[VECS];
+    lane_uint random[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
+    real noise[NOISE_CHUNK] __attribute__((aligned(64)));
+    real raw[NOISE_CHUNK] __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
+    real *e = p->tally != NULL ? raw : noise;
+    vreal maxima[VECS];
     maxima_open(maxima);
     for (size_t first = 0; first < row->classes; first += NOISE_CHUNK) {
         struct chunk chunk = chunk_of(row, first);
-        noise_words(words, first / 4, chunk.count + chunk.rest, &p->source);
-        exponentials(words, e, chunk.count + chunk.rest);
+        noise_random(random, first / 4, chunk.count + chunk.rest, &p->source);
+        exponentials(random, e, chunk.count + chunk.rest);
         logarithms(e, noise, chunk.count + chunk.rest);
         perturb_chunk(row, chunk, *max, p, e, noise, maxima);
     }
@@ -321,20 +320,20 @@ INLINE void long_row_perturb(struct long_row *row, float *max, const struct pert
 #define LONG_ROWS 4
 
 /* As long_row_perturb, of rows of at most NOISE_CHUNK classes. */
-INLINE void long_rows_perturb(struct long_row *rows, float *max, const struct perturbation *p, size_t count)
+INLINE void long_rows_perturb(struct long_row *rows, real *max, const struct perturbation *p, size_t count)
 {
-    uint32_t words[LONG_ROWS * NOISE_CHUNK + NOISE_STEP] __attribute__((aligned(64)));
-    float noise[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
-    float raw[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
-    float *e = p->tally != NULL ? raw : noise;
+    lane_uint random[LONG_ROWS * NOISE_CHUNK + NOISE_STEP] __attribute__((aligned(64)));
+    real noise[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
+    real raw[LONG_ROWS * NOISE_CHUNK] __attribute__((aligned(64)));
+    real *e = p->tally != NULL ? raw : noise;
     struct chunk chunk = chunk_of(rows, 0);
     size_t columns = chunk.count + chunk.rest;
-    for (size_t i = 0; i < count; i++) /* what noise_words rounds up is overwritten by the next row's */
-        noise_words(words + i * columns, 0, columns, &p[i].source);
-    exponentials(words, e, count * columns);
+    for (size_t i = 0; i < count; i++) /* what noise_random rounds up is overwritten by the next row's */
+        noise_random(random + i * columns, 0, columns, &p[i].source);
+    exponentials(random, e, count * columns);
     logarithms(e, noise, count * columns);
     for (size_t i = 0; i < count; i++) {
-        vfloat maxima[VECS];
+        vreal maxima[VECS];
         maxima_open(maxima);
         perturb_chunk(&rows[i], chunk, max[i], &p[i], e + i * columns, noise + i * columns, maxima);
         max[i] = maxima_close(maxima);
@@ -342,7 +341,7 @@ INLINE void long_rows_perturb(struct long_row *rows, float *max, const struct pe
 }
 
 /* The first column of x = from .. and the tail where x is `value`, which occurs. */
-INLINE size_t long_row_find(const struct long_row *row, const float *from, float value)
+INLINE size_t long_row_find(const struct long_row *row, const real *from, real value)
 {
     for (size_t j = 0; j < row->whole; j += LANES) {
         vint hit = vec_splat_int(0);
@@ -361,7 +360,7 @@ INLINE size_t long_row_find(const struct long_row *row, const float *from, float
 }
 
 /* out = the logits, but -inf where the mask's byte is 0. */
-INLINE void long_row_mask(float *out, const float *in, const uint8_t *allowed, size_t classes)
+INLINE void long_row_mask(real *out, const real *in, const uint8_t *allowed, size_t classes)
 {
     size_t j = 0;
     for (; j + VEC_LANES <= classes; j += VEC_LANES)
@@ -372,7 +371,7 @@ INLINE void long_row_mask(float *out, const float *in, const uint8_t *allowed, s
 }
 
 /* A whole row: `on` in one column, `off` in the others. */
-INLINE void long_row_one_hot(float *out, size_t classes, size_t column, float on, float off)
+INLINE void long_row_one_hot(real *out, size_t classes, size_t column, real on, real off)
 {
     for (size_t j = 0; j < classes; j++)
         out[j] = off;

@@ -10,23 +10,23 @@
 #define MASS_BLOCK 4096
 
 /* Adds exp(x * scale) of one group to the sums, and writes it to `mass` unless that is NULL. */
-INLINE void mass_group(const struct exp_frame *frame, const float *x, float *mass, vfloat sums[VECS])
+INLINE void mass_group(const struct exp_frame *frame, const real *x, real *mass, vreal sums[VECS])
 {
     FOR_VECS (q) {
-        vfloat e = vec_exp(frame, vec_load(x + q * VEC_LANES), false);
+        vreal e = vec_exp(frame, vec_load(x + q * VEC_LANES), false);
         if (mass != NULL)
             vec_store(mass + q * VEC_LANES, e);
         sums[q] += e;
     }
 }
 
-INLINE float row_masses_as(const float *x, size_t columns, float scale, float *mass)
+INLINE real row_masses_as(const real *x, size_t columns, real scale, real *mass)
 {
     const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(scale));
-    float total = 0;
+    real total = 0;
     for (size_t block = 0; block < columns; block += MASS_BLOCK) {
         size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
-        vfloat sums[VECS];
+        vreal sums[VECS];
         FOR_VECS (q)
             sums[q] = vec_splat(0);
 #pragma GCC unroll 4
@@ -38,29 +38,29 @@ INLINE float row_masses_as(const float *x, size_t columns, float scale, float *m
 }
 
 /* mass = exp(x); returns its sum. */
-static float row_masses(const float *x, size_t columns, float *mass)
+static real row_masses(const real *x, size_t columns, real *mass)
 {
     return row_masses_as(x, columns, 1, mass);
 }
 
 /* The sum of exp(x * scale). */
-static float row_total(const float *x, size_t columns, float scale)
+static real row_total(const real *x, size_t columns, real scale)
 {
     return row_masses_as(x, columns, scale, NULL);
 }
 
 /* The mean of x under the masses. x of no mass does not count, -inf among them. */
-static float row_mean(const float *x, const float *mass, size_t columns, float total)
+static real row_mean(const real *x, const real *mass, size_t columns, real total)
 {
-    float sum = 0;
+    real sum = 0;
     for (size_t block = 0; block < columns; block += MASS_BLOCK) {
         size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
-        vfloat sums[VECS];
+        vreal sums[VECS];
         FOR_VECS (q)
             sums[q] = vec_splat(0);
         for (size_t j = block; j < end; j += LANES)
             FOR_VECS (q) {
-                vfloat w = vec_load(mass + j + q * VEC_LANES);
+                vreal w = vec_load(mass + j + q * VEC_LANES);
                 sums[q] += vec_keep(w > 0, w * vec_load(x + j + q * VEC_LANES));
             }
         sum += lanes_sum(sums);
@@ -69,9 +69,9 @@ static float row_mean(const float *x, const float *mass, size_t columns, float t
 }
 
 /* The greatest x, +0 for -0. */
-static float row_max(const float *x, size_t columns)
+static real row_max(const real *x, size_t columns)
 {
-    vfloat max[VECS];
+    vreal max[VECS];
     FOR_VECS (q)
         max[q] = vec_splat(-__builtin_inff());
     for (size_t j = 0; j < columns; j += LANES)

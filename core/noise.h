@@ -5,53 +5,80 @@
 #include "exp_log.h"
 #include "philox.h"
 
-/* E ~ Exp(1) from random words u, by inverting the distribution from its nearer end:
- *
- *   t = (min(u, ~u) + 1/2) / 2^32, in [2^-33, 1/2]
- *   E = -log1p(-t) for u < 2^31, else -log t
- *
- * so that both tails are resolved to 2^-33. Never 0, never infinite, never decreasing in u (checked over all
- * words); error below 3.3 ulp, mostly that of rounding 1 - t. */
-INLINE vfloat vec_exponential(vuint u)
+/* Random bits become noise by way of an integer of 32 bits for a float, and of 64 for a double, of which 53 count: a word
+ * of Philox, and below it, for a double, the same word under another tag. So both precisions have the same noise but for
+ * its last bits. */
+#if CORE_REAL == 32
+#define RANDOM_BITS 32
+#else
+#define RANDOM_BITS 53
+#endif
+
+/* The tag of the lower words is that of the upper ones plus this. */
+#define LOW_WORDS_TAG 2
+
+#if CORE_REAL == 32
+/* min(u, ~u), rounded to float. */
+INLINE vreal random_nearer_end(vuint u, vint upper)
 {
-    vint upper = (vint)u >> 31; /* all ones for u >= 2^31 */
-    vfloat nearer = __builtin_convertvector((vint)u ^ upper, vfloat);
-    vfloat t = vec_fma(nearer, vec_splat(0x1p-32f), vec_splat(0x1p-33f));
+    return __builtin_convertvector((vint)u ^ upper, vreal);
+}
+#else
+/* min(u, ~u) of the first 53 bits, exactly: below 2^52 an integer is a mantissa. */
+INLINE vreal random_nearer_end(vuint u, vint upper)
+{
+    vuint nearer = ((u ^ (vuint)upper) >> 11) | 0x4330000000000000u;
+    return (vreal)nearer - 0x1p52;
+}
+#endif
+
+/* E ~ Exp(1) from random integers u of n = RANDOM_BITS bits, by inverting the distribution from its nearer end:
+ *
+ *   t = (min(u, ~u) + 1/2) / 2^n, in [2^-(n+1), 1/2]
+ *   E = -log1p(-t) for u < 2^(n-1), else -log t
+ *
+ * so that both tails are resolved to 2^-(n+1). Never 0, never infinite, never decreasing in u (checked over all words
+ * of 32 bits); error below 3.3 ulp, mostly that of rounding 1 - t. */
+INLINE vreal vec_exponential(vuint u)
+{
+    const real unit = RANDOM_BITS == 32 ? 0x1p-32 : 0x1p-53;
+    vint upper = (vint)u >> (CORE_REAL - 1); /* all ones for u >= 2^(n-1) */
+    vreal t = vec_fma(random_nearer_end(u, upper), vec_splat(unit), vec_splat(unit / 2));
     struct mantissa x = vec_mantissa(vec_select(upper, t, 1.0f - t));
-    /* k = 0 means 1 - t >= 2/3, since t itself is at most 1/2: there -t is f without the rounding of 1 - t. */
+    /* Where k = 0, -t is f without the rounding of 1 - t: t itself is at most 1/2, 1 - t at least 1/2. */
     x.f = vec_select(x.k == 0, -t, x.f);
     return -vec_log_of(x);
 }
 
 /* Of several vectors at a time: one alone would wait for each of its steps. */
-INLINE void exponential_vectors(const uint32_t *words, float *to, int vectors)
+INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
 {
-    vfloat e[4];
+    vreal e[4];
     for (int i = 0; i < vectors; i++)
-        e[i] = vec_exponential(vec_load_words(words + i * VEC_LANES));
+        e[i] = vec_exponential(vec_load_uints(random + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
         vec_store(to + i * VEC_LANES, e[i]);
 }
 
-INLINE void exponentials(const uint32_t *words, float *to, size_t count) /* a multiple of LANES */
+INLINE void exponentials(const lane_uint *random, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
     for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
-        exponential_vectors(words + i, to + i, 4);
+        exponential_vectors(random + i, to + i, 4);
     for (; i < count; i += VEC_LANES)
-        exponential_vectors(words + i, to + i, 1);
+        exponential_vectors(random + i, to + i, 1);
 }
 
-INLINE void logarithm_vectors(const float *from, float *to, int vectors)
+INLINE void logarithm_vectors(const real *from, real *to, int vectors)
 {
-    vfloat e[4];
+    vreal e[4];
     for (int i = 0; i < vectors; i++)
         e[i] = vec_log(vec_load(from + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
         vec_store(to + i * VEC_LANES, e[i]);
 }
 
-INLINE void logarithms(const float *from, float *to, size_t count) /* a multiple of LANES */
+INLINE void logarithms(const real *from, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
     for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
@@ -66,20 +93,87 @@ struct noise_source {
     uint32_t row, draw, tag;
 };
 
-/* How many words noise_words makes for `count`: it works in whole vectors. */
+/* How many integers come of a step, and how many are made for `count`: whole steps. */
 #define NOISE_STEP (4 * PHILOX_BLOCKS)
 #define NOISE_ROUNDED(count) (((count) + NOISE_STEP - 1) / NOISE_STEP * NOISE_STEP)
+
+INLINE struct philox_blocks noise_counter(vwide block, const struct noise_source *source, uint32_t tag)
+{
+    return (struct philox_blocks){{block, vec_splat_wide(source->row), vec_splat_wide(source->draw), vec_splat_wide(tag)}};
+}
 
 /* words[i] is word i % 4 of the block first_block + i / 4. Writes NOISE_ROUNDED(count) words. */
 INLINE void noise_words(uint32_t *words, uint64_t first_block, size_t count, const struct noise_source *source)
 {
     struct philox_keys key = philox_key(source->seed);
-    struct philox_blocks counter = {{philox_iota() + first_block, vec_splat_wide(source->row),
-                                     vec_splat_wide(source->draw), vec_splat_wide(source->tag)}};
+    struct philox_blocks counter = noise_counter(philox_iota() + first_block, source, source->tag);
     for (size_t i = 0; i < count; i += NOISE_STEP) {
         philox_store(words + i, philox(counter, key));
         counter.word[0] += PHILOX_BLOCKS;
     }
 }
+
+#if CORE_REAL == 32
+
+/* random[i] is the integer of class 4 first_block + i. Writes NOISE_ROUNDED(count) of them. */
+INLINE void noise_random(lane_uint *random, uint64_t first_block, size_t count, const struct noise_source *source)
+{
+    noise_words(random, first_block, count, source);
+}
+
+/* random[i], i < 4, are the integers of the classes 4 block + i in each lane, under its own key and row. */
+INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *const key[2], const uint64_t *row,
+                               uint32_t draw, uint32_t tag)
+{
+    struct philox_blocks words[2];
+    for (size_t half = 0; half < 2; half++) {
+        size_t at = half * PHILOX_BLOCKS;
+        struct philox_keys keys = {{vec_load_wide(key[0] + at), vec_load_wide(key[1] + at)}};
+        words[half] = philox((struct philox_blocks){{vec_splat_wide(block), vec_load_wide(row + at),
+                                                     vec_splat_wide(draw), vec_splat_wide(tag)}},
+                             keys);
+    }
+    for (size_t i = 0; i < 4; i++)
+        random[i] = wide_low_halves(words[0].word[i], words[1].word[i]);
+}
+
+#else
+
+INLINE vuint random_of_words(vwide high, vwide low)
+{
+    return high << 32 | (low & 0xffffffff);
+}
+
+INLINE void noise_random(lane_uint *random, uint64_t first_block, size_t count, const struct noise_source *source)
+{
+    struct philox_keys key = philox_key(source->seed);
+    struct philox_blocks counter[2];
+    for (uint32_t i = 0; i < 2; i++)
+        counter[i] = noise_counter(philox_iota() + first_block, source, source->tag + i * LOW_WORDS_TAG);
+    for (size_t i = 0; i < count; i += NOISE_STEP) {
+        struct philox_blocks high = philox(counter[0], key), low = philox(counter[1], key);
+        vuint u[4];
+        for (size_t w = 0; w < 4; w++)
+            u[w] = random_of_words(high.word[w], low.word[w]);
+        wide_transpose(random + i, u);
+        counter[0].word[0] += PHILOX_BLOCKS;
+        counter[1].word[0] += PHILOX_BLOCKS;
+    }
+}
+
+INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *const key[2], const uint64_t *row,
+                               uint32_t draw, uint32_t tag)
+{
+    struct philox_keys keys = {{vec_load_wide(key[0]), vec_load_wide(key[1])}};
+    struct philox_blocks words[2];
+    for (uint32_t i = 0; i < 2; i++)
+        words[i] = philox((struct philox_blocks){{vec_splat_wide(block), vec_load_wide(row), vec_splat_wide(draw),
+                                                  vec_splat_wide(tag + i * LOW_WORDS_TAG)}},
+                          keys);
+    for (size_t i = 0; i < 4; i++)
+        random[i] = random_of_words(words[0].word[i], words[1].word[i]);
+}
+
+#endif
 
 #endif

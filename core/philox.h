@@ -7,7 +7,7 @@
 
 /* As many counters at a time as there are 64-bit lanes. A word's value is the low half of its lane; what the high
  * half holds is left over from products, and never gets into a low half. */
-#define PHILOX_BLOCKS (VEC_LANES / 2)
+#define PHILOX_BLOCKS (VEC_BYTES / 8)
 
 struct philox_blocks {
     vwide word[4];
@@ -48,36 +48,62 @@ INLINE vwide philox_iota(void)
     return iota;
 }
 
-/* Words 4 i .. 4 i + 3 of the result are the four words of block i: 2 * VEC_LANES words. */
+/* The lanes of a and b by turns: those of their first halves, or of their second. */
+INLINE vwide wide_zip_first(vwide a, vwide b)
+{
+#if VEC_BYTES == 64
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+#elif VEC_BYTES == 32
+    return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+#else
+    return __builtin_shufflevector(a, b, 0, 2);
+#endif
+}
+
+INLINE vwide wide_zip_second(vwide a, vwide b)
+{
+#if VEC_BYTES == 64
+    return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#elif VEC_BYTES == 32
+    return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#else
+    return __builtin_shufflevector(a, b, 1, 3);
+#endif
+}
+
+/* Words 4 i .. 4 i + 3 of the result are the four words of block i: 4 * PHILOX_BLOCKS words. */
 INLINE void philox_store(uint32_t *to, struct philox_blocks blocks)
 {
     const vwide *w = blocks.word;
     vwide first = (w[0] & 0xffffffff) | (w[1] << 32), last = (w[2] & 0xffffffff) | (w[3] << 32);
-#if VEC_LANES == 16
-    vwide low = __builtin_shufflevector(first, last, 0, 8, 1, 9, 2, 10, 3, 11);
-    vwide high = __builtin_shufflevector(first, last, 4, 12, 5, 13, 6, 14, 7, 15);
-#elif VEC_LANES == 8
-    vwide low = __builtin_shufflevector(first, last, 0, 4, 1, 5);
-    vwide high = __builtin_shufflevector(first, last, 2, 6, 3, 7);
-#else
-    vwide low = __builtin_shufflevector(first, last, 0, 2);
-    vwide high = __builtin_shufflevector(first, last, 1, 3);
-#endif
-    vec_store_words(to, (vuint)low);
-    vec_store_words(to + VEC_LANES, (vuint)high);
+    vec_store_words(to, (vwords)wide_zip_first(first, last));
+    vec_store_words(to + 2 * PHILOX_BLOCKS, (vwords)wide_zip_second(first, last));
 }
 
-/* The same word of VEC_LANES blocks, block i in lane i. */
-INLINE vuint philox_word(vwide low_blocks, vwide high_blocks)
+#if CORE_REAL == 32
+/* The low halves of the lanes of `low`, then those of `high`. */
+INLINE vuint wide_low_halves(vwide low, vwide high)
 {
-    vuint low = (vuint)low_blocks, high = (vuint)high_blocks;
-#if VEC_LANES == 16
-    return __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-#elif VEC_LANES == 8
-    return __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14);
+    vuint a = (vuint)low, b = (vuint)high;
+#if VEC_BYTES == 64
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif VEC_BYTES == 32
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
 #else
-    return __builtin_shufflevector(low, high, 0, 2, 4, 6);
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
 #endif
 }
+#else
+/* to[4 i + j] is lane i of v[j]. */
+INLINE void wide_transpose(uint64_t *to, const vwide v[4])
+{
+    vwide even[2] = {wide_zip_first(v[0], v[2]), wide_zip_second(v[0], v[2])};
+    vwide odd[2] = {wide_zip_first(v[1], v[3]), wide_zip_second(v[1], v[3])};
+    for (size_t i = 0; i < 2; i++) {
+        vec_store_uints(to + 2 * i * PHILOX_BLOCKS, wide_zip_first(even[i], odd[i]));
+        vec_store_uints(to + (2 * i + 1) * PHILOX_BLOCKS, wide_zip_second(even[i], odd[i]));
+    }
+}
+#endif
 
 #endif

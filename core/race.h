@@ -5,19 +5,18 @@
 
 #include "noise.h"
 
-#include <float.h>
 
 /* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
 #define RACE_CHUNK 256
 
 /* Who races. Column j is class j, or class list[j] where there is a list, which ascends; d = (x - max) * scale. */
 struct race {
-    const float *x;
+    const real *x;
     const uint32_t *list; /* NULL, or of `columns` classes */
     size_t whole;         /* columns to be read from x, a multiple of LANES */
     size_t columns;       /* all columns, a multiple of LANES: those after `whole` are in the tail */
-    const float *tail;    /* LANES columns, filled up with -inf; NULL if columns == whole */
-    float max, scale;
+    const real *tail;    /* LANES columns, filled up with -inf; NULL if columns == whole */
+    real max, scale;
 };
 
 INLINE size_t race_class(const struct race *race, size_t column)
@@ -52,22 +51,22 @@ INLINE void race_words(const struct race *race, const struct noise_source *sourc
         noise_words(words, at / 4, count, source);
 }
 
-INLINE void race_step(const struct race *race, const float *x, float *z, size_t count, vfloat maxima[VECS])
+INLINE void race_step(const struct race *race, const real *x, real *z, size_t count, vreal maxima[VECS])
 {
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
             size_t i = j + (size_t)q * VEC_LANES;
-            vfloat v = (vec_load(x + i) - race->max) * race->scale - vec_load(z + i);
+            vreal v = (vec_load(x + i) - race->max) * race->scale - vec_load(z + i);
             vec_store(z + i, v);
             maxima[q] = vec_max(v, maxima[q]);
         }
 }
 
 /* z of columns at .. at + count - 1, at most RACE_CHUNK; returns its maximum, +0 for -0. */
-static float race_chunk(const struct race *race, const struct noise_source *source, size_t at, size_t count, float *z)
+static real race_chunk(const struct race *race, const struct noise_source *source, size_t at, size_t count, real *z)
 {
     uint32_t words[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
-    vfloat maxima[VECS];
+    vreal maxima[VECS];
     size_t whole = race->whole - at < count ? race->whole - at : count;
     race_words(race, source, at, count, words);
     exponentials(words, z, count);
@@ -82,7 +81,7 @@ static float race_chunk(const struct race *race, const struct noise_source *sour
     return vec_max_lane(maxima[0]);
 }
 
-INLINE size_t first_equal(const float *z, float value)
+INLINE size_t first_equal(const real *z, real value)
 {
     size_t i = 0;
     while (z[i] != value)
@@ -96,13 +95,13 @@ INLINE size_t race_chunk_size(const struct race *race, size_t at)
 }
 
 /* The column of the first maximum of z, and that maximum. */
-static size_t race_winner(const struct race *race, const struct noise_source *source, float *score)
+static size_t race_winner(const struct race *race, const struct noise_source *source, real *score)
 {
-    float z[RACE_CHUNK] __attribute__((aligned(64)));
-    float best = -__builtin_inff();
+    real z[RACE_CHUNK] __attribute__((aligned(64)));
+    real best = -__builtin_inff();
     size_t winner = 0;
     for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
-        float max = race_chunk(race, source, at, race_chunk_size(race, at), z);
+        real max = race_chunk(race, source, at, race_chunk_size(race, at), z);
         if (max > best) {
             best = max;
             winner = at + first_equal(z, max);
@@ -125,63 +124,63 @@ static size_t race_winner(const struct race *race, const struct noise_source *so
 #define THIN_SLACK 1.0001f
 
 /* exp(-d) / 2^31 for the columns of a race whose scale is 1, max 0, and tail NULL; +inf for classes too far off. */
-static void race_thinning(const struct race *race, float *weights)
+static void race_thinning(const struct race *race, real *weights)
 {
     const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
     for (size_t j = 0; j < race->columns; j += VEC_LANES) {
-        vfloat d = vec_load(race->x + j);
+        vreal d = vec_load(race->x + j);
         vint near = d >= -THIN_FAR;
-        vfloat w = vec_exp(&frame, -vec_select(near, d, vec_splat(0)), true) * 0x1p-31f;
+        vreal w = vec_exp(&frame, -vec_select(near, d, vec_splat(0)), true) * 0x1p-31f;
         vec_store(weights + j, vec_select(near, w, vec_splat(__builtin_inff())));
     }
 }
 
-INLINE bool thin_group_hit(const uint32_t *words, const float *weights, float bound)
+INLINE bool thin_group_hit(const uint32_t *words, const real *weights, real bound)
 {
     vint hit = vec_splat_int(0);
     FOR_VECS (q) {
         vuint u = vec_load_words(words + q * VEC_LANES) >> 1;
-        hit |= __builtin_convertvector((vint)u, vfloat) * vec_load(weights + q * VEC_LANES) < bound;
+        hit |= __builtin_convertvector((vint)u, vreal) * vec_load(weights + q * VEC_LANES) < bound;
     }
     return vec_any(hit);
 }
 
 /* The maximum of z of one group. */
-INLINE float thin_group_max(const uint32_t *words, const float *x, float *z)
+INLINE real thin_group_max(const uint32_t *words, const real *x, real *z)
 {
-    vfloat max = vec_splat(-__builtin_inff());
+    vreal max = vec_splat(-__builtin_inff());
     exponentials(words, z, LANES);
     logarithms(z, z, LANES);
     FOR_VECS (q) {
-        vfloat v = vec_load(x + q * VEC_LANES) - vec_load(z + q * VEC_LANES);
+        vreal v = vec_load(x + q * VEC_LANES) - vec_load(z + q * VEC_LANES);
         vec_store(z + q * VEC_LANES, v);
         max = vec_max(v, max);
     }
     return vec_max_lane(max);
 }
 
-static float thin_bound(float best)
+static real thin_bound(real best)
 {
     const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
-    float far = -best < THIN_FAR ? -best : THIN_FAR;
+    real far = -best < THIN_FAR ? -best : THIN_FAR;
     return vec_exp(&frame, vec_splat(far), true)[0] * THIN_SLACK;
 }
 
 /* As race_winner, for a race with `weights` from race_thinning. */
-static size_t race_thin_winner(const struct race *race, const float *weights, const struct noise_source *source,
-                               float *score)
+static size_t race_thin_winner(const struct race *race, const real *weights, const struct noise_source *source,
+                               real *score)
 {
     uint32_t words[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
-    float best = -__builtin_inff(), bound = __builtin_inff();
+    real best = -__builtin_inff(), bound = __builtin_inff();
     size_t winner = 0;
     for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
         size_t count = race_chunk_size(race, at);
         race_words(race, source, at, count, words);
         for (size_t i = 0; i < count; i += LANES) {
-            float z[LANES] __attribute__((aligned(64)));
+            real z[LANES] __attribute__((aligned(64)));
             if (!thin_group_hit(words + i, weights + at + i, bound))
                 continue;
-            float max = thin_group_max(words + i, race->x + at + i, z);
+            real max = thin_group_max(words + i, race->x + at + i, z);
             if (max > best) {
                 best = max;
                 bound = thin_bound(best);

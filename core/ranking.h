@@ -2,17 +2,17 @@
 #ifndef CORE_RANKING_H
 #define CORE_RANKING_H
 
-#include "mask_bits.h"
+#include "vec.h"
 
 /* An entry orders first by its value, then by its column, lower ones greater: the value's bits as an unsigned number
  * in the order of floats, above the complement of the column. `entry` is a heap with the least entry at its root. */
 struct ranking {
     uint64_t *entry;
     size_t count, size;
-    float least; /* what a value must surpass to get in */
+    real least; /* what a value must surpass to get in */
 };
 
-INLINE uint64_t rank_entry(float value, size_t column)
+INLINE uint64_t rank_entry(real value, size_t column)
 {
     uint32_t bits;
     value += 0.0f; /* +0 for -0 */
@@ -21,10 +21,10 @@ INLINE uint64_t rank_entry(float value, size_t column)
     return (uint64_t)bits << 32 | (uint32_t)~column;
 }
 
-INLINE float rank_value(uint64_t entry)
+INLINE real rank_value(uint64_t entry)
 {
     uint32_t bits = (uint32_t)(entry >> 32);
-    float value;
+    real value;
     bits = bits & 0x80000000 ? bits & 0x7fffffff : ~bits;
     memcpy(&value, &bits, sizeof(value));
     return value;
@@ -62,7 +62,7 @@ static void heap_rise(uint64_t *heap, size_t at, uint64_t entry)
     heap[at] = entry;
 }
 
-static void ranking_add(struct ranking *ranking, float value, size_t column)
+static void ranking_add(struct ranking *ranking, real value, size_t column)
 {
     uint64_t entry = rank_entry(value, column);
     if (ranking->count < ranking->size)
@@ -75,10 +75,10 @@ static void ranking_add(struct ranking *ranking, float value, size_t column)
 
 /* Values of columns first .. first + count - 1, a multiple of LANES. Columns must come in ascending order; -inf never
  * gets in. */
-static void ranking_offer(struct ranking *ranking, const float *values, size_t first, size_t count)
+static void ranking_offer(struct ranking *ranking, const real *values, size_t first, size_t count)
 {
     for (size_t j = 0; j < count; j += VEC_LANES)
-        for (uint32_t bits = mask_bits(vec_load(values + j) > ranking->least); bits != 0; bits &= bits - 1) {
+        for (uint32_t bits = vec_bits(vec_load(values + j) > ranking->least); bits != 0; bits &= bits - 1) {
             size_t i = j + (size_t)__builtin_ctz(bits);
             if (values[i] > ranking->least) /* which may have risen */
                 ranking_add(ranking, values[i], first + i);

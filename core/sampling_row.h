@@ -2,14 +2,13 @@
 #ifndef CORE_SAMPLING_ROW_H
 #define CORE_SAMPLING_ROW_H
 
-#include "mask_bits.h"
+#include "vec.h"
 #include "sampling.h"
 
-#include <float.h>
 
 /* A running maximum, and whether all values were less than +inf, and none NaN. */
 struct row_extent {
-    vfloat max[VECS];
+    vreal max[VECS];
     vint valid[VECS];
 };
 
@@ -23,32 +22,32 @@ INLINE struct row_extent extent_of_nothing(void)
     return extent;
 }
 
-INLINE void extent_add(struct row_extent *extent, const float *x, size_t count) /* a multiple of LANES */
+INLINE void extent_add(struct row_extent *extent, const real *x, size_t count) /* a multiple of LANES */
 {
 #pragma GCC unroll 4
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
-            vfloat v = vec_load(x + j + q * VEC_LANES);
+            vreal v = vec_load(x + j + q * VEC_LANES);
             extent->max[q] = vec_max(v, extent->max[q]);
-            extent->valid[q] &= v <= FLT_MAX;
+            extent->valid[q] &= v <= REAL_MAX;
         }
 }
 
 /* The maximum, +0 for -0; false if the row has no answer. */
-INLINE bool extent_max(const struct row_extent *extent, float *max)
+INLINE bool extent_max(const struct row_extent *extent, real *max)
 {
-    vfloat greatest = extent->max[0];
+    vreal greatest = extent->max[0];
     vint valid = extent->valid[0];
     for (int q = 1; q < VECS; q++) {
         greatest = vec_max(extent->max[q], greatest);
         valid &= extent->valid[q];
     }
     *max = vec_max_lane(greatest);
-    return !vec_any(valid == 0) && *max >= -FLT_MAX;
+    return !vec_any(valid == 0) && *max >= -REAL_MAX;
 }
 
 /* The last classes % LANES columns, filled up with -inf. */
-INLINE void row_tail(float tail[LANES], const float *x, size_t classes)
+INLINE void row_tail(real tail[LANES], const real *x, size_t classes)
 {
     size_t whole = classes - classes % LANES;
     for (size_t l = 0; l < LANES; l++)
@@ -56,7 +55,7 @@ INLINE void row_tail(float tail[LANES], const float *x, size_t classes)
 }
 
 /* x = the row's logits with bias and mask, filled up with -inf to whole groups. */
-static void row_gather(const struct core_categorical_call *call, size_t row, float *x, size_t columns)
+static void row_gather(const struct core_categorical_call *call, size_t row, real *x, size_t columns)
 {
     size_t classes = call->classes, inner = call->inner > 1 ? call->inner : 1;
     size_t start = row / inner * classes * inner + row % inner;
@@ -76,15 +75,15 @@ static void row_gather(const struct core_categorical_call *call, size_t row, flo
     }
 }
 
-/* x = (x - max) * scale, at least -FLT_MAX where x - max is above -inf; returns how many those are. */
-static size_t row_scale(float *x, size_t columns, float max, float scale)
+/* x = (x - max) * scale, at least -REAL_MAX where x - max is above -inf; returns how many those are. */
+static size_t row_scale(real *x, size_t columns, real max, real scale)
 {
     vint possible = vec_splat_int(0);
     size_t count = 0;
     for (size_t j = 0; j < columns; j += VEC_LANES) {
-        vfloat u = vec_load(x + j) - max;
-        vint is_possible = u >= -FLT_MAX;
-        vfloat d = vec_max(u * scale, vec_splat(-FLT_MAX));
+        vreal u = vec_load(x + j) - max;
+        vint is_possible = u >= -REAL_MAX;
+        vreal d = vec_max(u * scale, vec_splat(-REAL_MAX));
         vec_store(x + j, vec_select(is_possible, d, vec_splat(-__builtin_inff())));
         possible -= is_possible;
     }
@@ -95,11 +94,11 @@ static size_t row_scale(float *x, size_t columns, float max, float scale)
 
 /* Moves the possible columns to the front of x, and notes in `list` which they were; fills both up to whole groups
  * and returns how many columns that makes. */
-static size_t row_compact(float *x, size_t columns, uint32_t *list)
+static size_t row_compact(real *x, size_t columns, uint32_t *list)
 {
     size_t count = 0;
     for (size_t j = 0; j < columns; j += VEC_LANES)
-        for (uint32_t bits = mask_bits(vec_load(x + j) >= -FLT_MAX); bits != 0; bits &= bits - 1) {
+        for (uint32_t bits = vec_bits(vec_load(x + j) >= -REAL_MAX); bits != 0; bits &= bits - 1) {
             uint32_t column = (uint32_t)j + (uint32_t)__builtin_ctz(bits);
             x[count] = x[column];
             list[count++] = column;

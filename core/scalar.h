@@ -32,11 +32,14 @@ static inline double scalar_exp(double x)
     return y * scalar_power_of_two(n);
 }
 
-/* log x for positive normal x = m 2^k, 1/sqrt(2) <= m < sqrt(2): with s = (m - 1) / (m + 1), log m is
+/* log x for positive x = m 2^k, 1/sqrt(2) <= m < sqrt(2): with s = (m - 1) / (m + 1), log m is
  * 2 (s + s^3/3 + s^5/5 + ... + s^21/21), |s| < 0.172. Error below 3e-16 relative, or absolute near 1. */
 static inline double scalar_log(double x)
 {
     uint64_t bits;
+    double scaled = x < 0x1p-1022 ? 54 : 0; /* a subnormal number times 2^54 is none */
+    if (scaled != 0)
+        x *= 0x1p54;
     memcpy(&bits, &x, sizeof(bits));
     int64_t k = (int64_t)(bits - 0x3fe6a09e667f3bcd) >> 52; /* of 1/sqrt(2) */
     bits -= (uint64_t)k << 52;
@@ -44,7 +47,8 @@ static inline double scalar_log(double x)
     double s = (x - 1) / (x + 1), square = s * s, series = 0;
     for (int i = 21; i > 0; i -= 2)
         series = series * square + 1.0 / i;
-    return (double)k * SCALAR_LN2_HIGH + (2 * s * series + (double)k * SCALAR_LN2_LOW);
+    double n = (double)k - scaled;
+    return n * SCALAR_LN2_HIGH + (2 * s * series + n * SCALAR_LN2_LOW);
 }
 
 /* sin x for |x| <= pi / 4, Taylor's series to x^17 / 17!. Error below 2e-16 relative. */

@@ -4,28 +4,27 @@
 
 #include "noise.h"
 
-#include <float.h>
 
 /* Rows below so many classes are short. */
 #define SHORT_RACE_CLASSES 64
 
 /* Where a group of rows stands, and what differs from lane to lane. Lanes without a row repeat the first. */
 struct short_race {
-    float x[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
-    float scale[LANES] __attribute__((aligned(64)));
+    real x[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
+    real scale[LANES] __attribute__((aligned(64)));
     uint64_t key[2][LANES], row[LANES];
     uint32_t draw;
 };
 
 struct short_winners {
     int32_t column[LANES] __attribute__((aligned(64)));
-    float score[LANES] __attribute__((aligned(64)));
+    real score[LANES] __attribute__((aligned(64)));
 };
 
-INLINE void short_race_load(struct short_race *race, const float *rows, size_t count, size_t classes)
+INLINE void short_race_load(struct short_race *race, const real *rows, size_t count, size_t classes)
 {
     for (size_t lane = 0; lane < LANES; lane++) {
-        const float *row = rows + (lane < count ? lane : 0) * classes;
+        const real *row = rows + (lane < count ? lane : 0) * classes;
         for (size_t j = 0; j < classes; j++)
             race->x[j][lane] = row[j];
     }
@@ -35,14 +34,14 @@ INLINE void short_race_load(struct short_race *race, const float *rows, size_t c
 INLINE size_t short_race_scale(struct short_race *race, size_t classes)
 {
     for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
-        vfloat max = vec_splat(-__builtin_inff()), scale = vec_load(race->scale + lane);
+        vreal max = vec_splat(-__builtin_inff()), scale = vec_load(race->scale + lane);
         vint valid = vec_splat_int(-1);
         for (size_t j = 0; j < classes; j++) {
-            vfloat x = vec_load(race->x[j] + lane);
+            vreal x = vec_load(race->x[j] + lane);
             max = vec_max(x, max);
-            valid &= x <= FLT_MAX;
+            valid &= x <= REAL_MAX;
         }
-        valid &= max >= -FLT_MAX;
+        valid &= max >= -REAL_MAX;
         for (size_t l = 0; vec_any(valid == 0) && l < VEC_LANES; l++)
             if (!valid[l])
                 return lane + l;
@@ -74,18 +73,18 @@ INLINE void short_race_words(uint32_t words[SHORT_RACE_CLASSES][LANES], const st
 INLINE void short_race_run(const struct short_race *race, size_t classes, struct short_winners *winners)
 {
     uint32_t words[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
-    float noise[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
+    real noise[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
     short_race_words(words, race, classes);
     exponentials(words[0], noise[0], classes * LANES);
     logarithms(noise[0], noise[0], classes * LANES);
     for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
-        vfloat best = vec_splat(-__builtin_inff());
+        vreal best = vec_splat(-__builtin_inff());
         vint column = vec_splat_int(0);
         for (size_t j = 0; j < classes; j++) {
-            vfloat z = vec_load(race->x[j] + lane) - vec_load(noise[j] + lane);
+            vreal z = vec_load(race->x[j] + lane) - vec_load(noise[j] + lane);
             vint better = z > best;
             best = vec_select(better, z, best);
-            column = (vint)vec_select(better, (vfloat)vec_splat_int((int32_t)j), (vfloat)column);
+            column = (vint)vec_select(better, (vreal)vec_splat_int((int32_t)j), (vreal)column);
         }
         vec_store(winners->score + lane, best + 0.0f); /* +0 for -0 */
         vec_store_words((uint32_t *)winners->column + lane, (vuint)column);

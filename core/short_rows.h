@@ -10,20 +10,19 @@
 #include "layout.h"
 #include "noise.h"
 
-#include <float.h>
 
 /* Rows below so many classes are short: their group of columns fits the first-level cache with room to spare. */
 #define SHORT_CLASSES 64
 
-typedef float group_columns[SHORT_CLASSES][LANES];
+typedef real group_columns[SHORT_CLASSES][LANES];
 
 /* Rows row .. row + count - 1 of the array into columns; lanes without a row become rows of zeros. Rows that lie side
  * by side are columns already. Of dense rows the last tile overlaps the one before it, so that nothing outside the row
  * is touched. */
-INLINE void group_load(group_columns columns, const float *array, struct layout layout, size_t row, size_t count)
+INLINE void group_load(group_columns columns, const real *array, struct layout layout, size_t row, size_t count)
 {
     size_t classes = layout.classes, step = layout.step;
-    const float *rows = array + layout_row(layout, row);
+    const real *rows = array + layout_row(layout, row);
     if (step == 1 && (count < LANES || classes < 4)) {
         for (size_t j = 0; j < classes; j++)
             for (size_t r = 0; r < LANES; r++)
@@ -51,10 +50,10 @@ INLINE void group_load(group_columns columns, const float *array, struct layout 
             columns[j][r] = r < count ? array[start[r] + j * step] : 0.0f;
 }
 
-INLINE void group_store(float *array, struct layout layout, size_t row, group_columns columns, size_t count)
+INLINE void group_store(real *array, struct layout layout, size_t row, group_columns columns, size_t count)
 {
     size_t classes = layout.classes, step = layout.step;
-    float *rows = array + layout_row(layout, row);
+    real *rows = array + layout_row(layout, row);
     if (step == 1 && (count < LANES || classes < 4)) {
         for (size_t r = 0; r < count; r++)
             for (size_t j = 0; j < classes; j++)
@@ -75,7 +74,7 @@ INLINE void group_store(float *array, struct layout layout, size_t row, group_co
         return;
     }
     for (size_t r = 0; r < count; r++) {
-        float *to = array + layout_row(layout, row + r);
+        real *to = array + layout_row(layout, row + r);
         for (size_t j = 0; j < classes; j++)
             to[j * step] = columns[j][r];
     }
@@ -96,7 +95,7 @@ INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t str
         allowed += layout_row(layout, row);
         for (size_t j = 0; j < layout.classes; j++)
             FOR_VECS (q) {
-                float *at = columns[j] + q * VEC_LANES;
+                real *at = columns[j] + q * VEC_LANES;
                 vint mask = vec_load_bytes(allowed + j * layout.step + q * VEC_LANES) != 0;
                 vec_store(at, vec_select(mask, vec_load(at), vec_splat(-__builtin_inff())));
             }
@@ -110,18 +109,18 @@ INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t str
 }
 
 /* The maximum of each lane, +0 for -0, and which lanes have an answer: no NaN or +inf, not only -inf. */
-INLINE void group_max(group_columns columns, size_t classes, vfloat max[VECS], vint valid[VECS])
+INLINE void group_max(group_columns columns, size_t classes, vreal max[VECS], vint valid[VECS])
 {
     FOR_VECS (q) {
-        vfloat m = vec_splat(-__builtin_inff());
+        vreal m = vec_splat(-__builtin_inff());
         vint below_inf = vec_splat_int(-1);
         for (size_t j = 0; j < classes; j++) {
-            vfloat x = vec_load(columns[j] + q * VEC_LANES);
+            vreal x = vec_load(columns[j] + q * VEC_LANES);
             m = vec_max(x, m);
-            below_inf &= x <= FLT_MAX;
+            below_inf &= x <= REAL_MAX;
         }
         max[q] = m + 0.0f;
-        valid[q] = below_inf & (m >= -FLT_MAX);
+        valid[q] = below_inf & (m >= -REAL_MAX);
     }
 }
 
@@ -141,13 +140,13 @@ INLINE size_t group_first_invalid(const vint valid[VECS])
 
 /* In the lanes of the mask, the first occurrence of the maximum stays and all else becomes -inf: exp makes the exact
  * one-hot row of it. */
-INLINE void group_sharpen(group_columns columns, size_t classes, const vfloat max[VECS], const vint mask[VECS])
+INLINE void group_sharpen(group_columns columns, size_t classes, const vreal max[VECS], const vint mask[VECS])
 {
     FOR_VECS (q) {
         vint before = vec_splat_int(-1); /* no maximum seen yet */
         for (size_t j = 0; j < classes; j++) {
-            float *at = columns[j] + q * VEC_LANES;
-            vfloat x = vec_load(at);
+            real *at = columns[j] + q * VEC_LANES;
+            vreal x = vec_load(at);
             vint first = before & (x == max[q]);
             before &= x != max[q];
             vec_store(at, vec_select(first | (mask[q] == 0), x, vec_splat(-__builtin_inff())));
@@ -160,17 +159,17 @@ INLINE void group_exp(group_columns columns, size_t classes, const struct exp_fr
 {
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            float *at = columns[j] + q * VEC_LANES;
+            real *at = columns[j] + q * VEC_LANES;
             vec_store(at, vec_exp(&frame[q], vec_load(at), unscaled));
         }
 }
 
 /* The sum of each lane over the classes, in the order of a long row: sixteen partial sums (class j in sum j % 16),
  * then +8, +4, +2, +1. */
-INLINE void group_sum(group_columns columns, size_t classes, vfloat sum[VECS])
+INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
 {
     FOR_VECS (q) {
-        vfloat part[16];
+        vreal part[16];
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++) {
             part[i] = vec_splat(0);
@@ -186,11 +185,11 @@ INLINE void group_sum(group_columns columns, size_t classes, vfloat sum[VECS])
     }
 }
 
-INLINE void group_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS],
+INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const vreal scale[VECS],
                           bool unscaled)
 {
     struct exp_frame frame[VECS];
-    vfloat sum[VECS], inverse[VECS];
+    vreal sum[VECS], inverse[VECS];
     FOR_VECS (q)
         frame[q] = exp_frame(max[q], scale[q]);
     if (unscaled)
@@ -202,16 +201,16 @@ INLINE void group_softmax(group_columns columns, size_t classes, const vfloat ma
         inverse[q] = 1.0f / sum[q];
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            float *at = columns[j] + q * VEC_LANES;
+            real *at = columns[j] + q * VEC_LANES;
             vec_store(at, vec_divide(vec_load(at), sum[q], inverse[q]));
         }
 }
 
-INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloat max[VECS], const vfloat scale[VECS])
+INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal max[VECS], const vreal scale[VECS])
 {
     group_columns terms __attribute__((aligned(64)));
     struct exp_frame frame[VECS];
-    vfloat offset[VECS];
+    vreal offset[VECS];
     FOR_VECS (q)
         frame[q] = exp_frame(max[q], scale[q]);
     memcpy(terms, columns, classes * sizeof(terms[0]));
@@ -221,7 +220,7 @@ INLINE void group_log_softmax(group_columns columns, size_t classes, const vfloa
         offset[q] = 0.0f - vec_log(offset[q] / vec_exp(&frame[q], max[q], false)); /* never -0, so that no result is */
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            float *at = columns[j] + q * VEC_LANES;
+            real *at = columns[j] + q * VEC_LANES;
             vec_store(at, vec_fma(vec_load(at) - max[q], scale[q], offset[q]));
         }
 }
@@ -232,46 +231,36 @@ struct group_source {
     uint32_t draw;
 };
 
-/* words[class][lane], for whole blocks of four classes. */
-INLINE void group_words(uint32_t words[SHORT_CLASSES][LANES], size_t classes, const struct group_source *source)
+/* random[class][lane], for whole blocks of four classes. */
+INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes, const struct group_source *source)
 {
-    for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
-        struct philox_keys key[2];
-        vwide row[2];
-        for (size_t half = 0; half < 2; half++) {
-            size_t at = lane + half * PHILOX_BLOCKS;
-            key[half] = (struct philox_keys){{vec_load_wide(source->key[0] + at), vec_load_wide(source->key[1] + at)}};
-            row[half] = vec_load_wide(source->row + at);
-        }
+    for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
         for (size_t j = 0; j < classes; j += 4) {
-            struct philox_blocks blocks[2];
-            for (size_t half = 0; half < 2; half++)
-                blocks[half] = philox((struct philox_blocks){{vec_splat_wide(j / 4), row[half],
-                                                              vec_splat_wide(source->draw), vec_splat_wide(0)}},
-                                      key[half]);
+            vuint u[4];
+            const uint64_t *key[2] = {source->key[0] + lane, source->key[1] + lane};
+            noise_random_lanes(u, j / 4, key, source->row + lane, source->draw, 0);
             for (size_t i = 0; i < 4; i++)
-                vec_store_words(words[j + i] + lane, philox_word(blocks[0].word[i], blocks[1].word[i]));
+                vec_store_uints(random[j + i] + lane, u[i]);
         }
-    }
 }
 
 /* E and log E, which may be the same array, of each lane's row; for whole blocks of four classes. */
 INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, const struct group_source *source)
 {
-    uint32_t words[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
-    group_words(words, classes, source);
-    exponentials(words[0], e[0], classes * LANES);
+    lane_uint random[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
+    group_random(random, classes, source);
+    exponentials(random[0], e[0], classes * LANES);
     logarithms(e[0], log_e[0], classes * LANES);
 }
 
 /* columns = z = (columns - max) - s log E, and max becomes the maximum of z. The columns are valid. s may be NULL,
  * which means 1. */
-INLINE void group_perturb(group_columns columns, size_t classes, vfloat max[VECS], group_columns log_e, const vfloat *s)
+INLINE void group_perturb(group_columns columns, size_t classes, vreal max[VECS], group_columns log_e, const vreal *s)
 {
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            float *at = columns[j] + q * VEC_LANES;
-            vfloat x = vec_load(at) - max[q], l = vec_load(log_e[j] + q * VEC_LANES);
+            real *at = columns[j] + q * VEC_LANES;
+            vreal x = vec_load(at) - max[q], l = vec_load(log_e[j] + q * VEC_LANES);
             vec_store(at, s == NULL ? x - l : vec_fma(-s[q], l, x));
         }
     vint valid[VECS];
@@ -283,24 +272,25 @@ INLINE void group_negate(group_columns columns, size_t classes)
 {
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            float *at = columns[j] + q * VEC_LANES;
+            real *at = columns[j] + q * VEC_LANES;
             vec_store(at, 0.0f - vec_load(at));
         }
 }
 
 /* The class of the first maximum of each lane. */
-INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vfloat max[VECS], size_t count)
+INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vreal max[VECS], size_t count)
 {
-    int32_t index[LANES];
+    lane_int index[LANES];
     FOR_VECS (q) {
         vint first = vec_splat_int(0);
         for (size_t j = classes; j-- > 0;) {
             vint hit = vec_load(columns[j] + q * VEC_LANES) == max[q];
-            first = (hit & (int32_t)j) | (~hit & first);
+            first = (hit & (lane_int)j) | (~hit & first);
         }
-        memcpy(index + q * VEC_LANES, &first, sizeof(first));
+        vec_store_ints(index + q * VEC_LANES, first);
     }
-    memcpy(indices, index, count * sizeof(index[0]));
+    for (size_t lane = 0; lane < count; lane++)
+        indices[lane] = (int32_t)index[lane];
 }
 
 /* What the density of each lane's row takes of the noise of its possible classes: those with z > -inf. */
@@ -308,13 +298,13 @@ INLINE void group_tally(struct density_tally tally[LANES], group_columns z, grou
                         size_t classes)
 {
     group_columns terms[2] __attribute__((aligned(64)));
-    vfloat sum[2][VECS];
+    vreal sum[2][VECS];
     vint possible[VECS];
     FOR_VECS (q)
         possible[q] = vec_splat_int(0);
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            vint here = vec_load(z[j] + q * VEC_LANES) >= -FLT_MAX;
+            vint here = vec_load(z[j] + q * VEC_LANES) >= -REAL_MAX;
             vec_store(terms[0][j] + q * VEC_LANES, vec_keep(here, vec_load(e[j] + q * VEC_LANES)));
             vec_store(terms[1][j] + q * VEC_LANES, vec_keep(here, vec_load(log_e[j] + q * VEC_LANES)));
             possible[q] -= here;

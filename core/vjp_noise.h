@@ -14,7 +14,7 @@ struct noise_tile {
     size_t rows;   /* TILE / stride of short rows, else 1 */
     size_t stride; /* from one row's noise to the next: whole groups of LANES */
     uint32_t words[TILE + NOISE_STEP] __attribute__((aligned(64)));
-    float e[TILE] __attribute__((aligned(64)));
+    real e[TILE] __attribute__((aligned(64)));
 };
 
 /* How many rows a tile takes, and at most `left`. */
@@ -56,13 +56,13 @@ INLINE void tile_logarithms(struct noise_tile *tile)
 }
 
 /* z = (x - max) - s log E, rounded once after x - max as in core_gumbel_softmax. */
-INLINE void perturb_step(float *z, const float *x, float max, const float *log_e, float s, size_t count)
+INLINE void perturb_step(real *z, const real *x, real max, const real *log_e, real s, size_t count)
 {
     for (size_t j = 0; j < count; j += LANES) {
-        vfloat v[VECS];
+        vreal v[VECS];
         lanes_load(v, x + j, count - j, 0.0f);
         FOR_VECS (q) {
-            vfloat l = vec_load(log_e + j + q * VEC_LANES);
+            vreal l = vec_load(log_e + j + q * VEC_LANES);
             v[q] = s == 1.0f ? (v[q] - max) - l : vec_fma(vec_splat(-s), l, v[q] - max);
         }
         lanes_store(z + j, v, count - j);
@@ -70,20 +70,20 @@ INLINE void perturb_step(float *z, const float *x, float max, const float *log_e
 }
 
 /* e = E + p E_D, a normal number, since E >= 2^-33. */
-INLINE void race_step(float *e, const float *p, float e_winner, size_t count)
+INLINE void race_step(real *e, const real *p, real e_winner, size_t count)
 {
     for (size_t j = 0; j < count; j += LANES) {
-        vfloat v[VECS];
+        vreal v[VECS];
         lanes_load(v, p + j, count - j, 0.0f);
         FOR_VECS (q) {
-            float *at = e + j + q * VEC_LANES;
+            real *at = e + j + q * VEC_LANES;
             vec_store(at, vec_fma(v[q], vec_splat(e_winner), vec_load(at)));
         }
     }
 }
 
 /* E of one class, which need not lie in the tile at hand. */
-INLINE float exponential_of_class(size_t class, const struct core_noise *noise, uint32_t tag, size_t row)
+INLINE real exponential_of_class(size_t class, const struct core_noise *noise, uint32_t tag, size_t row)
 {
     uint32_t words[NOISE_STEP] __attribute__((aligned(64)));
     struct noise_source source = source_of_row(noise, row, tag);
@@ -92,10 +92,10 @@ INLINE float exponential_of_class(size_t class, const struct core_noise *noise, 
 }
 
 /* The first class where z is `value`, which occurs. */
-INLINE size_t row_find(const float *z, size_t classes, float value)
+INLINE size_t row_find(const real *z, size_t classes, real value)
 {
     for (size_t j = 0; j < classes; j += LANES) {
-        vfloat v[VECS];
+        vreal v[VECS];
         vint hit = vec_splat_int(0);
         lanes_load(v, z + j, classes - j, -__builtin_inff());
         FOR_VECS (q)
