@@ -7,8 +7,8 @@
  *   - the results may overlap neither the inputs nor each other;
  *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL where not wanted;
  *   - a masked class is one of logit -inf, whatever its logit is;
- *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, each thread its own (NULL
- *     if that is 0): what it holds before and after means nothing;
+ *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, each thread its own
+ * (NULL if that is 0): what it holds before and after means nothing;
  *   - the cotangent may hold anything. What is not finite in it, or becomes so on the way, propagates by the rules of
  *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000, a zero as +0;
  *   - at temperature (or tau) 0 the functions are constant wherever they are continuous: all gradients of the row are
