@@ -99,11 +99,13 @@ INLINE void rao_condition(struct rao_row *row, const struct noise_source *source
 {
     lane_uint random[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
     real e[NOISE_CHUNK] __attribute__((aligned(64)));
-    real e_winner = exponential_of_class(row->winner, source);
+    real e_winner = 0;
     for (size_t first = 0; first < row->whole; first += NOISE_CHUNK) {
         size_t count = row->whole - first < NOISE_CHUNK ? row->whole - first : NOISE_CHUNK;
         noise_random(random, first / 4, count, source);
         exponentials(random, e, count);
+        if (first == 0)
+            e_winner = row->winner < count ? e[row->winner] : exponential_of_class(row->winner, source);
         race_step(e, row->p + first, count, e_winner);
         logarithms(e, e, count);
         condition_step(row, row->x + first, row->z + first, e, count);
