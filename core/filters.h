@@ -9,22 +9,22 @@
 #ifndef CORE_FILTERS_H
 #define CORE_FILTERS_H
 
-#include "vec.h"
 #include "masses.h"
 
-
 struct candidate {
-    uint32_t key; /* of a real >= 0: its bits, which order as it does */
+    lane_uint key; /* of a real >= 0: its bits, which order as it does */
     real mass;
     uint32_t column;
 };
 
 /* The columns up to and including this one, in the order of keys. */
 struct cut {
-    uint32_t key, column;
+    lane_uint key;
+    uint32_t column;
 };
 
-#define KEY_BITS 31
+#define KEY_BITS (CORE_REAL - 1)
+#define KEY_MASK (((lane_uint)1 << KEY_BITS) - 1)
 
 /* The keys' digits that histograms are made of: short ones where the clearing of many would cost more. */
 #define DIGIT_BITS 11
@@ -61,7 +61,7 @@ static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, i
     uint32_t greatest = 0, digit = 0, mask = (1u << bits) - 1;
     memset(mass, 0, sizeof(mass[0]) << bits);
     for (size_t i = 0; i < count; i++) {
-        uint32_t d = candidates[i].key >> shift & mask;
+        uint32_t d = (uint32_t)(candidates[i].key >> shift) & mask;
         mass[d] += candidates[i].mass;
         greatest = d > greatest ? d : greatest;
     }
@@ -74,9 +74,9 @@ static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, i
 static size_t keep_digit(struct candidate *candidates, size_t count, int shift, int bits, uint32_t digit, bool *same)
 {
     size_t kept = 0;
-    uint32_t differ = 0;
+    lane_uint differ = 0;
     for (size_t i = 0; i < count; i++)
-        if ((candidates[i].key >> shift & ((1u << bits) - 1)) == digit) {
+        if (((uint32_t)(candidates[i].key >> shift) & ((1u << bits) - 1)) == digit) {
             candidates[kept] = candidates[i];
             differ |= candidates[kept++].key ^ candidates[0].key;
         }
@@ -103,28 +103,20 @@ static struct cut cut_of(struct candidate *candidates, size_t count, double targ
     return (struct cut){candidates[last].key, candidates[last].column};
 }
 
-INLINE vint column_iota(void)
-{
-    vint iota = {0};
-    for (int i = 0; i < VEC_LANES; i++)
-        iota[i] = i;
-    return iota;
-}
-
 INLINE vint keys_of(vreal x, real center)
 {
-    return (vint)(x - center) & 0x7fffffff; /* of |x - center| */
+    return (vint)(x - center) & (lane_int)KEY_MASK; /* of |x - center| */
 }
 
 /* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
 static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
 {
-    const vint iota = column_iota(), key = vec_splat_int((int32_t)cut.key);
+    const vint iota = vec_iota(), key = vec_splat_int((lane_int)cut.key);
     vint kept = vec_splat_int(0);
     for (size_t j = 0; j < columns; j += VEC_LANES) {
         vreal v = vec_load(x + j);
         vint k = keys_of(v, center);
-        vint keep = (k < key) | ((k == key) & (iota + (int32_t)j <= (int32_t)cut.column));
+        vint keep = (k < key) | ((k == key) & (iota + (lane_int)j <= (lane_int)cut.column));
         vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
         kept -= keep;
     }
@@ -143,9 +135,10 @@ static size_t gather(struct candidate *candidates, const real *x, size_t columns
         vreal v = vec_load(measure + j);
         for (uint32_t bits = vec_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
             size_t column = j + (size_t)__builtin_ctz(bits);
-            real distance = __builtin_fabsf(x[column] - center);
+            real distance = x[column] - center;
             struct candidate c = {0, mass != NULL ? mass[column] : 1, (uint32_t)column};
             memcpy(&c.key, &distance, sizeof(c.key));
+            c.key &= KEY_MASK;
             candidates[count++] = c;
         }
     }
@@ -157,7 +150,7 @@ static size_t gather(struct candidate *candidates, const real *x, size_t columns
 struct filtered_row {
     real *x;
     size_t columns, possible;     /* possible: how many x > -inf */
-    real *mass;                  /* scratch, of `columns` */
+    real *mass;                   /* scratch, of `columns` */
     struct candidate *candidates; /* scratch, of `columns` */
 };
 
@@ -194,11 +187,11 @@ static void keep_top_k(struct filtered_row *row, size_t k)
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
 }
 
-/* p of the total, above 0 so that one column at least is kept. */
+/* p of the total, above 0 so that one column at least is kept: whatever has a mass has so much. */
 INLINE double mass_target(real p, real total)
 {
     double target = (double)p * total;
-    return target > 0x1p-130 ? target : 0x1p-130;
+    return target > (double)REAL_MIN ? target : (double)REAL_MIN;
 }
 
 /* The mass of all columns of each at least bound[i]. */
@@ -270,7 +263,8 @@ static void keep_typical(struct filtered_row *row, real p)
         return;
     real total = row_masses(row->x, row->columns, row->mass);
     real mean = row_mean(row->x, row->mass, row->columns, total);
-    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(), row->mass);
+    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(),
+                          row->mass);
     row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
 }
 
