@@ -1,12 +1,15 @@
 /* The core's calls as the bench makes them through ctypes: plain arguments, so that it need not know the structs.
  * All parameters 1, seed 7; rows first .. first+count-1. CORE_OK or the core's error. */
 #include "core.h"
+#include "vjp.h"
+
+#include <stdlib.h>
 
 typedef int bench_call(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count);
 
 bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
 
-static const float one = 1;
+static const double one = 1;
 static const uint64_t seed = 7;
 
 static struct core_softmax_call softmax_call(const float *x, float *y, size_t rows, size_t classes)
@@ -52,4 +55,51 @@ int bench_gumbel_softmax_hard(const float *x, float *y, size_t rows, size_t clas
     size_t bad;
     struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, true);
     return core_gumbel_softmax(&call, first, count, &bad);
+}
+
+/* The cotangents follow the logits in x; y becomes their gradient. */
+bench_call bench_softmax_vjp, bench_gumbel_softmax_vjp, bench_gumbel_rao_vjp;
+
+int bench_softmax_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_softmax_vjp_call call = {.logits = x,
+                                         .cotangent = x + rows * classes,
+                                         .rows = rows,
+                                         .classes = classes,
+                                         .temperature = {&one, 0},
+                                         .grad_logits = y};
+    return core_softmax_vjp(&call, first, count, NULL, &bad);
+}
+
+static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, float *y, size_t rows, size_t classes)
+{
+    return (struct core_gumbel_softmax_vjp_call){.logits = x,
+                                                 .cotangent = x + rows * classes,
+                                                 .rows = rows,
+                                                 .classes = classes,
+                                                 .tau = {&one, 0},
+                                                 .noise = {.seed = &seed},
+                                                 .conditional_samples = 10,
+                                                 .grad_logits = y};
+}
+
+int bench_gumbel_softmax_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);
+    void *scratch = malloc(core_gumbel_softmax_vjp_scratch(&call) + 1);
+    int status = core_gumbel_softmax_vjp(&call, first, count, scratch, &bad);
+    free(scratch);
+    return status;
+}
+
+int bench_gumbel_rao_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);
+    void *scratch = malloc(core_gumbel_rao_vjp_scratch(&call) + 1);
+    int status = core_gumbel_rao_vjp(&call, first, count, scratch, &bad);
+    free(scratch);
+    return status;
 }
