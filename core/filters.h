@@ -9,41 +9,44 @@
 #ifndef CORE_FILTERS_H
 #define CORE_FILTERS_H
 
-#include "vec.h"
 #include "masses.h"
 
-
 struct candidate {
-    uint32_t key; /* of a real >= 0: its bits, which order as it does */
+    lane_uint key; /* of a real >= 0: its bits, which order as it does */
     real mass;
     uint32_t column;
 };
 
 /* The columns up to and including this one, in the order of keys. */
 struct cut {
-    uint32_t key, column;
+    lane_uint key;
+    uint32_t column;
 };
 
-#define KEY_BITS 31
+#define KEY_BITS (CORE_REAL - 1)
+#define KEY_MASK (((lane_uint)1 << KEY_BITS) - 1)
 
-/* The keys' digits that histograms are made of: short ones where the clearing of many would cost more. */
-#define DIGIT_BITS 11
-#define SHORT_DIGIT_BITS 8
-#define SHORT_DIGIT_CANDIDATES 2048
+/* The keys' digits that histograms are made of: short ones where clearing and reading many would cost more. */
+#define DIGIT_BITS_MOST 11
 
-/* With so few candidates one pass over them for each that is kept is cheaper than clearing histograms. */
-#define FEW_CANDIDATES 48
+INLINE int digit_bits(size_t count)
+{
+    return count < 512 ? 6 : count < 4096 ? 8 : DIGIT_BITS_MOST;
+}
 
-static struct cut cut_of_few(struct candidate *candidates, size_t count, double target)
+/* With so few candidates one pass over them for each that is kept is cheaper than a histogram. */
+#define FEW_CANDIDATES 8
+
+/* The end of the shortest beginning whose mass with `before` reaches the target. */
+static struct cut cut_of_few(struct candidate *candidates, size_t count, double before, double target)
 {
     struct cut cut = {0, 0};
-    double mass = 0;
-    while (count > 0 && mass < target) {
+    while (count > 0 && before < target) {
         size_t best = 0;
         for (size_t i = 1; i < count; i++)
             if (candidates[i].key < candidates[best].key)
                 best = i;
-        mass += candidates[best].mass;
+        before += candidates[best].mass;
         cut = (struct cut){candidates[best].key, candidates[best].column};
         count--;
         for (size_t i = best; i < count; i++)
@@ -52,36 +55,61 @@ static struct cut cut_of_few(struct candidate *candidates, size_t count, double 
     return cut;
 }
 
-/* The digit, of so many bits, of the keys at which the mass of smaller digits and *before reaches the target, or else
- * the greatest there is; what smaller digits weigh is added to *before. */
-static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, int shift, int bits, double target,
+/* The same for candidates of one key. */
+static struct cut cut_of_equals(const struct candidate *candidates, size_t count, double before, double target)
+{
+    size_t last = 0;
+    for (before += candidates[0].mass; last + 1 < count && before < target; last++)
+        before += candidates[last + 1].mass;
+    return (struct cut){candidates[last].key, candidates[last].column};
+}
+
+/* A digit of the keys. */
+struct digit {
+    int shift, bits;
+};
+
+INLINE uint32_t digit_of(lane_uint key, struct digit digit)
+{
+    return (uint32_t)(key >> digit.shift) & ((1u << digit.bits) - 1);
+}
+
+/* The digit at which the mass of smaller digits and *before reaches the target, or else the greatest there is; what
+ * smaller digits weigh is added to *before. */
+static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, struct digit digit, double target,
                              double *before)
 {
-    double mass[1 << DIGIT_BITS];
-    uint32_t greatest = 0, digit = 0, mask = (1u << bits) - 1;
-    memset(mass, 0, sizeof(mass[0]) << bits);
+    double mass[1 << DIGIT_BITS_MOST];
+    uint32_t greatest = 0, cut = 0;
+    memset(mass, 0, sizeof(mass[0]) << digit.bits);
     for (size_t i = 0; i < count; i++) {
-        uint32_t d = candidates[i].key >> shift & mask;
+        uint32_t d = digit_of(candidates[i].key, digit);
         mass[d] += candidates[i].mass;
         greatest = d > greatest ? d : greatest;
     }
-    while (digit < greatest && *before + mass[digit] < target)
-        *before += mass[digit++];
-    return digit;
+    while (cut < greatest && *before + mass[cut] < target)
+        *before += mass[cut++];
+    return cut;
 }
 
-/* Leaves the candidates with this digit; returns how many, and whether their keys are all the same. */
-static size_t keep_digit(struct candidate *candidates, size_t count, int shift, int bits, uint32_t digit, bool *same)
+/* Leaves the candidates with this digit; returns how many. */
+static size_t keep_digit(struct candidate *candidates, size_t count, struct digit digit, uint32_t value)
 {
     size_t kept = 0;
-    uint32_t differ = 0;
-    for (size_t i = 0; i < count; i++)
-        if ((candidates[i].key >> shift & ((1u << bits) - 1)) == digit) {
-            candidates[kept] = candidates[i];
-            differ |= candidates[kept++].key ^ candidates[0].key;
-        }
-    *same = differ == 0;
+    for (size_t i = 0; i < count; i++) {
+        candidates[kept] = candidates[i];
+        kept += digit_of(candidates[i].key, digit) == value;
+    }
     return kept;
+}
+
+/* How many bits the keys have below those that are the same in all. */
+static int differing_bits(const struct candidate *candidates, size_t count)
+{
+    lane_uint differ = 0;
+    for (size_t i = 1; i < count; i++)
+        differ |= candidates[i].key ^ candidates[0].key;
+    return differ == 0 ? 0 : 64 - __builtin_clzll(differ);
 }
 
 /* Where the shortest beginning of the candidates whose mass reaches the target ends; with the last of them if the
@@ -89,42 +117,31 @@ static size_t keep_digit(struct candidate *candidates, size_t count, int shift, 
 static struct cut cut_of(struct candidate *candidates, size_t count, double target)
 {
     double before = 0;
-    if (count <= FEW_CANDIDATES)
-        return cut_of_few(candidates, count, target);
-    int bits = count < SHORT_DIGIT_CANDIDATES ? SHORT_DIGIT_BITS : DIGIT_BITS, shift = KEY_BITS;
-    for (bool same = false; !same;) {
-        shift = shift > bits ? shift - bits : 0;
-        uint32_t digit = digit_of_cut(candidates, count, shift, bits, target, &before);
-        count = keep_digit(candidates, count, shift, bits, digit, &same);
+    while (count > FEW_CANDIDATES) {
+        int below = differing_bits(candidates, count), bits = digit_bits(count);
+        if (below == 0)
+            return cut_of_equals(candidates, count, before, target);
+        bits = bits < below ? bits : below;
+        struct digit digit = {below - bits, bits};
+        count = keep_digit(candidates, count, digit, digit_of_cut(candidates, count, digit, target, &before));
     }
-    size_t last = 0;
-    for (before += candidates[0].mass; last + 1 < count && before < target; last++)
-        before += candidates[last + 1].mass;
-    return (struct cut){candidates[last].key, candidates[last].column};
-}
-
-INLINE vint column_iota(void)
-{
-    vint iota = {0};
-    for (int i = 0; i < VEC_LANES; i++)
-        iota[i] = i;
-    return iota;
+    return cut_of_few(candidates, count, before, target);
 }
 
 INLINE vint keys_of(vreal x, real center)
 {
-    return (vint)(x - center) & 0x7fffffff; /* of |x - center| */
+    return (vint)(x - center) & (lane_int)KEY_MASK; /* of |x - center| */
 }
 
 /* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
 static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
 {
-    const vint iota = column_iota(), key = vec_splat_int((int32_t)cut.key);
+    const vint iota = vec_iota(), key = vec_splat_int((lane_int)cut.key);
     vint kept = vec_splat_int(0);
     for (size_t j = 0; j < columns; j += VEC_LANES) {
         vreal v = vec_load(x + j);
         vint k = keys_of(v, center);
-        vint keep = (k < key) | ((k == key) & (iota + (int32_t)j <= (int32_t)cut.column));
+        vint keep = (k < key) | ((k == key) & (iota + (lane_int)j <= (lane_int)cut.column));
         vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
         kept -= keep;
     }
@@ -143,9 +160,10 @@ static size_t gather(struct candidate *candidates, const real *x, size_t columns
         vreal v = vec_load(measure + j);
         for (uint32_t bits = vec_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
             size_t column = j + (size_t)__builtin_ctz(bits);
-            real distance = __builtin_fabsf(x[column] - center);
+            real distance = x[column] - center;
             struct candidate c = {0, mass != NULL ? mass[column] : 1, (uint32_t)column};
             memcpy(&c.key, &distance, sizeof(c.key));
+            c.key &= KEY_MASK;
             candidates[count++] = c;
         }
     }
@@ -157,49 +175,48 @@ static size_t gather(struct candidate *candidates, const real *x, size_t columns
 struct filtered_row {
     real *x;
     size_t columns, possible;     /* possible: how many x > -inf */
-    real *mass;                  /* scratch, of `columns` */
+    real *mass;                   /* scratch, of `columns` */
     struct candidate *candidates; /* scratch, of `columns` */
 };
 
-/* The nucleus of rows of so many columns is narrowed down before its candidates are gathered. */
-#define MANY_COLUMNS 512
-#define BOUNDS 6
-
-#define BOUND_LANES 64 /* a multiple of LANES */
-
-/* A bound that at least BOUND_LANES of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
- * equal modulo BOUND_LANES. */
-static real top_bound(const real *x, size_t columns)
+/* A bound that at least `lanes` of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
+ * equal modulo `lanes`, a multiple of LANES. */
+static real top_bound(const struct filtered_row *row, size_t lanes)
 {
-    vreal max[BOUND_LANES / VEC_LANES];
-    real maxima[BOUND_LANES] __attribute__((aligned(64))), least = 0;
-    for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
-        max[i] = vec_splat(-__builtin_inff());
-    for (size_t j = 0; j + BOUND_LANES <= columns; j += BOUND_LANES)
-        for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
-            max[i] = vec_max(vec_load(x + j + i * VEC_LANES), max[i]);
-    for (size_t i = 0; i < BOUND_LANES / VEC_LANES; i++)
-        vec_store(maxima + i * VEC_LANES, max[i]);
-    for (size_t i = 0; i < BOUND_LANES; i++)
-        least = maxima[i] < least ? maxima[i] : least;
-    return least > -REAL_MAX ? least : -REAL_MAX;
+    real *maxima = row->mass;
+    memcpy(maxima, row->x, lanes * sizeof(maxima[0]));
+    for (size_t j = lanes; j + lanes <= row->columns; j += lanes)
+        for (size_t i = 0; i < lanes; i += VEC_LANES)
+            vec_store(maxima + i, vec_max(vec_load(row->x + j + i), vec_load(maxima + i)));
+    vreal least = vec_splat(0);
+    for (size_t i = 0; i < lanes; i += VEC_LANES)
+        least = -vec_max(-vec_load(maxima + i), -least);
+    return -vec_max_lane(vec_max(-least, vec_splat(0)));
 }
+
+/* top_bound of fewer lanes than that is little faster, and of no more columns than that for each lane no help. */
+#define BOUND_LANES 64
+#define BOUND_SHARE 4
 
 static void keep_top_k(struct filtered_row *row, size_t k)
 {
     if (k == 0 || k >= row->possible)
         return;
-    real bound = k <= BOUND_LANES ? top_bound(row->x, row->columns) : -REAL_MAX;
-    size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound, __builtin_inff(), NULL);
+    size_t lanes = k < BOUND_LANES ? BOUND_LANES : (k + LANES - 1) / LANES * LANES;
+    real bound = lanes <= row->columns / BOUND_SHARE ? top_bound(row, lanes) : -REAL_MAX;
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound > -REAL_MAX ? bound : -REAL_MAX,
+                          __builtin_inff(), NULL);
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
 }
 
-/* p of the total, above 0 so that one column at least is kept. */
+/* p of the total, above 0 so that one column at least is kept: whatever has a mass has so much. */
 INLINE double mass_target(real p, real total)
 {
     double target = (double)p * total;
-    return target > 0x1p-130 ? target : 0x1p-130;
+    return target > (double)REAL_MIN ? target : (double)REAL_MIN;
 }
+
+#define BOUNDS 6
 
 /* The mass of all columns of each at least bound[i]. */
 static void masses_above(const real *mass, size_t columns, const real bound[BOUNDS], double above[BOUNDS])
@@ -223,43 +240,59 @@ static void masses_above(const real *mass, size_t columns, const real bound[BOUN
     }
 }
 
-/* Narrows down in which range floor <= mass < ceiling of masses the beginning that reaches the target ends; returns
- * the mass at and above the ceiling, which does not reach it.
- *
- * It starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them
- * reach p, and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
-static double nucleus_range(const struct filtered_row *row, real p, real total, real *floor, real *ceiling)
+/* The masses floor <= mass < ceiling among which a beginning that reaches a target ends; `before` is the mass at and
+ * above the ceiling, which does not reach it. */
+struct mass_range {
+    real floor, ceiling;
+    double before;
+};
+
+/* Divides the range at floor * ratio, floor * ratio^2, .. There is always a column left in it: the last bound that is
+ * passed over reaches the target, or what the first one does should the roundings keep all from the target. */
+static void narrow(const struct filtered_row *row, double target, real ratio, struct mass_range *range)
 {
-    double target = mass_target(p, total), before = 0, above[BOUNDS];
-    real lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (real)row->columns) : 0, bound[BOUNDS];
-    *floor = lowest > REAL_MIN ? lowest : REAL_MIN;
-    *ceiling = __builtin_inff();
-    if (row->columns < MANY_COLUMNS)
-        return 0;
-    bound[0] = *floor;
+    real bound[BOUNDS] = {range->floor};
+    double above[BOUNDS];
     for (int i = 1; i < BOUNDS; i++)
-        bound[i] = bound[i - 1] * 4;
+        bound[i] = bound[i - 1] * ratio;
     masses_above(row->mass, row->columns, bound, above);
     for (int i = 1; i < BOUNDS; i++) {
-        if (above[i] < target && above[i] < above[0]) { /* never all, should the roundings keep them from the target */
-            *ceiling = bound[i];
-            before = above[i];
-            break;
+        if (above[i] < target && above[i] < above[0]) {
+            range->ceiling = bound[i];
+            range->before = above[i];
+            return;
         }
-        *floor = bound[i];
+        range->floor = bound[i];
     }
-    return before;
+}
+
+/* Rows of so many columns are narrowed down, and once more, before their candidates are gathered: there the gathering
+ * of many costs more. */
+#define MANY_COLUMNS 512
+#define VERY_MANY_COLUMNS 20480
+
+/* Starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them reach p,
+ * and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
+static struct mass_range nucleus_range(const struct filtered_row *row, real p, real total)
+{
+    real lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (real)row->columns) : 0;
+    struct mass_range range = {lowest > REAL_MIN ? lowest : REAL_MIN, __builtin_inff(), 0};
+    if (row->columns >= MANY_COLUMNS)
+        narrow(row, mass_target(p, total), 4, &range);
+    if (row->columns >= VERY_MANY_COLUMNS)
+        narrow(row, mass_target(p, total), range.ceiling <= REAL_MAX ? 1.26f : 4, &range); /* 1.26^6 = 4 */
+    return range;
 }
 
 static void keep_top_p(struct filtered_row *row, real p)
 {
-    real floor, ceiling;
     if (!(p < 1))
         return;
     real total = row_masses(row->x, row->columns, row->mass);
-    double before = nucleus_range(row, p, total, &floor, &ceiling);
-    size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, floor, ceiling, row->mass);
-    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, mass_target(p, total) - before));
+    struct mass_range range = nucleus_range(row, p, total);
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, range.floor, range.ceiling, row->mass);
+    double target = mass_target(p, total) - range.before;
+    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, target));
 }
 
 /* With S the sum of exp(x), -log p = log S - x and the entropy is log S - (the mean of x under p): their distance is
@@ -270,7 +303,8 @@ static void keep_typical(struct filtered_row *row, real p)
         return;
     real total = row_masses(row->x, row->columns, row->mass);
     real mean = row_mean(row->x, row->mass, row->columns, total);
-    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(), row->mass);
+    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(),
+                          row->mass);
     row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
 }
 

@@ -1,5 +1,5 @@
-/* The sampling kernels, compiled once for each instruction set as kernels.c is. Everything here but the table at the
- * end is static. What is computed is written in sampling.h; sums are those of masses.h.
+/* The sampling kernels, compiled once for each instruction set and precision as kernels.c is. Everything here but the
+ * table at the end is static. What is computed is written in sampling.h; sums are those of masses.h.
  *
  * A row is taken one of three ways, to the same bits. If nothing but its draws is asked for, they are made straight
  * from the logits, of short rows LANES rows at a time. Else the row is prepared in scratch memory as x = d, and
@@ -9,11 +9,10 @@
 #include "filters.h"
 #include "race.h"
 #include "ranking.h"
+#include "row_parameters.h"
 #include "sampling_row.h"
 #include "short_race.h"
-
-#define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b) JOIN_TOKENS(a, b)
+#include "target.h"
 
 /* So many draws pay for the preparation of the thinned race. */
 #define THIN_DRAWS 3
@@ -26,8 +25,11 @@ struct work {
     size_t columns;
     real *x, *mass;
     struct candidate *candidates; /* also the list of classes that are left: never in use at once */
-    uint64_t *ranked;
+    rank *ranked;
 };
+
+_Static_assert(sizeof(struct candidate) == CANDIDATE_REALS * sizeof(real), "core_sampling_scratch counts on it");
+_Static_assert(sizeof(rank) == RANK_REALS * sizeof(real), "core_sampling_scratch counts on it");
 
 static struct work work_of(const struct core_categorical_call *call, void *scratch)
 {
@@ -37,28 +39,8 @@ static struct work work_of(const struct core_categorical_call *call, void *scrat
     work.x = (real *)at;
     work.mass = work.x + sizes.columns;
     work.candidates = (struct candidate *)(work.mass + sizes.columns);
-    work.ranked = (uint64_t *)(void *)(work.candidates + sizes.columns);
+    work.ranked = (rank *)(void *)(work.candidates + sizes.columns);
     return work;
-}
-
-static real parameter(const struct core_per_row *value, size_t row, real off)
-{
-    return value->value != NULL ? value->value[row * value->stride] : off;
-}
-
-static real inverse(real temperature)
-{
-    real inverse = 1.0f / temperature;
-    return inverse < REAL_MAX ? inverse : REAL_MAX;
-}
-
-static struct noise_source source_of(const struct core_noise *noise, size_t row, size_t draw)
-{
-    return (struct noise_source){
-        .seed = noise->seed[row * noise->stride],
-        .row = noise->row_offset + (noise->stride == 0 ? (uint32_t)row : 0),
-        .draw = noise->draw + (uint32_t)draw,
-    };
 }
 
 static void put_index(const struct core_indices *indices, size_t at, int64_t index)
@@ -98,6 +80,7 @@ static struct log_scale log_scale_of(const struct work *work, bool sharp, real s
 static void tell_top(const struct core_categorical_call *call, size_t r, const struct work *work,
                      const struct log_scale *log)
 {
+    real *top_log_probabilities = call->top_log_probabilities;
     size_t at = r * call->top, most = call->top < call->classes ? call->top : call->classes;
     struct ranking ranking = ranking_of(work->ranked, most);
     ranking_offer(&ranking, work->x, 0, work->columns);
@@ -106,9 +89,8 @@ static void tell_top(const struct core_categorical_call *call, size_t r, const s
         bool told = i < ranking.count;
         size_t column = told ? rank_column(ranking.entry[i]) : 0;
         put_index(&call->top_indices, at + i, told ? (int64_t)column : -1);
-        if (call->top_log_probabilities != NULL)
-            call->top_log_probabilities[at + i] = told ? log_probability(log, work->x[column], column)
-                                                       : -__builtin_inff();
+        if (top_log_probabilities != NULL)
+            top_log_probabilities[at + i] = told ? log_probability(log, work->x[column], column) : -__builtin_inff();
     }
 }
 
@@ -117,19 +99,20 @@ static void tell_draw(const struct core_categorical_call *call, size_t at, const
                       real score, const struct log_scale *log)
 {
     size_t class = race_class(race, column);
+    real *scores = call->scores, *log_probabilities = call->log_probabilities;
     put_index(&call->indices, at, (int64_t) class);
-    if (call->scores != NULL)
-        call->scores[at] = score;
-    if (call->log_probabilities != NULL)
-        call->log_probabilities[at] = log_probability(log, race->x[column], class);
+    if (scores != NULL)
+        scores[at] = score;
+    if (log_probabilities != NULL)
+        log_probabilities[at] = log_probability(log, race->x[column], class);
 }
 
 /* The filters in their order; x is u. */
 static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
 {
     size_t k = filters->top_k.value != NULL ? filters->top_k.value[r * filters->top_k.stride] : 0;
-    real top_p = parameter(&filters->top_p, r, 1), typical_p = parameter(&filters->typical_p, r, 1);
-    real min_p = parameter(&filters->min_p, r, 0);
+    real top_p = parameter_or(&filters->top_p, r, 1), typical_p = parameter_or(&filters->typical_p, r, 1);
+    real min_p = parameter_or(&filters->min_p, r, 0);
     if (filters->order == CORE_TEMPERATURE_FIRST)
         keep_min_p(row, min_p);
     keep_top_k(row, k);
@@ -146,7 +129,7 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
     if (thin)
         race_thinning(race, work->mass);
     for (size_t i = 0; i < call->draws; i++) {
-        struct noise_source source = source_of(&call->noise, r, i);
+        struct noise_source source = source_of_row(&call->noise, r, i, 0);
         real score;
         size_t column = thin ? race_thin_winner(race, work->mass, &source, &score) : race_winner(race, &source, &score);
         tell_draw(call, r * call->draws + i, race, column, score, log);
@@ -156,7 +139,7 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
 static void draw_without_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
                                      const struct work *work, const struct log_scale *log)
 {
-    struct noise_source source = source_of(&call->noise, r, 0);
+    struct noise_source source = source_of_row(&call->noise, r, 0, 0);
     struct ranking ranking = ranking_of(work->ranked, call->draws);
     for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
         real z[RACE_CHUNK] __attribute__((aligned(64)));
@@ -177,7 +160,7 @@ static void draw_greedily(const struct core_categorical_call *call, size_t r, co
     ranking_offer(&ranking, race->x, 0, race->columns);
     ranking_sort(&ranking);
     for (size_t i = 0; i < call->draws; i++) {
-        uint64_t entry = ranking.entry[call->replacement ? 0 : i];
+        rank entry = ranking.entry[call->replacement ? 0 : i];
         tell_draw(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), log);
     }
 }
@@ -202,7 +185,7 @@ static size_t filter_row(const struct core_categorical_call *call, size_t r, con
 static int prepared_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
-    real max, temperature = parameter(&call->temperature, r, 1);
+    real max, temperature = parameter_or(&call->temperature, r, 1);
     bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
     struct log_scale log = {.sharp = sharp};
     struct row_extent extent = extent_of_nothing();
@@ -240,7 +223,7 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
 
 static int direct_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
-    const real *x = call->logits + r * call->classes;
+    const real *x = (const real *)call->logits + r * call->classes;
     real tail[LANES] __attribute__((aligned(64)));
     struct race race = {.x = x, .whole = call->classes - call->classes % LANES, .columns = work->columns, .tail = tail};
     struct row_extent extent = extent_of_nothing();
@@ -249,7 +232,7 @@ static int direct_row(const struct core_categorical_call *call, size_t r, const 
     extent_add(&extent, tail, LANES);
     if (!extent_max(&extent, &race.max))
         return CORE_INVALID_ROW;
-    race.scale = inverse(parameter(&call->temperature, r, 1));
+    race.scale = inverse(parameter_or(&call->temperature, r, 1));
     draw_with_replacement(call, r, &race, work, NULL);
     return CORE_OK;
 }
@@ -260,15 +243,16 @@ static void short_rows(const struct core_categorical_call *call, size_t r, size_
     struct short_race race;
     struct short_winners winners;
     size_t classes = call->classes, draws = call->draws;
+    real *scores = call->scores;
     for (size_t lane = 0; lane < LANES; lane++) {
         size_t row = r + (lane < count ? lane : 0);
-        struct noise_source source = source_of(&call->noise, row, 0);
-        race.scale[lane] = inverse(parameter(&call->temperature, row, 1));
+        struct noise_source source = source_of_row(&call->noise, row, 0, 0);
+        race.scale[lane] = inverse(parameter_or(&call->temperature, row, 1));
         race.key[0][lane] = (uint32_t)source.seed;
         race.key[1][lane] = source.seed >> 32;
         race.row[lane] = source.row;
     }
-    short_race_load(&race, call->logits + r * classes, count, classes);
+    short_race_load(&race, (const real *)call->logits + r * classes, count, classes);
     size_t lane_of_bad = short_race_scale(&race, classes);
     *bad = r + (lane_of_bad < count ? lane_of_bad : count);
     for (size_t i = 0; i < draws && lane_of_bad == LANES; i++) {
@@ -277,8 +261,8 @@ static void short_rows(const struct core_categorical_call *call, size_t r, size_
         for (size_t lane = 0; lane < count; lane++) {
             size_t at = (r + lane) * draws + i;
             put_index(&call->indices, at, winners.column[lane]);
-            if (call->scores != NULL)
-                call->scores[at] = winners.score[lane];
+            if (scores != NULL)
+                scores[at] = winners.score[lane];
         }
     }
 }
@@ -297,7 +281,7 @@ static bool any_greedy(const struct core_categorical_call *call, size_t r, size_
 {
     bool greedy = false;
     for (size_t i = r; i < r + count; i++)
-        greedy |= parameter(&call->temperature, i, 1) == 0;
+        greedy |= parameter_or(&call->temperature, i, 1) == 0;
     return greedy;
 }
 
@@ -328,4 +312,4 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
     return CORE_OK;
 }
 
-const struct core_sampling_kernels JOIN(core_sampling_kernels_, CORE_TARGET) = {.categorical = categorical};
+const struct core_sampling_kernels TARGET_NAME(core_sampling_kernels_) = {.categorical = categorical};

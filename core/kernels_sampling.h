@@ -1,4 +1,4 @@
-/* The sampling kernels of one instruction set: kernels_sampling.c is compiled once for each. */
+/* The sampling kernels of one instruction set and precision: kernels_sampling.c is compiled once for each. */
 #ifndef CORE_KERNELS_SAMPLING_H
 #define CORE_KERNELS_SAMPLING_H
 
@@ -10,10 +10,16 @@ struct core_sampling_kernels {
                        size_t *invalid_row);
 };
 
-extern const struct core_sampling_kernels core_sampling_kernels_sse2, core_sampling_kernels_avx2,
-    core_sampling_kernels_avx512, core_sampling_kernels_neon;
+extern const struct core_sampling_kernels core_sampling_kernels_sse2_f32, core_sampling_kernels_avx2_f32,
+    core_sampling_kernels_avx512_f32, core_sampling_kernels_neon_f32;
+extern const struct core_sampling_kernels core_sampling_kernels_sse2_f64, core_sampling_kernels_avx2_f64,
+    core_sampling_kernels_avx512_f64, core_sampling_kernels_neon_f64;
 
-/* How scratch memory is cut up, all parts at multiples of 64 bytes. Sizes in elements. */
+/* How scratch memory is cut up: for each column a logit, a mass and a candidate, then the ranking; all parts at
+ * multiples of 64 bytes. Sizes in elements, and those of elements in numbers of the call's dtype. */
+#define CANDIDATE_REALS 3
+#define RANK_REALS 2
+
 struct core_sampling_scratch {
     size_t columns; /* the classes, in whole groups of 16 lanes */
     size_t ranked;  /* the longest ranking */

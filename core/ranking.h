@@ -5,43 +5,52 @@
 #include "vec.h"
 
 /* An entry orders first by its value, then by its column, lower ones greater: the value's bits as an unsigned number
- * in the order of floats, above the complement of the column. `entry` is a heap with the least entry at its root. */
+ * in the order of reals, above the complement of the column. */
+#if CORE_REAL == 32
+typedef uint64_t rank;
+#else
+typedef unsigned __int128 rank;
+#endif
+
+/* `entry` is a heap with the least entry at its root. */
 struct ranking {
-    uint64_t *entry;
+    rank *entry;
     size_t count, size;
     real least; /* what a value must surpass to get in */
 };
 
-INLINE uint64_t rank_entry(real value, size_t column)
+#define SIGN_BIT ((lane_uint)1 << (CORE_REAL - 1))
+
+INLINE rank rank_of(real value, size_t column)
 {
-    uint32_t bits;
+    lane_uint bits;
     value += 0.0f; /* +0 for -0 */
     memcpy(&bits, &value, sizeof(bits));
-    bits = bits & 0x80000000 ? ~bits : bits | 0x80000000;
-    return (uint64_t)bits << 32 | (uint32_t)~column;
+    bits = bits & SIGN_BIT ? ~bits : bits | SIGN_BIT;
+    return (rank)bits << 32 | (uint32_t)~column;
 }
 
-INLINE real rank_value(uint64_t entry)
+INLINE real rank_value(rank entry)
 {
-    uint32_t bits = (uint32_t)(entry >> 32);
+    lane_uint bits = (lane_uint)(entry >> 32);
     real value;
-    bits = bits & 0x80000000 ? bits & 0x7fffffff : ~bits;
+    bits = bits & SIGN_BIT ? bits & ~SIGN_BIT : ~bits;
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
 
-INLINE size_t rank_column(uint64_t entry)
+INLINE size_t rank_column(rank entry)
 {
     return (uint32_t) ~(uint32_t)entry;
 }
 
-INLINE struct ranking ranking_of(uint64_t *entry, size_t size)
+INLINE struct ranking ranking_of(rank *entry, size_t size)
 {
     return (struct ranking){entry, 0, size, size > 0 ? -__builtin_inff() : __builtin_inff()};
 }
 
 /* Puts `entry` in at the root of heap[0 .. count-1] and lets it sink. */
-static void heap_sink(uint64_t *heap, size_t count, uint64_t entry)
+static void heap_sink(rank *heap, size_t count, rank entry)
 {
     size_t at = 0;
     for (size_t child = 1; child < count; child = 2 * at + 1) {
@@ -55,7 +64,7 @@ static void heap_sink(uint64_t *heap, size_t count, uint64_t entry)
     heap[at] = entry;
 }
 
-static void heap_rise(uint64_t *heap, size_t at, uint64_t entry)
+static void heap_rise(rank *heap, size_t at, rank entry)
 {
     for (; at > 0 && entry < heap[(at - 1) / 2]; at = (at - 1) / 2)
         heap[at] = heap[(at - 1) / 2];
@@ -64,7 +73,7 @@ static void heap_rise(uint64_t *heap, size_t at, uint64_t entry)
 
 static void ranking_add(struct ranking *ranking, real value, size_t column)
 {
-    uint64_t entry = rank_entry(value, column);
+    rank entry = rank_of(value, column);
     if (ranking->count < ranking->size)
         heap_rise(ranking->entry, ranking->count++, entry);
     else
@@ -89,7 +98,7 @@ static void ranking_offer(struct ranking *ranking, const real *values, size_t fi
 static void ranking_sort(struct ranking *ranking)
 {
     for (size_t last = ranking->count; last > 1; last--) {
-        uint64_t least = ranking->entry[0];
+        rank least = ranking->entry[0];
         heap_sink(ranking->entry, last - 1, ranking->entry[last - 1]);
         ranking->entry[last - 1] = least;
     }

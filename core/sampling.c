@@ -3,34 +3,30 @@
 #include "float_environment.h"
 #include "kernels_sampling.h"
 
-static const struct core_sampling_kernels *kernels(void)
+#define KERNELS(isa) &core_sampling_kernels_##isa##_f32, &core_sampling_kernels_##isa##_f64
+
+static const struct core_sampling_kernels *kernels(enum core_dtype dtype)
 {
 #if defined(__x86_64__)
-    switch (core_selected()) {
-    case CORE_AVX512:
-        return &core_sampling_kernels_avx512;
-    case CORE_AVX2:
-        return &core_sampling_kernels_avx2;
-    default:
-        return &core_sampling_kernels_sse2;
-    }
+    static const struct core_sampling_kernels *const all[][2] = {
+        [CORE_SSE2] = {KERNELS(sse2)}, [CORE_AVX2] = {KERNELS(avx2)}, [CORE_AVX512] = {KERNELS(avx512)}};
 #else
-    return &core_sampling_kernels_neon;
+    static const struct core_sampling_kernels *const all[][2] = {[CORE_NEON] = {KERNELS(neon)}};
 #endif
+    return all[core_selected()][dtype];
 }
 
 size_t core_categorical_scratch(const struct core_categorical_call *call)
 {
-    /* A logit and a mass (float), a candidate (12 bytes) for each column; a ranked entry is 8 bytes. */
     struct core_sampling_scratch scratch = core_sampling_scratch(call);
-    return 64 + scratch.columns * (2 * sizeof(float) + 12) + scratch.ranked * sizeof(uint64_t);
+    return 64 + core_dtype_size(call->dtype) * (scratch.columns * (2 + CANDIDATE_REALS) + scratch.ranked * RANK_REALS);
 }
 
 int core_categorical(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
                      size_t *invalid_row)
 {
     struct float_environment caller = float_environment_enter();
-    int status = kernels()->categorical(call, first, count, scratch, invalid_row);
+    int status = kernels(call->dtype)->categorical(call, first, count, scratch, invalid_row);
     float_environment_leave(caller);
     return status;
 }

@@ -2,9 +2,8 @@
 #ifndef CORE_SAMPLING_ROW_H
 #define CORE_SAMPLING_ROW_H
 
-#include "vec.h"
 #include "sampling.h"
-
+#include "vec.h"
 
 /* A running maximum, and whether all values were less than +inf, and none NaN. */
 struct row_extent {
@@ -59,14 +58,15 @@ static void row_gather(const struct core_categorical_call *call, size_t row, rea
 {
     size_t classes = call->classes, inner = call->inner > 1 ? call->inner : 1;
     size_t start = row / inner * classes * inner + row % inner;
+    const real *logits = (const real *)call->logits + start;
     for (size_t j = 0; j < classes && inner > 1; j++)
-        x[j] = call->logits[start + j * inner];
+        x[j] = logits[j * inner];
     if (inner == 1)
-        memcpy(x, call->logits + start, classes * sizeof(x[0]));
+        memcpy(x, logits, classes * sizeof(x[0]));
     for (size_t j = classes; j < columns; j++)
         x[j] = -__builtin_inff();
     for (size_t i = 0; i < call->bias.count; i++)
-        x[call->bias.classes[i]] += call->bias.bias[i];
+        x[call->bias.classes[i]] += (real)call->bias.bias[i];
     if (call->mask.allowed != NULL) {
         const uint8_t *allowed = call->mask.allowed + call->mask.stride * start;
         size_t step = call->mask.stride != 0 ? inner : 1;

@@ -4,7 +4,6 @@
 
 #include "noise.h"
 
-
 /* Rows below so many classes are short. */
 #define SHORT_RACE_CLASSES 64
 
@@ -17,7 +16,7 @@ struct short_race {
 };
 
 struct short_winners {
-    int32_t column[LANES] __attribute__((aligned(64)));
+    lane_int column[LANES] __attribute__((aligned(64)));
     real score[LANES] __attribute__((aligned(64)));
 };
 
@@ -51,31 +50,27 @@ INLINE size_t short_race_scale(struct short_race *race, size_t classes)
     return LANES;
 }
 
-/* words[class][lane], for whole blocks of four classes. */
-INLINE void short_race_words(uint32_t words[SHORT_RACE_CLASSES][LANES], const struct short_race *race, size_t classes)
+/* random[class][lane], for whole blocks of four classes. */
+INLINE void short_race_random(lane_uint random[SHORT_RACE_CLASSES][LANES], const struct short_race *race,
+                              size_t classes)
 {
     for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
         for (size_t j = 0; j < classes; j += 4) {
-            struct philox_blocks blocks[2];
-            for (size_t half = 0; half < 2; half++) {
-                size_t at = lane + half * PHILOX_BLOCKS;
-                struct philox_keys key = {{vec_load_wide(race->key[0] + at), vec_load_wide(race->key[1] + at)}};
-                struct philox_blocks counter = {{vec_splat_wide(j / 4), vec_load_wide(race->row + at),
-                                                 vec_splat_wide(race->draw), vec_splat_wide(0)}};
-                blocks[half] = philox(counter, key);
-            }
+            const uint64_t *const key[2] = {race->key[0] + lane, race->key[1] + lane};
+            vuint u[4];
+            noise_random_lanes(u, j / 4, key, race->row + lane, race->draw, 0);
             for (size_t i = 0; i < 4; i++)
-                vec_store_words(words[j + i] + lane, philox_word(blocks[0].word[i], blocks[1].word[i]));
+                vec_store_uints(random[j + i] + lane, u[i]);
         }
 }
 
 /* The first maximum of z in each lane. */
 INLINE void short_race_run(const struct short_race *race, size_t classes, struct short_winners *winners)
 {
-    uint32_t words[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
+    lane_uint random[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
     real noise[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
-    short_race_words(words, race, classes);
-    exponentials(words[0], noise[0], classes * LANES);
+    short_race_random(random, race, classes);
+    exponentials(random[0], noise[0], classes * LANES);
     logarithms(noise[0], noise[0], classes * LANES);
     for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
         vreal best = vec_splat(-__builtin_inff());
@@ -84,10 +79,10 @@ INLINE void short_race_run(const struct short_race *race, size_t classes, struct
             vreal z = vec_load(race->x[j] + lane) - vec_load(noise[j] + lane);
             vint better = z > best;
             best = vec_select(better, z, best);
-            column = (vint)vec_select(better, (vreal)vec_splat_int((int32_t)j), (vreal)column);
+            column = (vint)vec_select(better, (vreal)vec_splat_int((lane_int)j), (vreal)column);
         }
         vec_store(winners->score + lane, best + 0.0f); /* +0 for -0 */
-        vec_store_words((uint32_t *)winners->column + lane, (vuint)column);
+        vec_store_ints(winners->column + lane, column);
     }
 }
 

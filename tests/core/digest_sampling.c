@@ -3,9 +3,12 @@
 enum { ROWS = 13, BIASES = 3 };
 
 static uint32_t words[SAMPLING_CASE_VALUES + 64];
-static float logits[SAMPLING_CASE_VALUES];
+static union {
+    float narrow[SAMPLING_CASE_VALUES];
+    double wide[SAMPLING_CASE_VALUES];
+} logits;
 static uint8_t allowed[SAMPLING_CASE_VALUES];
-static float temperature[ROWS], top_p[ROWS], min_p[ROWS], typical_p[ROWS], bias[BIASES];
+static double temperature[ROWS], top_p[ROWS], min_p[ROWS], typical_p[ROWS], bias[BIASES];
 static uint32_t top_k[ROWS], biased[BIASES];
 static uint64_t seeds[ROWS];
 static uint32_t next;
@@ -15,34 +18,45 @@ static uint32_t below(uint32_t limit)
     return words[SAMPLING_CASE_VALUES + next++ % 64] / 3 % limit;
 }
 
-/* Exact in float on every machine: eighths, or multiples of 2^-20 in [-8, 8), some of them -inf. */
-static void fill(size_t count, size_t classes, uint32_t kind)
+/* Exact in the dtype on every machine: eighths, or multiples of 2^-20 (of 2^-28 in double) in [-8, 8), or the same
+ * times a power of two that makes them huge. */
+static double logit(enum core_dtype dtype, uint32_t word, uint32_t kind)
+{
+    const bool wide = dtype == CORE_FLOAT64;
+    if (kind == 1)
+        return (double)(word % 32) * 0.125;
+    double x = wide ? (double)(int32_t)word * 0x1p-28 : (double)((int32_t)word >> 8) * 0x1p-20;
+    return kind == 3 ? x * (wide ? 0x1p1000 : 0x1p120) : x;
+}
+
+/* Some are -inf in kind 2. */
+static void fill(enum core_dtype dtype, size_t count, size_t classes, uint32_t kind)
 {
     for (size_t i = 0; i < count; i++) {
-        logits[i] = (float)((int32_t)words[i] >> 8) * 0x1p-20f;
-        if (kind == 1)
-            logits[i] = (float)(words[i] % 32) * 0.125f;
+        double x = logit(dtype, words[i], kind);
         if (kind == 2 && words[i] % 4 == 1 && i % classes != 0)
-            logits[i] = -__builtin_inff();
-        if (kind == 3)
-            logits[i] *= 0x1p120f;
+            x = -__builtin_inf();
+        if (dtype == CORE_FLOAT64)
+            logits.wide[i] = x;
+        else
+            logits.narrow[i] = (float)x;
         allowed[i] = i % classes == 0 || words[i] >> 16 & 3;
     }
 }
 
-static struct core_per_row list(const float *values, uint32_t which)
+static struct core_per_row list(const double *values, uint32_t which)
 {
     return (struct core_per_row){which < 2 ? values : NULL, which};
 }
 
-struct core_categorical_call sampling_case(uint32_t number)
+struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t number)
 {
     static const size_t counts[] = {1, 2, 3, 5, 10, 16, 17, 33, 63, 64, 65, 100, 257, 1000, 1531};
-    static const float temperatures[] = {0, 1e-40f, 0.3f, 1, 1, 2.5f}, some_p[] = {0.05f, 0.3f, 0.7f, 0.9f, 0.99f, 1};
+    static const double temperatures[] = {0, 1e-40f, 0.3f, 1, 1, 2.5f}, some_p[] = {0.05f, 0.3f, 0.7f, 0.9f, 0.99f, 1};
     size_t classes = number % 50 == 49 ? 19999 : counts[number % 15], rows = number % 50 == 49 ? 1 : ROWS;
     core_noise_words(words, 0, SAMPLING_CASE_VALUES + 64, 99, number, 1, 0xfedcba97);
     next = 0;
-    fill(rows * classes, classes, below(4));
+    fill(dtype, rows * classes, classes, below(4));
     for (size_t r = 0; r < ROWS; r++) {
         temperature[r] = temperatures[below(6)];
         top_k[r] = below(2) * below((uint32_t)classes + 2);
@@ -53,10 +67,11 @@ struct core_categorical_call sampling_case(uint32_t number)
     }
     for (size_t i = 0; i < BIASES; i++) {
         biased[i] = below((uint32_t)classes);
-        bias[i] = (float)below(100) * 0.0625f - 3;
+        bias[i] = below(100) * 0.0625 - 3;
     }
     struct core_categorical_call call = {
-        .logits = logits,
+        .dtype = dtype,
+        .logits = &logits,
         .rows = rows,
         .classes = classes,
         .temperature = {temperature, below(2)},
@@ -92,35 +107,46 @@ static uint64_t fnv1a(uint64_t digest, const void *data, size_t size)
     return digest;
 }
 
-uint64_t digest_of_draws(void)
+/* Room for the results of a case in either dtype. */
+static double scores[SAMPLING_CASE_RESULTS], log_p[SAMPLING_CASE_RESULTS], top_log_p[SAMPLING_CASE_RESULTS];
+static int32_t drawn[SAMPLING_CASE_RESULTS], top[SAMPLING_CASE_RESULTS];
+
+static uint64_t digest_of_case(uint64_t digest, struct core_categorical_call *call, bool all)
 {
-    static float scores[SAMPLING_CASE_RESULTS], log_p[SAMPLING_CASE_RESULTS], top_log_p[SAMPLING_CASE_RESULTS];
-    static int32_t drawn[SAMPLING_CASE_RESULTS], top[SAMPLING_CASE_RESULTS];
-    static uint64_t scratch[(64 + 20000 * 20 + SAMPLING_CASE_RESULTS * 8) / 8];
+    static uint64_t scratch[(64 + 20000 * 40 + SAMPLING_CASE_RESULTS * 16) / 8];
+    size_t bad = 0, draws = call->rows * call->draws, told = call->rows * call->top,
+           size = core_dtype_size(call->dtype);
+    call->indices.narrow = drawn;
+    call->top_indices.narrow = top;
+    call->top_log_probabilities = top_log_p;
+    if (all) {
+        call->scores = scores;
+        call->log_probabilities = log_p;
+    }
+    if (core_categorical_scratch(call) > sizeof(scratch))
+        return 0;
+    int status = core_categorical(call, 0, call->rows, scratch, &bad);
+    digest = fnv1a(digest, (int32_t[]){status, (int32_t)bad}, 8);
+    if (status != CORE_OK)
+        return digest;
+    digest = fnv1a(digest, drawn, draws * sizeof(drawn[0]));
+    digest = fnv1a(digest, top, told * sizeof(top[0]));
+    digest = fnv1a(digest, top_log_p, told * size);
+    if (all) {
+        digest = fnv1a(digest, scores, draws * size);
+        digest = fnv1a(digest, log_p, draws * size);
+    }
+    return digest;
+}
+
+uint64_t digest_of_draws(enum core_dtype dtype)
+{
     uint64_t digest = UINT64_C(0xcbf29ce484222325);
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
-        struct core_categorical_call call = sampling_case(number);
-        size_t bad = 0, draws = call.rows * call.draws, told = call.rows * call.top;
-        call.indices.narrow = drawn;
-        call.top_indices.narrow = top;
-        call.top_log_probabilities = top_log_p;
-        if (number % 2) {
-            call.scores = scores;
-            call.log_probabilities = log_p;
-        }
-        if (core_categorical_scratch(&call) > sizeof(scratch))
+        struct core_categorical_call call = sampling_case(dtype, number);
+        digest = digest_of_case(digest, &call, number % 2 != 0);
+        if (digest == 0)
             return 0;
-        int status = core_categorical(&call, 0, call.rows, scratch, &bad);
-        digest = fnv1a(digest, (int32_t[]){status, (int32_t)bad}, 8);
-        if (status != CORE_OK)
-            continue;
-        digest = fnv1a(digest, drawn, draws * sizeof(drawn[0]));
-        digest = fnv1a(digest, top, told * sizeof(top[0]));
-        digest = fnv1a(digest, top_log_p, told * sizeof(top_log_p[0]));
-        if (number % 2) {
-            digest = fnv1a(digest, scores, draws * sizeof(scores[0]));
-            digest = fnv1a(digest, log_p, draws * sizeof(log_p[0]));
-        }
     }
     return digest;
 }

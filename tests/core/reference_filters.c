@@ -5,34 +5,34 @@
 #include <stdlib.h>
 
 struct row {
-    const double *x; /* what the filters look at */
+    const long double *x; /* what the filters look at */
     size_t classes;
     bool *kept;
-    double *p, *key;
+    long double *p, *key;
     size_t *order;
-    double margin;
+    long double margin;
 };
 
-static void closest(struct row *row, double distance)
+static void closest(struct row *row, long double distance)
 {
-    row->margin = fmin(row->margin, fabs(distance));
+    row->margin = fminl(row->margin, fabsl(distance));
 }
 
-static double max_kept(const struct row *row)
+static long double max_kept(const struct row *row)
 {
-    double max = -INFINITY;
+    long double max = -INFINITY;
     for (size_t j = 0; j < row->classes; j++)
         if (row->kept[j])
-            max = fmax(max, row->x[j]);
+            max = fmaxl(max, row->x[j]);
     return max;
 }
 
 /* p = softmax(x) over the kept classes, 0 elsewhere. */
 static void probabilities(struct row *row)
 {
-    double max = max_kept(row), sum = 0;
+    long double max = max_kept(row), sum = 0;
     for (size_t j = 0; j < row->classes; j++)
-        sum += row->p[j] = row->kept[j] ? exp(row->x[j] - max) : 0;
+        sum += row->p[j] = row->kept[j] ? expl(row->x[j] - max) : 0;
     for (size_t j = 0; j < row->classes; j++)
         row->p[j] /= sum;
 }
@@ -40,7 +40,7 @@ static void probabilities(struct row *row)
 static int by_key(const void *a, const void *b, void *keys)
 {
     size_t i = *(const size_t *)a, j = *(const size_t *)b;
-    const double *key = keys;
+    const long double *key = keys;
     if (key[i] != key[j])
         return key[i] < key[j] ? -1 : 1;
     return i < j ? -1 : i > j;
@@ -69,10 +69,10 @@ static void drop_from(struct row *row, size_t from, size_t count)
 }
 
 /* Keeps the classes in the order of their keys until their mass reaches the target. */
-static void keep_mass(struct row *row, double target)
+static void keep_mass(struct row *row, long double target)
 {
     size_t count = sort_kept(row), taken = 0;
-    double mass = 0;
+    long double mass = 0;
     do {
         closest(row, mass - target);
         mass += row->p[row->order[taken++]];
@@ -90,7 +90,7 @@ static void top_k(struct row *row, size_t k)
         drop_from(row, k, count);
 }
 
-static void top_p(struct row *row, double p)
+static void top_p(struct row *row, long double p)
 {
     if (p >= 1)
         return;
@@ -100,24 +100,24 @@ static void top_p(struct row *row, double p)
     keep_mass(row, p);
 }
 
-static void typical(struct row *row, double p)
+static void typical(struct row *row, long double p)
 {
-    double entropy = 0;
+    long double entropy = 0;
     if (p >= 1)
         return;
     probabilities(row);
     for (size_t j = 0; j < row->classes; j++)
-        entropy -= row->p[j] > 0 ? row->p[j] * log(row->p[j]) : 0;
+        entropy -= row->p[j] > 0 ? row->p[j] * logl(row->p[j]) : 0;
     for (size_t j = 0; j < row->classes; j++)
-        row->key[j] = fabs(-log(row->p[j]) - entropy);
+        row->key[j] = fabsl(-logl(row->p[j]) - entropy);
     keep_mass(row, p);
 }
 
-static void min_p(struct row *row, double p)
+static void min_p(struct row *row, long double p)
 {
     if (p <= 0)
         return;
-    double least = max_kept(row) + log(p);
+    long double least = max_kept(row) + logl(p);
     for (size_t j = 0; j < row->classes; j++) {
         if (row->kept[j] && p < 1)
             closest(row, row->x[j] - least);
@@ -133,15 +133,15 @@ static void *array(size_t count, size_t size)
     return memory;
 }
 
-double reference_filter(const double *logits, size_t classes, const struct reference_filters *filters, bool *kept,
-                        double *log_probabilities)
+long double reference_filter(const double *logits, size_t classes, const struct reference_filters *filters, bool *kept,
+                             long double *log_probabilities)
 {
-    double *x = array(classes, sizeof(*x)), *p = array(classes, sizeof(*p)), *key = array(classes, sizeof(*key));
+    long double *x = array(classes, sizeof(*x)), *p = array(classes, sizeof(*p)), *key = array(classes, sizeof(*key));
     size_t *order = array(classes, sizeof(*order));
     struct row row = {x, classes, kept, p, key, order, INFINITY};
-    double temperature = filters->temperature;
+    long double temperature = filters->temperature;
     for (size_t j = 0; j < classes; j++) {
-        x[j] = filters->temperature_last ? logits[j] : logits[j] / temperature;
+        x[j] = filters->temperature_last ? (long double)logits[j] : logits[j] / temperature;
         kept[j] = x[j] > -INFINITY;
     }
     if (!filters->temperature_last)
@@ -154,11 +154,11 @@ double reference_filter(const double *logits, size_t classes, const struct refer
         for (size_t j = 0; j < classes; j++)
             x[j] /= temperature;
     }
-    double max = max_kept(&row), sum = 0;
+    long double max = max_kept(&row), sum = 0;
     for (size_t j = 0; j < classes; j++)
-        sum += kept[j] ? exp(x[j] - max) : 0;
+        sum += kept[j] ? expl(x[j] - max) : 0;
     for (size_t j = 0; j < classes; j++)
-        log_probabilities[j] = kept[j] ? x[j] - max - log(sum) : -INFINITY;
+        log_probabilities[j] = kept[j] ? x[j] - max - logl(sum) : -INFINITY;
     free(x);
     free(p);
     free(key);

@@ -1,8 +1,56 @@
 #include "sampling_problem.h"
-#include "support.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum core_dtype select_kernels(int i)
+{
+    select_isa(i / 2);
+    return i % 2 == 0 ? CORE_FLOAT32 : CORE_FLOAT64;
+}
+
+double number_at(enum core_dtype dtype, const void *numbers, size_t i)
+{
+    return dtype == CORE_FLOAT64 ? ((const double *)numbers)[i] : (double)((const float *)numbers)[i];
+}
+
+void number_put(enum core_dtype dtype, void *numbers, size_t i, double value)
+{
+    if (dtype == CORE_FLOAT64)
+        ((double *)numbers)[i] = value;
+    else
+        ((float *)numbers)[i] = (float)value;
+}
+
+double epsilon_of(enum core_dtype dtype)
+{
+    return dtype == CORE_FLOAT64 ? DBL_EPSILON : (double)FLT_EPSILON;
+}
+
+static double widened(float x, enum logits_kind kind, struct inputs *inputs)
+{
+    switch (kind) {
+    case LOGITS_EQUAL:
+        return (double)x;
+    case LOGITS_HUGE:
+        return (double)x * 0x1p896;
+    case LOGITS_TINY:
+        return (double)(x / FLT_TRUE_MIN) * DBL_TRUE_MIN;
+    default:
+        return (double)x + (inputs_uniform(inputs) - 0.5) * 0x1p-22;
+    }
+}
+
+void fill_numbers(enum core_dtype dtype, void *logits, size_t rows, size_t classes, enum logits_kind kind,
+                  struct inputs *inputs)
+{
+    float *narrow = floats(rows * classes);
+    fill_logits(narrow, rows, classes, kind, inputs);
+    for (size_t i = 0; i < rows * classes; i++)
+        number_put(dtype, logits, i, dtype == CORE_FLOAT64 ? widened(narrow[i], kind, inputs) : (double)narrow[i]);
+    free(narrow);
+}
 
 static const uint64_t one_seed = 0x0123456789abcdef;
 
@@ -15,10 +63,11 @@ static void *bytes(size_t size)
 }
 
 /* Draws with noise alone; set what else is wanted, then sampling_allocate. */
-struct sampling sampling_of(size_t rows, size_t classes, size_t draws, bool replacement)
+struct sampling sampling_of(enum core_dtype dtype, size_t rows, size_t classes, size_t draws, bool replacement)
 {
-    static const float one = 1;
-    return (struct sampling){.call = {.rows = rows,
+    static const double one = 1;
+    return (struct sampling){.call = {.dtype = dtype,
+                                      .rows = rows,
                                       .classes = classes,
                                       .temperature = {&one, 0},
                                       .noise = {&one_seed, 0, 0xfffffff0, 2},
@@ -29,14 +78,14 @@ struct sampling sampling_of(size_t rows, size_t classes, size_t draws, bool repl
 void sampling_allocate(struct sampling *p)
 {
     struct core_categorical_call *call = &p->call;
-    size_t drawn = call->rows * call->draws, told = call->rows * call->top;
-    call->logits = p->logits = bytes(call->rows * call->classes * sizeof(float));
+    size_t drawn = call->rows * call->draws, told = call->rows * call->top, size = core_dtype_size(call->dtype);
+    call->logits = p->logits = bytes(call->rows * call->classes * size);
     call->indices.narrow = p->narrow = bytes(drawn * sizeof(int32_t));
     call->indices.wide = p->wide = bytes(drawn * sizeof(int64_t));
-    call->scores = p->scores = bytes(drawn * sizeof(float));
+    call->scores = p->scores = bytes(drawn * size);
     call->top_indices.narrow = p->top_narrow = bytes(told * sizeof(int32_t));
-    call->top_log_probabilities = p->top_log_probabilities = bytes(told * sizeof(float));
-    p->log_probabilities = bytes(drawn * sizeof(float));
+    call->top_log_probabilities = p->top_log_probabilities = bytes(told * size);
+    p->log_probabilities = bytes(drawn * size);
     p->scratch = bytes(core_categorical_scratch(call));
 }
 
@@ -66,11 +115,12 @@ void sampling_run_all(const struct sampling *p)
 
 void require_same_draws(const struct sampling *a, const struct sampling *b)
 {
-    size_t drawn = a->call.rows * a->call.draws;
+    size_t drawn = a->call.rows * a->call.draws, told = a->call.rows * a->call.top;
+    size_t size = core_dtype_size(a->call.dtype);
     ck_assert_mem_eq(a->narrow, b->narrow, drawn * sizeof(a->narrow[0]));
     ck_assert_mem_eq(a->wide, b->wide, drawn * sizeof(a->wide[0]));
-    ck_assert(same_bits(a->scores, b->scores, drawn));
-    ck_assert(same_bits(a->log_probabilities, b->log_probabilities, drawn));
-    ck_assert(same_bits(a->top_log_probabilities, b->top_log_probabilities, a->call.rows * a->call.top));
-    ck_assert_mem_eq(a->top_narrow, b->top_narrow, a->call.rows * a->call.top * sizeof(a->top_narrow[0]));
+    ck_assert_mem_eq(a->scores, b->scores, drawn * size);
+    ck_assert_mem_eq(a->log_probabilities, b->log_probabilities, drawn * size);
+    ck_assert_mem_eq(a->top_log_probabilities, b->top_log_probabilities, told * size);
+    ck_assert_mem_eq(a->top_narrow, b->top_narrow, told * sizeof(a->top_narrow[0]));
 }

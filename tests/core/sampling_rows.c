@@ -2,7 +2,6 @@
 #include "digest_sampling.h"
 #include "sampling_problem.h"
 #include "suites.h"
-#include "support.h"
 
 #include <fenv.h>
 #include <math.h>
@@ -20,22 +19,22 @@ START_TEST(test_invalid_rows)
 {
     enum { ROWS = 9 };
     struct inputs inputs = {37};
-    select_isa(_i);
+    const enum core_dtype dtype = select_kernels(_i);
     for (size_t classes = 1; classes <= 130; classes++)
         for (int way = 0; way < 8; way++) {
-            struct sampling p = sampling_of(ROWS, classes, 1 + (size_t)way % 4, true);
-            static const float half = 0.5f, forbidden[] = {INFINITY, NAN, -NAN};
+            struct sampling p = sampling_of(dtype, ROWS, classes, 1 + (size_t)way % 4, true);
+            static const double half = 0.5, forbidden[] = {INFINITY, NAN, -NAN};
             size_t row = inputs_below(&inputs, ROWS), column = inputs_below(&inputs, classes), bad = SIZE_MAX;
             if (way >= 4)
                 p.call.filters.top_p.value = &half;
             sampling_allocate(&p);
-            fill_logits(p.logits, ROWS, classes, LOGITS_HOLES, &inputs);
-            p.logits[row * classes + column] = forbidden[way % 3];
-            p.logits[(ROWS - 1) * classes] = NAN;
+            fill_numbers(dtype, p.logits, ROWS, classes, LOGITS_HOLES, &inputs);
+            number_put(dtype, p.logits, row * classes + column, forbidden[way % 3]);
+            number_put(dtype, p.logits, (ROWS - 1) * classes, NAN);
             ck_assert_int_eq(sampling_run(&p, &bad), CORE_INVALID_ROW);
             ck_assert_uint_eq(bad, row);
             for (size_t j = 0; j < classes; j++)
-                p.logits[row * classes + j] = -INFINITY;
+                number_put(dtype, p.logits, row * classes + j, -INFINITY);
             ck_assert_int_eq(sampling_run(&p, &bad), CORE_INVALID_ROW);
             ck_assert_uint_eq(bad, row);
             ck_assert_int_eq(core_categorical(&p.call, row, 0, p.scratch, &bad), CORE_OK);
@@ -48,12 +47,12 @@ END_TEST
 START_TEST(test_too_few_classes)
 {
     static const uint32_t keep[] = {3, 2, 3};
-    struct sampling p = sampling_of(3, 5, 3, false);
+    const enum core_dtype dtype = select_kernels(_i);
+    struct sampling p = sampling_of(dtype, 3, 5, 3, false);
     size_t bad = SIZE_MAX;
-    select_isa(_i);
     sampling_allocate(&p);
     for (size_t i = 0; i < 15; i++)
-        p.logits[i] = i < 10 ? (float)(i % 3) : NAN;
+        number_put(dtype, p.logits, i, i < 10 ? (double)(i % 3) : NAN);
     p.call.filters.top_k = (struct core_count_per_row){keep, 1};
     ck_assert_int_eq(sampling_run(&p, &bad), CORE_TOO_FEW_CLASSES);
     ck_assert_uint_eq(bad, 1);
@@ -70,12 +69,12 @@ END_TEST
 /* ---- Nothing but the arguments counts ---------------------------------------------------------------------------- */
 
 /* A case with memory for its results; the inputs are the case's own. */
-static struct sampling sampling_of_case(uint32_t number)
+static struct sampling sampling_of_case(enum core_dtype dtype, uint32_t number)
 {
-    struct sampling p = {.call = sampling_case(number)};
-    const float *logits = p.call.logits;
+    struct sampling p = {.call = sampling_case(dtype, number)};
+    const void *logits = p.call.logits;
     sampling_allocate(&p);
-    memcpy(p.logits, logits, p.call.rows * p.call.classes * sizeof(float));
+    memcpy(p.logits, logits, p.call.rows * p.call.classes * core_dtype_size(dtype));
     if (number % 2)
         p.call.log_probabilities = p.log_probabilities;
     return p;
@@ -93,16 +92,16 @@ START_TEST(test_splits)
 {
     struct inputs inputs = {41};
     size_t complete = 0;
-    select_isa(_i);
+    const enum core_dtype dtype = select_kernels(_i);
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
-        struct sampling whole = sampling_of_case(number);
+        struct sampling whole = sampling_of_case(dtype, number);
         size_t rows = good_rows(&whole), bad = SIZE_MAX;
         complete += rows == whole.call.rows;
         if (rows < whole.call.rows) { /* the good rows before it alone */
             sampling_close(&whole);
             continue;
         }
-        struct sampling parts = sampling_of_case(number);
+        struct sampling parts = sampling_of_case(dtype, number);
         for (size_t first = 0, count; first < rows; first += count) {
             count = number % 4 == 0 ? 1 : 1 + inputs_below(&inputs, rows - first);
             memset(parts.scratch, 0x55 + (int)first, core_categorical_scratch(&parts.call));
@@ -122,23 +121,23 @@ START_TEST(test_strides)
     enum { ROWS = 12, MOST = 100 };
     static uint8_t allowed[ROWS * MOST], strided_allowed[ROWS * MOST];
     struct inputs inputs = {42};
-    select_isa(_i);
+    const enum core_dtype dtype = select_kernels(_i);
     for (size_t classes = 1; classes <= MOST; classes += 3)
         for (size_t inner = 1; inner <= ROWS; inner += inner < 4 ? 1 : 2) {
             if (ROWS % inner != 0)
                 continue;
-            struct sampling dense = sampling_of(ROWS, classes, 1 + classes % 3, classes % 2);
+            struct sampling dense = sampling_of(dtype, ROWS, classes, 1 + classes % 3, classes % 2);
             dense.call.draws = dense.call.replacement ? dense.call.draws : 1;
             dense.call.top = classes % 4;
             struct sampling strided = dense;
             sampling_allocate(&dense);
             sampling_allocate(&strided);
             strided.call.inner = inner;
-            fill_logits(dense.logits, ROWS, classes, LOGITS_NORMAL, &inputs);
+            fill_numbers(dtype, dense.logits, ROWS, classes, LOGITS_NORMAL, &inputs);
             for (size_t i = 0; i < ROWS * classes; i++) {
                 size_t row = i / classes, class = i % classes;
                 size_t at = (row / inner * classes + class) * inner + row % inner;
-                strided.logits[at] = dense.logits[i];
+                number_put(dtype, strided.logits, at, number_at(dtype, dense.logits, i));
                 strided_allowed[at] = allowed[i] = class == 0 || inputs_below(&inputs, 3) != 0;
             }
             sampling_run_all(&dense);
@@ -160,8 +159,8 @@ END_TEST
 /* The bits are part of the contract ("rng": "v1"). */
 START_TEST(test_digest)
 {
-    select_isa(_i);
-    ck_assert_uint_eq(digest_of_draws(), DIGEST_SAMPLING_V1);
+    const enum core_dtype dtype = select_kernels(_i);
+    ck_assert_uint_eq(digest_of_draws(dtype), dtype == CORE_FLOAT64 ? DIGEST_SAMPLING_F64_V1 : DIGEST_SAMPLING_V1);
 }
 END_TEST
 
@@ -185,9 +184,9 @@ static uint64_t get_environment(void)
 
 START_TEST(test_environment)
 {
-    select_isa(_i);
+    const enum core_dtype dtype = select_kernels(_i);
     for (uint32_t number = 0; number < SAMPLING_CASES; number += 3) {
-        struct sampling usual = sampling_of_case(number), strange = sampling_of_case(number);
+        struct sampling usual = sampling_of_case(dtype, number), strange = sampling_of_case(dtype, number);
         size_t bad = 0, expected_bad = 0;
         fenv_t before;
         fegetenv(&before);
@@ -234,16 +233,16 @@ static void check_fenced(const struct sampling *p, bool at_end)
 {
     const struct core_categorical_call *call = &p->call;
     size_t drawn = call->rows * call->draws, told = call->rows * call->top, bad;
-    size_t scratch = core_categorical_scratch(call);
+    size_t scratch = core_categorical_scratch(call), size = core_dtype_size(call->dtype);
     const bool masked = call->mask.allowed != NULL;
     size_t mask = masked ? (call->mask.stride ? call->rows : 1) * call->classes : 0;
     struct fenced fences[] = {
-        fence(p->logits, call->rows * call->classes * sizeof(float), at_end),
+        fence(p->logits, call->rows * call->classes * size, at_end),
         fence(p->scratch, scratch, at_end),
         fence(p->narrow, drawn * sizeof(int32_t), at_end),
-        fence(p->scores, drawn * sizeof(float), at_end),
+        fence(p->scores, drawn * size, at_end),
         fence(p->top_narrow, told * sizeof(int32_t), at_end),
-        fence(p->top_log_probabilities, told * sizeof(float), at_end),
+        fence(p->top_log_probabilities, told * size, at_end),
         fence(masked ? call->mask.allowed : (const uint8_t *)"", mask, at_end),
     };
     struct core_categorical_call fenced = *call;
@@ -264,19 +263,19 @@ static void check_fenced(const struct sampling *p, bool at_end)
 START_TEST(test_fences)
 {
     size_t bad;
-    select_isa(_i);
+    const enum core_dtype dtype = select_kernels(_i);
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
-        struct sampling p = sampling_of_case(number);
+        struct sampling p = sampling_of_case(dtype, number);
         sampling_run(&p, &bad);
         check_fenced(&p, true);
         check_fenced(&p, false);
         sampling_close(&p);
     }
     for (size_t classes = 1; classes <= 130; classes++) { /* the way straight from the logits */
-        struct sampling p = sampling_of(3, classes, 1, true);
+        struct sampling p = sampling_of(dtype, 3, classes, 1, true);
         struct inputs inputs = {classes};
         sampling_allocate(&p);
-        fill_logits(p.logits, 3, classes, LOGITS_NORMAL, &inputs);
+        fill_numbers(dtype, p.logits, 3, classes, LOGITS_NORMAL, &inputs);
         sampling_run_all(&p);
         check_fenced(&p, true);
         check_fenced(&p, false);
@@ -290,13 +289,13 @@ Suite *test_core_sampling_rows_suite(void)
     Suite *suite = suite_create("core sampling rows");
     TCase *rows = tcase_create("rows");
     tcase_set_timeout(rows, 120);
-    tcase_add_isa_test(rows, test_invalid_rows);
-    tcase_add_isa_test(rows, test_too_few_classes);
-    tcase_add_isa_test(rows, test_splits);
-    tcase_add_isa_test(rows, test_strides);
-    tcase_add_isa_test(rows, test_digest);
-    tcase_add_isa_test(rows, test_environment);
-    tcase_add_isa_test(rows, test_fences);
+    tcase_add_kernels_test(rows, test_invalid_rows);
+    tcase_add_kernels_test(rows, test_too_few_classes);
+    tcase_add_kernels_test(rows, test_splits);
+    tcase_add_kernels_test(rows, test_strides);
+    tcase_add_kernels_test(rows, test_digest);
+    tcase_add_kernels_test(rows, test_environment);
+    tcase_add_kernels_test(rows, test_fences);
     suite_add_tcase(suite, rows);
     return suite;
 }
