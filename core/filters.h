@@ -314,7 +314,7 @@ static void narrow(const struct filtered_row *row, double target, real ratio, st
 
 /* Rows of so many columns are narrowed down, and once more, before their candidates are gathered: there the gathering
  * of many costs more. */
-#define MANY_COLUMNS 512
+#define MANY_COLUMNS 65
 #define VERY_MANY_COLUMNS 20480
 
 /* Starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them reach p,
