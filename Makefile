@@ -32,6 +32,7 @@ CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
 TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c)
+BOTH_SOURCES   := $(wildcard tests/core/both/*.c)
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
@@ -39,7 +40,8 @@ CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
 API_OBJECTS    := $(call object,$(API_SOURCES))
 SERVER_OBJECTS := $(call object,$(SERVER_SOURCES))
 SERVER_PARTS   := $(filter-out $(OUT)/server/main.o,$(SERVER_OBJECTS))
-TEST_OBJECTS   := $(call object,$(TEST_SOURCES))
+TEST_OBJECTS   := $(call object,$(TEST_SOURCES)) \
+                  $(foreach bits,32 64,$(patsubst %.c,$(OUT)/%-f$(bits).o,$(BOTH_SOURCES)))
 
 # The release binary has the short name; every other variant stays in its folder.
 BINARY := $(if $(filter release,$(VARIANT)),build,$(OUT))/gumbeld
@@ -106,6 +108,8 @@ $(OUT)/api/%.o: api/%.c Makefile
 	$(call compile,$(INCLUDE_api) -DGUMBELD_VERSION='"$(VERSION)"')
 $(OUT)/server/%.o: server/%.c Makefile
 	$(call compile,$(INCLUDE_server) -DGUMBELD_VERSION='"$(VERSION)"')
+$(foreach bits,32 64,$(eval $(OUT)/tests/core/both/%-f$(bits).o: tests/core/both/%.c Makefile; \
+    $$(call compile,$(INCLUDE_tests) $(CORE_FLAGS) $$(CHECK_CFLAGS) -DTEST_REAL=$(bits) -DCORE_REAL=$(bits))))
 $(OUT)/tests/%.o: tests/%.c Makefile
 	$(call compile,$(INCLUDE_tests) $(CHECK_CFLAGS) -DGUMBELD_BINARY='"$(BINARY)"')
 

@@ -21,8 +21,9 @@
  * matters is within a factor of two of m, and the difference is exact (Sterbenz). */
 struct exp_frame {
     vreal base, scale;
-    vreal shifter; /* ROUND_SHIFTER - N */
-    vreal lowest;  /* where the result passes under REAL_MIN */
+    vreal scale_low; /* of a double: what the rounding of 1 / T left off, so that x / T errs by less than 2^-53 */
+    vreal shifter;   /* ROUND_SHIFTER - N */
+    vreal lowest;    /* where the result passes under REAL_MIN */
 };
 
 #define EXP_FAR 4096.0f
@@ -34,13 +35,25 @@ INLINE struct exp_frame exp_frame(vreal max, vreal scale)
     vint near = (x < EXP_FAR) & (x > -EXP_FAR);
     vreal base = vec_select(near, vec_splat(0), max);
     vreal n = vec_fma((max - base) * scale, vec_splat(LOG2_E), shifter) - shifter;
-    return (struct exp_frame){base, scale, shifter - n, (n - EXP_DEPTH) * LN2_HIGH};
+    return (struct exp_frame){base, scale, vec_splat(0), shifter - n, (n - EXP_DEPTH) * LN2_HIGH};
+}
+
+/* The same with scale = 1 / temperature, at most REAL_MAX. (In float x / T errs by as much as the rounding of x / T
+ * itself, as it does in other libraries.) */
+INLINE struct exp_frame exp_frame_at(vreal max, vreal scale, vreal temperature)
+{
+    struct exp_frame frame = exp_frame(max, scale);
+#if CORE_REAL == 64
+    frame.scale_low = vec_keep(scale < REAL_MAX, vec_fma(-scale, temperature, vec_splat(1)) * scale);
+#endif
+    (void)temperature;
+    return frame;
 }
 
 /* exp(x * scale) / 2^N for x up to the frame's maximum; +0 where that is below about REAL_MIN, for -inf too. Not for
  * NaN. `unscaled` says that all of frame->scale is 1, which saves steps and changes no bit.
  *
- *   p = x * scale, and what its rounding left off in `low`
+ *   p = x * scale, and what its rounding left off in low
  *   n = round(p / ln 2), by adding ROUND_SHIFTER - N: the sum's last bits are then n - N in two's complement
  *   r = p - n ln 2 in two fused steps, + low; |r| <= ln 2 / 2 + 2^-13
  *   exp(r) by exp_reduced, times 2^(n - N), by adding to the exponent, which stays a normal number's
@@ -57,7 +70,8 @@ INLINE vreal vec_exp(const struct exp_frame *frame, vreal x, bool unscaled)
     vreal r = vec_fma(n, vec_splat(-LN2_HIGH), p);
     r = vec_fma(n, vec_splat(-LN2_LOW), r);
     if (!unscaled)
-        r += vec_fma(x, frame->scale, -p);
+        r += CORE_REAL == 32 ? vec_fma(x, frame->scale, -p)
+                             : vec_fma(x, frame->scale_low, vec_fma(x, frame->scale, -p));
     vreal y = (vreal)((vuint)exp_reduced(r) + ((vuint)shifted << MANTISSA_BITS));
     return vec_keep(p >= frame->lowest, y);
 }

@@ -1,214 +1,104 @@
-/* The kernels under vjp.c, compiled once for each instruction set as kernels.c is: CORE_TARGET is sse2, avx2, avx512
- * or neon. Everything here but the table at the end is static. */
+/* The kernels under vjp.c, compiled once for each instruction set and precision as kernels.c is. Everything here but
+ * the table at the end is static. What is computed is written in vjp.h; the forward values are made by the passes of
+ * the kernels of softmax, log_softmax and gumbel_softmax, and so have their bits. */
 #include "kernels_vjp.h"
+#include "target.h"
+#include "vjp_long.h"
 #include "vjp_noise.h"
-#include "vjp_rows.h"
+#include "vjp_short.h"
 
-#define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b) JOIN_TOKENS(a, b)
-
-#define CORE_LANES_sse2 4
-#define CORE_LANES_neon 4
-#define CORE_LANES_avx2 8
-#define CORE_LANES_avx512 16
-_Static_assert(VEC_LANES == JOIN(CORE_LANES_, CORE_TARGET), "the compiler's flags are not those of CORE_TARGET");
-
-static real temperature_of_row(const struct vjp_block *block, size_t row)
+static int dense_softmax(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    return block->temperature.value[row * block->temperature.stride];
+    return long_vjp(call, first, count, invalid_row, false);
 }
 
-/* 1 / T, at most REAL_MAX, as softmax has it. */
-static real inverse(real temperature)
+static int dense_log_softmax(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    real inverse = 1.0f / temperature;
-    return inverse < REAL_MAX ? inverse : REAL_MAX;
+    return long_vjp(call, first, count, invalid_row, true);
 }
 
-static void no_gradient(const struct vjp_block *block, size_t row)
+static int short_softmax_vjp(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    memset(block->grad_x + row * block->classes, 0, block->classes * sizeof(block->grad_x[0]));
-    if (block->grad_temperature != NULL)
-        block->grad_temperature[row] = 0.0f;
+    return short_vjp(call, first, count, invalid_row, false);
 }
 
-/* grad_temperature = -1/T of the weighted sum of products. */
-static void finish_temperature(real *grad_temperature, real weighted_sum, real scale)
+static int short_log_softmax_vjp(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    *grad_temperature = canonical(vec_splat(-(weighted_sum * scale)))[0];
+    return short_vjp(call, first, count, invalid_row, true);
 }
 
-INLINE void products_of_row(const struct vjp_block *block, size_t r, enum products products)
+static int run(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row, dense_vjp *of_few,
+               dense_vjp *of_many)
 {
-    const size_t at = r * block->classes;
-    struct product_row row = {
-        .x = block->x + at,
-        .y = block->y + at,
-        .c = block->cotangent + at,
-        .grad = block->grad_x + at,
-        .classes = block->classes,
-        .scale = inverse(temperature_of_row(block, r)),
+    if (call->layout.classes < SHORT_CLASSES)
+        return of_few(call, first, count, invalid_row);
+    if (call->layout.step > 1)
+        return strided_vjp(call, first, count, invalid_row, of_many);
+    return of_many(call, first, count, invalid_row);
+}
+
+static struct vjp_call of_softmax(const struct core_softmax_vjp_call *call, void *scratch)
+{
+    return (struct vjp_call){
+        .logits = call->logits,
+        .cotangent = call->cotangent,
+        .mask = call->mask,
+        .layout = layout_of(call->classes, call->inner),
+        .temperature = call->temperature,
+        .grad_logits = call->grad_logits,
+        .grad_temperature = call->grad_temperature,
+        .scratch = scratch,
     };
-    row.sum = row_dot(products == LOG_SOFTMAX_GRADIENT ? NULL : row.y, row.c, row.classes);
-    if (block->grad_temperature == NULL) {
-        row_products(&row, products, false);
-        return;
-    }
-    row_max(row.x, row.classes, &row.max);
-    real weighted_sum = row_products(&row, products, true);
-    if (products == SOFTMAX_ADDEND)
-        block->grad_temperature[r] += weighted_sum;
-    else
-        finish_temperature(&block->grad_temperature[r], weighted_sum, row.scale);
 }
 
-static void softmax(const struct vjp_block *block)
+static struct vjp_call of_gumbel_softmax(const struct core_gumbel_softmax_vjp_call *call, void *scratch)
 {
-    for (size_t r = 0; r < block->rows; r++) {
-        if (temperature_of_row(block, r) == 0.0f)
-            no_gradient(block, r);
-        else
-            products_of_row(block, r, SOFTMAX_GRADIENT);
-    }
+    return (struct vjp_call){
+        .logits = call->logits,
+        .cotangent = call->cotangent,
+        .mask = call->mask,
+        .layout = layout_of(call->classes, call->inner),
+        .temperature = call->tau,
+        .noise = &call->noise,
+        .noise_scale = call->noise_scale,
+        .samples = call->conditional_samples,
+        .grad_logits = call->grad_logits,
+        .grad_temperature = call->grad_tau,
+        .scratch = scratch,
+    };
 }
 
-static void log_softmax(const struct vjp_block *block)
+static int softmax(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                   size_t *invalid_row)
 {
-    for (size_t r = 0; r < block->rows; r++) {
-        if (temperature_of_row(block, r) == 0.0f)
-            no_gradient(block, r);
-        else
-            products_of_row(block, r, LOG_SOFTMAX_GRADIENT);
-    }
+    struct vjp_call any = of_softmax(call, scratch);
+    return run(&any, first, count, invalid_row, short_softmax_vjp, dense_softmax);
 }
 
-static void add(const struct vjp_block *block)
+static int log_softmax(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                       size_t *invalid_row)
 {
-    for (size_t r = 0; r < block->rows; r++)
-        products_of_row(block, r, SOFTMAX_ADDEND);
+    struct vjp_call any = of_softmax(call, scratch);
+    return run(&any, first, count, invalid_row, short_log_softmax_vjp, dense_log_softmax);
 }
 
-static void mean_of_row(real *grad, size_t classes, real samples, real scale)
+static int gumbel_softmax(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                          size_t *invalid_row)
 {
-    for (size_t j = 0; j < classes; j += LANES) {
-        vreal v[VECS];
-        lanes_load(v, grad + j, classes - j, 0.0f);
-        FOR_VECS (q)
-            v[q] = canonical(v[q] / samples * scale);
-        lanes_store(grad + j, v, classes - j);
-    }
+    struct vjp_call any = of_gumbel_softmax(call, scratch);
+    return run(&any, first, count, invalid_row, short_softmax_vjp, dense_softmax);
 }
 
-static void mean(const struct vjp_block *block, real samples)
+static int gumbel_rao(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
+                      size_t *invalid_row)
 {
-    for (size_t r = 0; r < block->rows; r++) {
-        real scale = inverse(temperature_of_row(block, r));
-        if (temperature_of_row(block, r) == 0.0f) {
-            no_gradient(block, r);
-            continue;
-        }
-        mean_of_row(block->grad_x + r * block->classes, block->classes, samples, scale);
-        if (block->grad_temperature != NULL)
-            finish_temperature(&block->grad_temperature[r], block->grad_temperature[r] / samples, scale);
-    }
+    struct vjp_call any = of_gumbel_softmax(call, scratch);
+    return run(&any, first, count, invalid_row, short_rao, long_rao);
 }
 
-/* More would make z infinite. */
-#define NOISE_SCALE_MAX 1e36f
-
-static real scale_of_row(const struct core_per_row *noise_scale, size_t row)
-{
-    if (noise_scale->value == NULL)
-        return 1.0f;
-    real s = noise_scale->value[row * noise_scale->stride];
-    return s < NOISE_SCALE_MAX ? s : NOISE_SCALE_MAX;
-}
-
-/* z of rows row .. row + rows - 1, which fit a tile. */
-static bool perturb_tile(real *z, const real *logits, size_t row, size_t rows, size_t classes,
-                         const struct core_noise *noise, const struct core_per_row *noise_scale, size_t *invalid_row)
-{
-    struct noise_tile tile;
-    real max[TILE / LANES];
-    for (size_t i = 0; i < rows; i++)
-        if (!row_max(logits + (row + i) * classes, classes, &max[i])) {
-            *invalid_row = row + i;
-            return false;
-        }
-    for (size_t first = 0; first < classes; first += TILE) {
-        size_t count = classes - first < TILE ? classes - first : TILE;
-        tile_exponentials(&tile, noise, 0, row, rows, first, count);
-        tile_logarithms(&tile);
-        for (size_t i = 0; i < rows; i++) {
-            size_t at = (row + i) * classes + first;
-            perturb_step(z + at, logits + at, max[i], tile.e + i * tile.stride, scale_of_row(noise_scale, row + i),
-                         count);
-        }
-    }
-    return true;
-}
-
-static bool perturb(real *z, const real *logits, size_t rows, size_t classes, const struct core_noise *noise,
-                    const struct core_per_row *noise_scale, size_t *invalid_row)
-{
-    for (size_t r = 0, tile; r < rows; r += tile) {
-        tile = tile_rows(classes, rows - r);
-        if (!perturb_tile(z, logits, r, tile, classes, noise, noise_scale, invalid_row))
-            return false;
-    }
-    return true;
-}
-
-static void first_maxima(size_t *winner, const real *z, size_t rows, size_t classes)
-{
-    for (size_t r = 0; r < rows; r++) {
-        real max;
-        row_max(z + r * classes, classes, &max);
-        winner[r] = row_find(z + r * classes, classes, max);
-    }
-}
-
-/* z of rows row .. row + rows - 1, which fit a tile. */
-static void condition_tile(real *z, const struct conditional_block *block, size_t row, size_t rows)
-{
-    const uint32_t tag = 1;
-    struct noise_tile tile;
-    real e_winner[TILE / LANES];
-    size_t classes = block->classes;
-    for (size_t first = 0; first < classes; first += TILE) {
-        size_t count = classes - first < TILE ? classes - first : TILE;
-        tile_exponentials(&tile, &block->noise, tag, row, rows, first, count);
-        for (size_t i = 0; i < rows; i++) {
-            size_t winner = block->winner[row + i];
-            if (first == 0)
-                e_winner[i] = winner < count ? tile.e[i * tile.stride + winner]
-                                             : exponential_of_class(winner, &block->noise, tag, row + i);
-            race_step(tile.e + i * tile.stride, block->p + (row + i) * classes + first, e_winner[i], count);
-        }
-        tile_logarithms(&tile);
-        for (size_t i = 0; i < rows; i++) {
-            size_t at = (row + i) * classes + first;
-            perturb_step(z + at, block->log_p + at, 0.0f, tile.e + i * tile.stride, 1.0f, count);
-        }
-    }
-    for (size_t i = 0; i < rows; i++)
-        z[(row + i) * classes + block->winner[row + i]] = -vec_log(vec_splat(e_winner[i]))[0];
-}
-
-static void condition(real *z, const struct conditional_block *block)
-{
-    for (size_t r = 0, tile; r < block->rows; r += tile) {
-        tile = tile_rows(block->classes, block->rows - r);
-        condition_tile(z, block, r, tile);
-    }
-}
-
-const struct core_vjp_kernels JOIN(core_vjp_kernels_, CORE_TARGET) = {
+const struct core_vjp_kernels TARGET_NAME(core_vjp_kernels_) = {
     .softmax = softmax,
     .log_softmax = log_softmax,
-    .add = add,
-    .mean = mean,
-    .perturb = perturb,
-    .first_maxima = first_maxima,
-    .condition = condition,
+    .gumbel_softmax = gumbel_softmax,
+    .gumbel_rao = gumbel_rao,
 };

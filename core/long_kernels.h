@@ -32,7 +32,7 @@ INLINE int long_rows_softmax(const struct core_softmax_call *call, size_t r, siz
                              bool logarithm)
 {
     struct long_row row[LONG_ROWS];
-    real max[LONG_ROWS], scale[LONG_ROWS], sum[LONG_ROWS];
+    real max[LONG_ROWS], temperature[LONG_ROWS], sum[LONG_ROWS];
     size_t classes = call->classes;
     for (size_t i = 0; i < count; i++) {
         real *out = (real *)call->result + (r + i) * classes;
@@ -43,13 +43,13 @@ INLINE int long_rows_softmax(const struct core_softmax_call *call, size_t r, siz
             return invalid(r + i, invalid_row);
     }
     for (size_t i = 0; i < count; i++) {
-        scale[i] = inverse(parameter(&call->temperature, r + i));
-        sum[i] = logarithm ? long_row_log_sum(&row[i], max[i], scale[i])
-                           : long_row_exponentials(&row[i], row[i].in, max[i], scale[i]);
+        temperature[i] = parameter(&call->temperature, r + i);
+        sum[i] = logarithm ? long_row_log_sum(&row[i], max[i], temperature[i])
+                           : long_row_exponentials(&row[i], row[i].in, max[i], temperature[i]);
     }
     for (size_t i = 0; i < count; i++)
         if (logarithm)
-            long_row_subtract(&row[i], max[i], scale[i], sum[i]);
+            long_row_subtract(&row[i], max[i], temperature[i], sum[i]);
         else
             long_row_divide(&row[i], sum[i]);
     return CORE_OK;
@@ -140,7 +140,7 @@ INLINE int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
         long_row_pick(call, r + i, &row[i], max[i]);
         sum[i] = 0;
         if (tau != 0.0f && (!call->hard || call->soft != NULL))
-            sum[i] = long_row_exponentials(&row[i], row[i].out, max[i], inverse(tau));
+            sum[i] = long_row_exponentials(&row[i], row[i].out, max[i], tau);
     }
     for (size_t i = 0; i < count; i++) {
         if (sum[i] == 0)

@@ -9,11 +9,9 @@
 
 #include "density.h"
 #include "noise.h"
+#include "row_parameters.h"
+#include "sums.h"
 
-
-/* Sums are made in blocks of so many columns: lane l of a block adds its columns l, l + 16, ... in order, the lanes
- * are added by lanes_sum, the blocks in order. This bounds the error of long sums. */
-#define SUM_BLOCK 4096
 
 /* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
 #define NOISE_CHUNK 256
@@ -120,7 +118,7 @@ INLINE void exp_step(const real *x, real *y, size_t count, const struct exp_fram
 INLINE real long_row_exp_as(struct long_row *row, const real *from, const struct exp_frame *frame, bool unscaled,
                              bool keep)
 {
-    real total = 0;
+    struct total total = {0, 0};
     for (size_t block = 0; block < row->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
         FOR_VECS (q)
@@ -130,9 +128,9 @@ INLINE real long_row_exp_as(struct long_row *row, const real *from, const struct
                  sums);
         if (left < SUM_BLOCK)
             exp_step(row->tail, keep ? row->tail : NULL, row->tail_count, frame, unscaled, sums);
-        total += lanes_sum(sums);
+        total_add(&total, sums);
     }
-    return total;
+    return total_value(&total);
 }
 
 INLINE real long_row_exp(struct long_row *row, const real *from, const struct exp_frame *frame, bool keep)
@@ -148,10 +146,15 @@ INLINE void divide_step(real *y, size_t count, real sum)
         vec_store(y + j, vec_divide(vec_load(y + j), sums, inverse));
 }
 
-/* out = exp((x - max) * scale) but for a factor, x = from .. and the tail; returns their sum. */
-INLINE real long_row_exponentials(struct long_row *row, const real *from, real max, real scale)
+INLINE struct exp_frame long_row_frame(real max, real temperature)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
+    return exp_frame_at(vec_splat(max), vec_splat(inverse(temperature)), vec_splat(temperature));
+}
+
+/* out = exp((x - max) / T) but for a factor, x = from .. and the tail; returns their sum. */
+INLINE real long_row_exponentials(struct long_row *row, const real *from, real max, real temperature)
+{
+    const struct exp_frame frame = long_row_frame(max, temperature);
     return long_row_exp(row, from, &frame, true);
 }
 
@@ -163,10 +166,10 @@ INLINE void long_row_divide(struct long_row *row, real sum)
     long_row_close(row);
 }
 
-/* log sum exp((in - max) * scale). */
-INLINE real long_row_log_sum(struct long_row *row, real max, real scale)
+/* log sum exp((in - max) / T). */
+INLINE real long_row_log_sum(struct long_row *row, real max, real temperature)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(max), vec_splat(scale));
+    const struct exp_frame frame = long_row_frame(max, temperature);
     real sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
     return vec_log(vec_splat(sum))[0];
 }
@@ -177,10 +180,10 @@ INLINE void log_softmax_step(const real *x, real *y, size_t count, real max, rea
         vec_store(y + j, vec_fma(vec_load(x + j) - max, vec_splat(scale), vec_splat(offset)));
 }
 
-/* out = (in - max) * scale - log_sum, which completes a log_softmax. */
-INLINE void long_row_subtract(struct long_row *row, real max, real scale, real log_sum)
+/* out = (in - max) / T - log_sum, which completes a log_softmax. */
+INLINE void long_row_subtract(struct long_row *row, real max, real temperature, real log_sum)
 {
-    real offset = 0.0f - log_sum; /* never -0, so that no result is */
+    real scale = inverse(temperature), offset = 0.0f - log_sum; /* never -0, so that no result is */
     log_softmax_step(row->in, row->out, row->whole, max, scale, offset);
     log_softmax_step(row->tail, row->tail, row->tail_count, max, scale, offset);
     long_row_close(row);

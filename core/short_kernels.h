@@ -6,29 +6,24 @@
 #include "row_parameters.h"
 #include "short_rows.h"
 
-/* The scale of each lane of a group, and the lanes that are to become one-hot rows. */
-struct group_scale {
-    vreal scale[VECS];
-    vint sharp[VECS];
-    bool any_sharp, unscaled;
-};
-
 /* Of rows row .. row + count - 1; the lanes after them do as the first. */
 INLINE void group_scale(struct group_scale *g, const struct core_per_row *temperature, bool hard, size_t row,
                         size_t count)
 {
-    real scale[LANES];
+    real temperatures[LANES], scale[LANES];
     lane_int sharp[LANES];
     g->any_sharp = false;
     g->unscaled = true;
     for (size_t lane = 0; lane < LANES; lane++) {
         real t = parameter(temperature, row + (lane < count ? lane : 0));
+        temperatures[lane] = t;
         scale[lane] = inverse(t);
         sharp[lane] = hard || t == 0.0f ? -1 : 0;
         g->any_sharp |= sharp[lane] != 0;
         g->unscaled &= scale[lane] == 1.0f;
     }
     FOR_VECS (q) {
+        g->temperature[q] = vec_load(temperatures + q * VEC_LANES);
         g->scale[q] = vec_load(scale + q * VEC_LANES);
         g->sharp[q] = vec_load_ints(sharp + q * VEC_LANES);
     }
@@ -95,9 +90,9 @@ INLINE int short_softmax(const struct core_softmax_call *call, size_t first, siz
         if (scale.any_sharp)
             group_sharpen(columns, classes, max, scale.sharp);
         if (logarithm)
-            group_log_softmax(columns, classes, max, scale.scale);
+            group_log_softmax(columns, classes, max, &scale);
         else
-            group_softmax(columns, classes, max, scale.scale, scale.unscaled);
+            group_softmax(columns, classes, max, &scale);
         group_store(call->result, layout, r, columns, rows);
     }
     return CORE_OK;
@@ -135,7 +130,7 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
         group_scale(&scale, &call->tau, false, row, count);
         if (scale.any_sharp)
             group_sharpen(soft, call->classes, max, scale.sharp);
-        group_softmax(soft, call->classes, max, scale.scale, scale.unscaled);
+        group_softmax(soft, call->classes, max, &scale);
         group_store(call->soft, layout, row, soft, count);
     }
 }
@@ -169,7 +164,7 @@ static int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, siz
             group_scale(&scale, &call->tau, call->hard, r, rows);
         if (scale.any_sharp)
             group_sharpen(columns, classes, max, scale.sharp);
-        group_softmax(columns, classes, max, scale.scale, scale.unscaled);
+        group_softmax(columns, classes, max, &scale);
         group_store(call->samples, layout, r, columns, rows);
     }
     return CORE_OK;

@@ -185,14 +185,25 @@ INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
     }
 }
 
-INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const vreal scale[VECS],
-                          bool unscaled)
+/* The temperature of each lane of a group. */
+struct group_scale {
+    vreal temperature[VECS], scale[VECS]; /* T, and 1 / T */
+    vint sharp[VECS];                     /* the lanes that are to become one-hot rows */
+    bool any_sharp, unscaled;
+};
+
+INLINE void group_frames(struct exp_frame frame[VECS], const vreal max[VECS], const struct group_scale *scale)
+{
+    FOR_VECS (q)
+        frame[q] = exp_frame_at(max[q], scale->scale[q], scale->temperature[q]);
+}
+
+INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const struct group_scale *scale)
 {
     struct exp_frame frame[VECS];
     vreal sum[VECS], inverse[VECS];
-    FOR_VECS (q)
-        frame[q] = exp_frame(max[q], scale[q]);
-    if (unscaled)
+    group_frames(frame, max, scale);
+    if (scale->unscaled)
         group_exp(columns, classes, frame, true);
     else
         group_exp(columns, classes, frame, false);
@@ -206,13 +217,13 @@ INLINE void group_softmax(group_columns columns, size_t classes, const vreal max
         }
 }
 
-INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal max[VECS], const vreal scale[VECS])
+INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal max[VECS],
+                              const struct group_scale *scale)
 {
     group_columns terms __attribute__((aligned(64)));
     struct exp_frame frame[VECS];
     vreal offset[VECS];
-    FOR_VECS (q)
-        frame[q] = exp_frame(max[q], scale[q]);
+    group_frames(frame, max, scale);
     memcpy(terms, columns, classes * sizeof(terms[0]));
     group_exp(terms, classes, frame, false);
     group_sum(terms, classes, offset);
@@ -221,7 +232,7 @@ INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             real *at = columns[j] + q * VEC_LANES;
-            vec_store(at, vec_fma(vec_load(at) - max[q], scale[q], offset[q]));
+            vec_store(at, vec_fma(vec_load(at) - max[q], scale->scale[q], offset[q]));
         }
 }
 

@@ -2,18 +2,21 @@
  * function's result, the gradient with respect to the logits and to the temperature.
  *
  * As core.h has it for all calls: dtypes, arrays [rows][classes], dense or strided by `inner`, masks, rows first ..
- * first+count-1, rows without an answer, the same bits on every instruction set and for
- * every split, the caller's memory and floating-point environment. And:
- *   - the results may overlap neither the inputs nor each other;
+ * first+count-1, rows without an answer, the same bits on every instruction set and for every split, the caller's
+ * memory and floating-point environment. And:
+ *   - the cotangent and grad_logits lie as the logits do; the results may overlap neither the inputs nor each other;
  *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL where not wanted;
  *   - a masked class is one of logit -inf, whatever its logit is;
- *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, each thread its own (NULL
- *     if that is 0): what it holds before and after means nothing;
+ *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, to each thread its own;
+ *     what it holds before and after means nothing. It may be NULL where that is 0: below CORE_SHORT_CLASSES classes,
+ *     and for dense softmax and log_softmax without a mask;
  *   - the cotangent may hold anything. What is not finite in it, or becomes so on the way, propagates by the rules of
- *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000, a zero as +0;
+ *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000 (of float64
+ *     0x7ff8000000000000), a zero as +0;
  *   - at temperature (or tau) 0 the functions are constant wherever they are continuous: all gradients of the row are
- *     +0, whatever the cotangent. Temperatures below 1 / FLT_MAX act as that one does;
- *   - sums over classes are made in float in the order of 16 lanes and blocks of 4096 that softmax has.
+ *     +0, whatever the cotangent. Temperatures below 1 / M act as that one does, M the greatest finite number of the
+ *     dtype;
+ *   - sums over classes are made in the dtype, in the order of 16 lanes and blocks of 4096 that softmax has.
  */
 #ifndef CORE_VJP_H
 #define CORE_VJP_H
@@ -41,7 +44,7 @@ size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call);
  *   grad_temperature = -1/T sum_j grad_logits_j (x_j - m)
  *
  * What torch.autograd gives of torch.nn.functional.softmax(x / T, -1). The differences to m stand for x itself because
- * the grad_logits sum to 0. A class that is -inf adds nothing, nor does one whose (x_j - m) / T is below -FLT_MAX. */
+ * the grad_logits sum to 0. A class that is -inf adds nothing, nor does one whose (x_j - m) / T is below -M. */
 int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                      size_t *invalid_row);
 
@@ -63,7 +66,7 @@ struct core_gumbel_softmax_vjp_call {
     void *grad_logits;            /* [rows][classes] */
     void *grad_tau;               /* [rows], or NULL */
 
-    struct core_per_row noise_scale; /* that of the sample, value NULL means 1 */
+    struct core_per_row noise_scale; /* s, that of the sample: finite, >= 0, as in core.h; value NULL means 1 */
     struct core_mask mask;
     size_t inner;
     enum core_dtype dtype;
@@ -72,30 +75,38 @@ struct core_gumbel_softmax_vjp_call {
 size_t core_gumbel_softmax_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
 size_t core_gumbel_rao_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
 
-/* With z = x + noise_scale g and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the same
- * noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;
- * Maddison et al. 2017). For a hard sample it is the straight-through gradient, the soft sample's own (Bengio et al.
- * 2013). */
+/* With z = x + s g, s = noise_scale, and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the
+ * same noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;
+ * Maddison et al. 2017). s = 0 gives those of softmax(x / tau).
+ *
+ * A hard sample is constant but where it jumps, and has no gradient of its own. This function's is then the
+ * straight-through gradient, the soft sample's instead of it (Bengio et al. 2013): pass the cotangent of the hard
+ * sample. */
 int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                             size_t *invalid_row);
 
 /* The Gumbel-Rao gradient of a hard sample (M. Paulus, C. Maddison, A. Krause: Rao-Blackwellizing the
  * Straight-Through Gumbel-Softmax Gradient Estimator, ICLR 2021): the straight-through gradient's expectation given
  * the sample, estimated from k conditional samples. Where the cotangent depends on the hard sample alone, its mean over
- * seeds is that of straight-through for the same tau, and its variance at most as large.
+ * seeds is that of straight-through for the same tau and noise_scale, and its variance at most as large.
  *
- *   D = the first maximum of x + g, which is what core_gumbel_softmax draws, hard, for the same noise
- *   p = softmax(x) and log p = log_softmax(x), the bits that core.h's functions return for temperature 1
+ *   s = noise_scale
+ *   D = the first maximum of z = x + s g, which core_gumbel_softmax draws, hard, for the same noise
+ *   m = the row's maximum
+ *   p = softmax(x / s), the bits that core_softmax returns for temperature s
+ *   log p_m = -log sum_j exp((x_j - m) / s), what core_log_softmax returns at the maximum
  *   for i = 0 .. k-1:
- *     E_j = core_exponential of core_noise_words with tag 1, draw k * noise.draw + i (modulo 2^32), the sample's seed
- *           and row
- *     z_D = -log E_D
- *     z_j = log p_j - log(E_j + p_j E_D) for the other j
+ *     E_j = core_exponential of core_noise_words with tag 1 (and 3 for the lower words), draw k * noise.draw + i
+ *           (modulo 2^32), the sample's seed and row
+ *     z_D = -s log E_D
+ *     z_j = ((x_j - m) + s log p_m) - s log(E_j + p_j E_D) for the other j, the products and sums fused
  *   grad_logits and grad_tau = the means over i of those of softmax(z / tau), z held constant
  *
- * z is distributed as x + g - log sum_j exp x_j given D. (In the paper: x_D + g_D = -log(E_D / Z) and x_j + g_j =
- * -log(E_j / exp(x_j) + E_D / Z) with Z = sum_j exp x_j; with Z and exp(x_j) taken out of the logarithms nothing
- * overflows.) */
+ * z is s times the Gumbel variables of the logits x / s given that D is their first maximum, less s log sum_j
+ * exp(x_j / s). (In the paper, for s = 1: x_D + g_D = -log(E_D / Z) and x_j + g_j = -log(E_j / exp(x_j) + E_D / Z)
+ * with Z = sum_j exp x_j; with Z and exp(x_j) taken out of the logarithms nothing overflows, and with s out of the
+ * differences a small s loses nothing.) For s = 0 there is no noise: D is the first maximum of x, z = x - m in each of
+ * the samples, and the gradients are those of softmax(x / tau) but for the roundings of the mean. */
 int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                         size_t *invalid_row);
 

@@ -1,112 +1,170 @@
-/* Rows of perturbed logits: from the noise of a sample, and from the noise given the hard sample. */
+/* The Gumbel-Rao gradient of long rows: perturbed logits given the hard sample. What is computed is written in
+ * vjp.h. */
 #ifndef CORE_VJP_NOISE_H
 #define CORE_VJP_NOISE_H
 
-#include "core.h"
-#include "noise.h"
-#include "vjp_rows.h"
+#include "vjp_long.h"
 
-/* Noise is made for so many classes at a time, of many short rows or of one long one: it stays in the first-level cache
- * between its steps, and the steps of several vectors overlap. */
-#define TILE 512
+/* The noise given the hard sample has a tag of its own (and for a double LOW_WORDS_TAG more). */
+#define CONDITIONAL_TAG 1
 
-struct noise_tile {
-    size_t rows;   /* TILE / stride of short rows, else 1 */
-    size_t stride; /* from one row's noise to the next: whole groups of LANES */
-    uint32_t words[TILE + NOISE_STEP] __attribute__((aligned(64)));
-    real e[TILE] __attribute__((aligned(64)));
+/* One row in arrays of whole groups of LANES: where there is no class, x is -inf and c is 0. */
+struct rao_row {
+    size_t whole;
+    size_t winner;
+    real *x, *c, *p, *z, *y, *grad;
+    real max, log_p_max, noise_scale; /* of x; log p there; s */
+    real tau_sum;                     /* of the products' weighted sums */
 };
 
-/* How many rows a tile takes, and at most `left`. */
-INLINE size_t tile_rows(size_t classes, size_t left)
+INLINE struct rao_row rao_row_of(real *scratch, size_t classes)
 {
-    size_t rows = TILE / ((classes + LANES - 1) / LANES * LANES);
-    if (rows < 1)
-        rows = 1;
-    return rows < left ? rows : left;
-}
-
-INLINE struct noise_source source_of_row(const struct core_noise *noise, size_t row, uint32_t tag)
-{
-    return (struct noise_source){
-        .seed = noise->seed[row * noise->stride],
-        .row = noise->row_offset + (noise->stride == 0 ? (uint32_t)row : 0),
-        .draw = noise->draw,
-        .tag = tag,
+    size_t whole = (classes + LANES - 1) / LANES * LANES;
+    return (struct rao_row){
+        .whole = whole,
+        .x = scratch,
+        .c = scratch + whole,
+        .p = scratch + 2 * whole,
+        .z = scratch + 3 * whole,
+        .y = scratch + 4 * whole,
+        .grad = scratch + 5 * whole,
     };
 }
 
-/* E of `rows` rows from `row`, of the `count` classes from `first`, and of what fills the last group of LANES. What
- * noise_words writes beyond a row's stride is the next row's, which comes after. */
-INLINE void tile_exponentials(struct noise_tile *tile, const struct core_noise *noise, uint32_t tag, size_t row,
-                              size_t rows, size_t first, size_t count)
+/* Copies a row and fills its last group. */
+INLINE void rao_copy(real *to, const real *from, size_t classes, size_t whole, real otherwise)
 {
-    tile->rows = rows;
-    tile->stride = (count + LANES - 1) / LANES * LANES;
-    for (size_t i = 0; i < rows; i++) {
-        struct noise_source source = source_of_row(noise, row + i, tag);
-        noise_words(tile->words + i * tile->stride, first / 4, tile->stride, &source);
+    memcpy(to, from, classes * sizeof(real));
+    for (size_t j = classes; j < whole; j++)
+        to[j] = otherwise;
+}
+
+/* x, its maximum, and the winner: the class of the hard sample. False if the row has no answer. */
+INLINE bool rao_draw(struct rao_row *row, const struct vjp_call *call, size_t r)
+{
+    size_t classes = call->layout.classes;
+    struct perturbation perturbation = {.source = source_of_row(call->noise, r, 0, 0), .scale = row->noise_scale};
+    struct long_row z;
+    const uint8_t *allowed = call->mask.allowed;
+    rao_copy(row->x, call->logits + r * classes, classes, row->whole, -__builtin_inff());
+    if (allowed != NULL)
+        long_row_mask(row->x, row->x, allowed + (call->mask.stride == 0 ? 0 : r * classes), classes);
+    long_row_open(&z, row->x, row->z, row->whole);
+    if (!long_row_max(&z, &row->max))
+        return false;
+    real max = row->max;
+    long_row_perturb(&z, &max, &perturbation);
+    row->winner = long_row_find(&z, row->z, max);
+    return true;
+}
+
+/* p and log p_max, of softmax(x / s). */
+INLINE void rao_probabilities(struct rao_row *row)
+{
+    const struct exp_frame frame = exp_frame(vec_splat(row->max), vec_splat(inverse(row->noise_scale)));
+    struct long_row p;
+    long_row_open(&p, row->x, row->p, row->whole);
+    real sum = long_row_exp(&p, row->x, &frame, true);
+    row->log_p_max = 0.0f - vec_log(vec_splat(sum / vec_exp(&frame, vec_splat(row->max), false)[0]))[0];
+    long_row_divide(&p, sum);
+}
+
+/* E of one class. */
+INLINE real exponential_of_class(size_t class, const struct noise_source *source)
+{
+    lane_uint random[NOISE_ROUNDED(VEC_LANES)] __attribute__((aligned(64))) = {0};
+    noise_random(random, class / 4, NOISE_STEP, source);
+    return vec_exponential((vuint)vec_splat_int((lane_int)random[class % 4]))[0];
+}
+
+/* e = E + p E_D, a normal number, since E >= 2^-54. */
+INLINE void race_step(real *e, const real *p, size_t count, real e_winner)
+{
+    for (size_t j = 0; j < count; j += VEC_LANES)
+        vec_store(e + j, vec_fma(vec_load(p + j), vec_splat(e_winner), vec_load(e + j)));
+}
+
+/* z of all classes but the winner, which the caller puts right. */
+INLINE void condition_step(const struct rao_row *row, const real *x, real *z, const real *log_e, size_t count)
+{
+    vreal s = vec_splat(row->noise_scale);
+    for (size_t j = 0; j < count; j += VEC_LANES) {
+        vreal a = vec_fma(s, vec_splat(row->log_p_max), vec_load(x + j) - row->max);
+        vec_store(z + j, vec_fma(-s, vec_load(log_e + j), a));
     }
-    exponentials(tile->words, tile->e, rows * tile->stride);
 }
 
-INLINE void tile_logarithms(struct noise_tile *tile)
+/* z given the winner. */
+INLINE void rao_condition(struct rao_row *row, const struct noise_source *source)
 {
-    logarithms(tile->e, tile->e, tile->rows * tile->stride);
+    lane_uint random[NOISE_ROUNDED(NOISE_CHUNK)] __attribute__((aligned(64)));
+    real e[NOISE_CHUNK] __attribute__((aligned(64)));
+    real e_winner = 0;
+    for (size_t first = 0; first < row->whole; first += NOISE_CHUNK) {
+        size_t count = row->whole - first < NOISE_CHUNK ? row->whole - first : NOISE_CHUNK;
+        noise_random(random, first / 4, count, source);
+        exponentials(random, e, count);
+        if (first == 0)
+            e_winner = row->winner < count ? e[row->winner] : exponential_of_class(row->winner, source);
+        race_step(e, row->p + first, count, e_winner);
+        logarithms(e, e, count);
+        condition_step(row, row->x + first, row->z + first, e, count);
+    }
+    row->z[row->winner] = -row->noise_scale * vec_log(vec_splat(e_winner))[0];
 }
 
-/* z = (x - max) - s log E, rounded once after x - max as in core_gumbel_softmax. */
-INLINE void perturb_step(real *z, const real *x, real max, const real *log_e, real s, size_t count)
+/* Adds a sample's products to grad and tau_sum. */
+INLINE void rao_add(struct rao_row *row, real scale, bool weighted)
 {
-    for (size_t j = 0; j < count; j += LANES) {
-        vreal v[VECS];
-        lanes_load(v, x + j, count - j, 0.0f);
-        FOR_VECS (q) {
-            vreal l = vec_load(log_e + j + q * VEC_LANES);
-            v[q] = s == 1.0f ? (v[q] - max) - l : vec_fma(vec_splat(-s), l, v[q] - max);
+    struct long_row y;
+    struct vjp_row products = {.x = row->z, .c = row->c, .scale = scale};
+    long_row_open(&y, row->z, row->y, row->whole);
+    long_row_max(&y, &products.max);
+    real total = long_row_exponentials(&y, row->z, products.max, scale);
+    products.sum = row_share(&y, &products, total, false);
+    if (weighted)
+        row->tau_sum += row_products(&y, &products, row->grad, SOFTMAX_ADDEND, true);
+    else
+        row_products(&y, &products, row->grad, SOFTMAX_ADDEND, false);
+}
+
+/* The gradients from the sums over the samples. */
+INLINE void rao_mean(struct rao_row *row, const struct vjp_call *call, size_t r, real scale)
+{
+    size_t classes = call->layout.classes;
+    vreal samples = vec_splat((real)call->samples);
+    for (size_t j = 0; j < row->whole; j += VEC_LANES)
+        vec_store(row->grad + j, canonical(vec_load(row->grad + j) / samples * scale));
+    memcpy(call->grad_logits + r * classes, row->grad, classes * sizeof(real));
+    if (call->grad_temperature != NULL)
+        call->grad_temperature[r] = temperature_gradient(row->tau_sum / (real)call->samples, scale);
+}
+
+static int long_rao(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
+{
+    size_t classes = call->layout.classes;
+    for (size_t r = first; r < first + count; r++) {
+        struct rao_row row = rao_row_of(call->scratch, classes);
+        real tau = parameter(&call->temperature, r), scale = inverse(tau);
+        row.noise_scale = noise_scale(&call->noise_scale, r);
+        if (!rao_draw(&row, call, r))
+            return invalid(r, invalid_row);
+        if (tau == 0.0f) {
+            no_gradient(call, r);
+            continue;
         }
-        lanes_store(z + j, v, count - j);
-    }
-}
-
-/* e = E + p E_D, a normal number, since E >= 2^-33. */
-INLINE void race_step(real *e, const real *p, real e_winner, size_t count)
-{
-    for (size_t j = 0; j < count; j += LANES) {
-        vreal v[VECS];
-        lanes_load(v, p + j, count - j, 0.0f);
-        FOR_VECS (q) {
-            real *at = e + j + q * VEC_LANES;
-            vec_store(at, vec_fma(v[q], vec_splat(e_winner), vec_load(at)));
+        rao_probabilities(&row);
+        rao_copy(row.c, call->cotangent + r * classes, classes, row.whole, 0.0f);
+        memset(row.grad, 0, row.whole * sizeof(real));
+        struct noise_source source = source_of_row(call->noise, r, 0, CONDITIONAL_TAG);
+        for (uint32_t i = 0; i < call->samples; i++) {
+            source.draw = call->noise->draw * call->samples + i;
+            rao_condition(&row, &source);
+            rao_add(&row, scale, call->grad_temperature != NULL);
         }
+        rao_mean(&row, call, r, scale);
     }
-}
-
-/* E of one class, which need not lie in the tile at hand. */
-INLINE real exponential_of_class(size_t class, const struct core_noise *noise, uint32_t tag, size_t row)
-{
-    uint32_t words[NOISE_STEP] __attribute__((aligned(64)));
-    struct noise_source source = source_of_row(noise, row, tag);
-    noise_words(words, class / 4, NOISE_STEP, &source);
-    return vec_exponential((vuint)vec_splat_int((int32_t)words[class % 4]))[0];
-}
-
-/* The first class where z is `value`, which occurs. */
-INLINE size_t row_find(const real *z, size_t classes, real value)
-{
-    for (size_t j = 0; j < classes; j += LANES) {
-        vreal v[VECS];
-        vint hit = vec_splat_int(0);
-        lanes_load(v, z + j, classes - j, -__builtin_inff());
-        FOR_VECS (q)
-            hit |= v[q] == value;
-        if (vec_any(hit)) {
-            while (z[j] != value)
-                j++;
-            return j;
-        }
-    }
-    return classes;
+    return CORE_OK;
 }
 
 #endif

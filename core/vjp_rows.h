@@ -1,97 +1,84 @@
-/* Passes over the columns of one row, LANES of them a step, the last step masked: nothing outside the row is touched.
- * Sums go in the order of softmax: lane l of a block of SUM_COLUMNS adds its columns l, l + 16, ... in order, the lanes
+/* What all vector-Jacobian products have in common, and the passes over the columns of one long row.
+ *
+ * Sums go in the order of softmax: lane l of a block of SUM_BLOCK adds its columns l, l + 16, ... in order, the lanes
  * are added by lanes_sum, the blocks in order. */
 #ifndef CORE_VJP_ROWS_H
 #define CORE_VJP_ROWS_H
 
-#include "vec.h"
+#include "long_kernels.h"
 
+/* The calls of vjp.h as the kernels see them: pointers typed, what a function has not is NULL. */
+struct vjp_call {
+    const real *logits, *cotangent;
+    struct core_mask mask;
+    struct layout layout;
+    struct core_per_row temperature; /* or tau */
+    const struct core_noise *noise;
+    struct core_per_row noise_scale;
+    uint32_t samples;
+    real *grad_logits, *grad_temperature;
+    real *scratch;
+};
 
-#define SUM_COLUMNS 4096
-
-/* Of `count` floats, up to LANES; `otherwise` in the lanes after them. */
-INLINE void lanes_load(vreal v[VECS], const real *from, size_t count, real otherwise)
-{
-    static const lane_int lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    FOR_VECS (q) {
-        const real *at = from + q * VEC_LANES;
-        v[q] = count >= LANES
-                   ? vec_load(at)
-                   : vec_load_masked(at, vec_load_ints(lane + q * VEC_LANES) < (int32_t)count, vec_splat(otherwise));
-    }
-}
-
-INLINE void lanes_store(real *to, const vreal v[VECS], size_t count)
-{
-    real all[LANES] __attribute__((aligned(64)));
-    const real *from = all;
-    FOR_VECS (q)
-        vec_store(count >= LANES ? to + q * VEC_LANES : all + q * VEC_LANES, v[q]);
-    for (size_t part = LANES / 2; part > 0 && count < LANES; part /= 2)
-        if (count & part) {
-            memcpy(to, from, part * sizeof(real));
-            to += part;
-            from += part;
-        }
-}
-
-INLINE void lanes_fill(vreal v[VECS], real x)
-{
-    FOR_VECS (q)
-        v[q] = vec_splat(x);
-}
-
-/* Results as they are written: any NaN as 0x7fc00000, -0 as +0. */
+/* Results as they are written: any NaN as the quiet one without sign and payload, -0 as +0. */
 INLINE vreal canonical(vreal x)
 {
-    return vec_select(x == x, x + 0.0f, (vreal)vec_splat_int(0x7fc00000));
+    const lane_int quiet = CORE_REAL == 32 ? 0x7fc00000 : (lane_int)0x7ff8000000000000;
+    return vec_select(x == x, x + 0.0f, (vreal)vec_splat_int(quiet));
 }
 
-/* The row's maximum, +0 for -0; false if the row has no answer: NaN, +inf, or nothing but -inf. */
-INLINE bool row_max(const real *x, size_t classes, real *max)
+/* grad_temperature = -1/T of the weighted sum of products. */
+INLINE real temperature_gradient(real weighted_sum, real scale)
 {
-    vreal m[VECS], v[VECS];
-    vint below_inf = vec_splat_int(-1);
-    lanes_fill(m, -__builtin_inff());
-    for (size_t j = 0; j < classes; j += LANES) {
-        lanes_load(v, x + j, classes - j, -__builtin_inff());
+    return canonical(vec_splat(-(weighted_sum * scale)))[0];
+}
+
+/* One row: its forward values, and what goes into its gradient. Of the columns after the last whole group, x and c have
+ * copies as `y` has of its own: x filled up with -inf, c with 0. */
+struct vjp_row {
+    const real *x, *c;
+    real x_tail[LANES] __attribute__((aligned(64)));
+    real c_tail[LANES] __attribute__((aligned(64)));
+    real max;   /* of x */
+    real sum;   /* s: of y c, or for log_softmax of c */
+    real scale; /* 1 / T */
+};
+
+/* The columns from array[whole] on, and then zeros. */
+INLINE void tail_load(real tail[LANES], const real *array, const struct long_row *y)
+{
+    memset(tail, 0, LANES * sizeof(real));
+    copy_few(tail, array + y->whole, y->classes % LANES);
+}
+
+/* y = y / total; adds y c, or c, to the sums. */
+INLINE void share_step(real *y, const real *c, size_t count, real total, bool logarithm, vreal sums[VECS])
+{
+    vreal totals = vec_splat(total), inverse = 1.0f / totals;
+    for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
-            m[q] = vec_max(v[q], m[q]);
-            below_inf &= v[q] <= REAL_MAX;
+            real *at = y + j + q * VEC_LANES;
+            vreal share = vec_divide(vec_load(at), totals, inverse), v = vec_load(c + j + q * VEC_LANES);
+            vec_store(at, share);
+            sums[q] = logarithm ? v + sums[q] : vec_fma(share, v, sums[q]);
         }
-    }
-    for (int q = 1; q < VECS; q++)
-        m[0] = vec_max(m[q], m[0]);
-    *max = vec_max_lane(m[0]);
-    return !vec_any(below_inf == 0) && *max >= -REAL_MAX;
 }
 
-INLINE void dot_step(const real *y, const real *c, size_t count, vreal sums[VECS])
+/* Completes a softmax from its exponentials and their total, but leaves the tail where it is; returns row->sum. */
+INLINE real row_share(struct long_row *y, const struct vjp_row *row, real total, bool logarithm)
 {
-    vreal a[VECS], b[VECS];
-    lanes_load(b, c, count, 0.0f);
-    lanes_fill(a, 1.0f);
-    if (y != NULL)
-        lanes_load(a, y, count, 0.0f);
-    FOR_VECS (q)
-        sums[q] = y != NULL ? vec_fma(a[q], b[q], sums[q]) : b[q] + sums[q];
-}
-
-/* The sum of y c, or of c if y is NULL. */
-INLINE real row_dot(const real *y, const real *c, size_t classes)
-{
-    real total = 0;
-    for (size_t block = 0; block < classes; block += SUM_COLUMNS) {
-        size_t end = classes - block < SUM_COLUMNS ? classes : block + SUM_COLUMNS, j = block;
+    real sum = 0;
+    for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
-        lanes_fill(sums, 0.0f);
-        for (; j + LANES <= end; j += LANES)
-            dot_step(y != NULL ? y + j : NULL, c + j, LANES, sums);
-        if (j < end)
-            dot_step(y != NULL ? y + j : NULL, c + j, end - j, sums);
-        total += lanes_sum(sums);
+        FOR_VECS (q)
+            sums[q] = vec_splat(0);
+        size_t left = y->whole - block;
+        share_step(y->out + block, row->c + block, left < SUM_BLOCK ? left : SUM_BLOCK, total, logarithm, sums);
+        if (left < SUM_BLOCK)
+            share_step(y->tail, row->c_tail, y->tail_count, total, logarithm, sums);
+        sum += lanes_sum(sums);
     }
-    return total;
+    return sum;
 }
 
 /* Which products of a row are wanted, and where they go. */
@@ -101,51 +88,50 @@ enum products {
     SOFTMAX_ADDEND        /* y (c - s), added to what is there */
 };
 
-struct product_row {
-    const real *x, *y, *c;
-    real *grad;
-    size_t classes;
-    real max;   /* of x */
-    real sum;   /* s: of y c, or for log_softmax of c */
-    real scale; /* 1 / T */
-};
-
-/* `sums` gets the products, before the division by T, times (x - max) / T. Classes where that is below -REAL_MAX count
- * as impossible and add nothing. */
-INLINE void product_step(const struct product_row *row, size_t j, size_t count, enum products products, bool weighted,
-                         vreal sums[VECS])
+/* Of v = y (c - s) or c - y s. */
+INLINE vreal product(vreal y, vreal c, vreal s, bool logarithm)
 {
-    vreal x[VECS], y[VECS], c[VECS], grad[VECS];
-    lanes_load(y, row->y + j, count, 0.0f);
-    lanes_load(c, row->c + j, count, 0.0f);
-    if (weighted)
-        lanes_load(x, row->x + j, count, row->max);
-    if (products == SOFTMAX_ADDEND)
-        lanes_load(grad, row->grad + j, count, 0.0f);
-    FOR_VECS (q) {
-        vreal v = products == LOG_SOFTMAX_GRADIENT ? vec_fma(-y[q], vec_splat(row->sum), c[q])
-                                                    : y[q] * (c[q] - row->sum);
-        if (weighted) {
-            vreal a = (x[q] - row->max) * row->scale;
-            sums[q] = vec_fma(v, vec_keep(a >= -REAL_MAX, a), sums[q]);
-        }
-        grad[q] = products == SOFTMAX_ADDEND ? grad[q] + v : canonical(v * row->scale);
-    }
-    lanes_store(row->grad + j, grad, count);
+    return logarithm ? vec_fma(-y, s, c) : y * (c - s);
 }
 
-/* The products of a row; returns the weighted sum. */
-INLINE real row_products(const struct product_row *row, enum products products, bool weighted)
+/* What the weighted sum takes v times: (x - max) / T, or 0 where that is below -REAL_MAX: such a class counts as
+ * impossible. */
+INLINE vreal product_weight(vreal x, vreal max, vreal scale)
+{
+    vreal a = (x - max) * scale;
+    return vec_keep(a >= -REAL_MAX, a);
+}
+
+INLINE void product_step(const struct vjp_row *row, const real *x, const real *y, const real *c, real *grad,
+                         size_t count, enum products products, bool weighted, vreal sums[VECS])
+{
+    for (size_t j = 0; j < count; j += LANES)
+        FOR_VECS (q) {
+            size_t at = j + q * VEC_LANES;
+            vreal v = product(vec_load(y + at), vec_load(c + at), vec_splat(row->sum),
+                              products == LOG_SOFTMAX_GRADIENT);
+            if (weighted)
+                sums[q] = vec_fma(v, product_weight(vec_load(x + at), vec_splat(row->max), vec_splat(row->scale)),
+                                  sums[q]);
+            vec_store(grad + at, products == SOFTMAX_ADDEND ? vec_load(grad + at) + v : canonical(v * row->scale));
+        }
+}
+
+/* The products of a row, of its tail in y->tail unless they are addends; returns the sum of v (x - max) / T, before the
+ * division by T. */
+INLINE real row_products(struct long_row *y, const struct vjp_row *row, real *grad, enum products products,
+                         bool weighted)
 {
     real total = 0;
-    for (size_t block = 0; block < row->classes; block += SUM_COLUMNS) {
-        size_t end = row->classes - block < SUM_COLUMNS ? row->classes : block + SUM_COLUMNS, j = block;
+    for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
-        lanes_fill(sums, 0.0f);
-        for (; j + LANES <= end; j += LANES)
-            product_step(row, j, LANES, products, weighted, sums);
-        if (j < end)
-            product_step(row, j, end - j, products, weighted, sums);
+        FOR_VECS (q)
+            sums[q] = vec_splat(0);
+        size_t left = y->whole - block;
+        product_step(row, weighted ? row->x + block : NULL, y->out + block, row->c + block, grad + block,
+                     left < SUM_BLOCK ? left : SUM_BLOCK, products, weighted, sums);
+        if (left < SUM_BLOCK)
+            product_step(row, row->x_tail, y->tail, row->c_tail, y->tail, y->tail_count, products, weighted, sums);
         if (weighted)
             total += lanes_sum(sums);
     }

@@ -3,14 +3,14 @@
 #ifndef TESTS_CORE_DIGEST_H
 #define TESTS_CORE_DIGEST_H
 
-#include <stdint.h>
+#include "core.h"
 
-#define DIGEST_V1 UINT64_C(0x7817542c6d012032)
+#define DIGEST_V1(dtype) ((dtype) == CORE_FLOAT32 ? UINT64_C(0x7817542c6d012032) : UINT64_C(0xad4ef75763d5d422))
 
 /* The same of gumbel_softmax's further results with scaled noise, masks and strided arrays. */
-#define DIGEST_OF_MORE_V1 UINT64_C(0x064c7f58e1dd976e)
+#define DIGEST_OF_MORE_V1(dtype) ((dtype) == CORE_FLOAT32 ? UINT64_C(0x064c7f58e1dd976e) : UINT64_C(0x721607b9779b6fef))
 
-uint64_t digest_of_more(void);
-uint64_t digest_of_results(void); /* of the kernels that are selected; 0 if a call failed */
+uint64_t digest_of_more(enum core_dtype dtype);
+uint64_t digest_of_results(enum core_dtype dtype); /* of the kernels that are selected; 0 if a call failed */
 
 #endif

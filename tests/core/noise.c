@@ -1,4 +1,4 @@
-/* Philox words against the published vectors and a scalar reference; exponentials against the formula. */
+/* Philox words against the published vectors and a scalar reference. */
 #include "reference.h"
 #include "suites.h"
 #include "support.h"
@@ -114,105 +114,6 @@ START_TEST(test_runs)
 }
 END_TEST
 
-static double ulps(float got, double expected)
-{
-    int exponent;
-    frexp(expected, &exponent);
-    return fabs(got - expected) / ldexp(1, exponent - 24);
-}
-
-static void check_exponential(const uint32_t *words, size_t count)
-{
-    float *e = floats(count);
-    core_exponential(words, e, count);
-    for (size_t i = 0; i < count; i++) {
-        double expected = reference_exponential(words[i]);
-        if (!(ulps(e[i], expected) < 3.3))
-            ck_abort_msg("word %08x: %a, not %a", words[i], e[i], expected);
-    }
-    free(e);
-}
-
-START_TEST(test_exponential_ends)
-{
-    static const uint32_t words[] = {0,          1,          2,          0xff,       0x7fffff,   0xffffff,
-                                     0x1000001,  0x55555554, 0x55555555, 0x55555556, 0x7ffffffe, 0x7fffffff,
-                                     0x80000000, 0x80000001, 0xaaaaaaaa, 0xaaaaaaab, 0xfeffffff, 0xff000000,
-                                     0xfffffffd, 0xfffffffe, 0xffffffff};
-    select_isa(_i);
-    check_exponential(words, sizeof(words) / sizeof(words[0]));
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        check_exponential(&words[i], 1);
-
-    static const uint32_t ends[] = {0, 0xffffffff};
-    float e[2];
-    core_exponential(ends, e, 2);
-    ck_assert(e[0] == 0x1p-33f);
-    ck_assert(e[1] == (float)(33 * log(2)));
-}
-END_TEST
-
-START_TEST(test_exponential_of_many_words)
-{
-    enum { COUNT = 300003 };
-    uint32_t *words = malloc(COUNT * sizeof(words[0]));
-    ck_assert_ptr_nonnull(words);
-    select_isa(_i);
-    struct inputs inputs = {3};
-    for (size_t i = 0; i < COUNT; i++)
-        words[i] = (uint32_t)(inputs_next(&inputs) >> inputs_below(&inputs, 32)) ^ (i % 2 ? 0 : 0xffffffff);
-    check_exponential(words, COUNT);
-    free(words);
-}
-END_TEST
-
-START_TEST(test_exponential_never_decreases)
-{
-    enum { RUN = 4096 };
-    static const uint32_t starts[] = {0,         0xffffff, 0x55555000, 0x7ffff800, 0xaaaaa000, 0xff000000 - RUN / 2,
-                                      0xfffff000};
-    uint32_t words[RUN];
-    float e[RUN];
-    select_isa(_i);
-    for (size_t s = 0; s < sizeof(starts) / sizeof(starts[0]); s++) {
-        for (uint32_t i = 0; i < RUN; i++)
-            words[i] = starts[s] + i;
-        core_exponential(words, e, RUN);
-        for (size_t i = 1; i < RUN; i++)
-            if (!(e[i - 1] <= e[i]))
-                ck_abort_msg("E(%08x) = %a > E(%08x) = %a", words[i - 1], e[i - 1], words[i], e[i]);
-    }
-}
-END_TEST
-
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* Kolmogorov and Smirnov's test of the noise of one row: p > 1e-3. */
-START_TEST(test_exponential_distribution)
-{
-    enum { COUNT = 200000 };
-    uint32_t *words = malloc(COUNT * sizeof(words[0]));
-    float *e = floats(COUNT);
-    ck_assert_ptr_nonnull(words);
-    select_isa(_i);
-    core_noise_words(words, 0, COUNT, 20240229, 3, 1, 0);
-    core_exponential(words, e, COUNT);
-    qsort(e, COUNT, sizeof(e[0]), by_value);
-    double distance = 0;
-    for (size_t i = 0; i < COUNT; i++) {
-        double p = -expm1(-(double)e[i]);
-        distance = fmax(distance, fmax(p - (double)i / COUNT, (double)(i + 1) / COUNT - p));
-    }
-    ck_assert_double_lt(distance * sqrt(COUNT), 1.95);
-    free(words);
-    free(e);
-}
-END_TEST
-
 Suite *test_core_noise_suite(void)
 {
     Suite *suite = suite_create("core noise");
@@ -224,13 +125,5 @@ Suite *test_core_noise_suite(void)
     tcase_add_isa_test(philox, test_words_around_the_last_block);
     tcase_add_isa_test(philox, test_runs);
     suite_add_tcase(suite, philox);
-
-    TCase *exponential = tcase_create("exponential");
-    tcase_set_timeout(exponential, 60);
-    tcase_add_isa_test(exponential, test_exponential_ends);
-    tcase_add_isa_test(exponential, test_exponential_of_many_words);
-    tcase_add_isa_test(exponential, test_exponential_never_decreases);
-    tcase_add_isa_test(exponential, test_exponential_distribution);
-    suite_add_tcase(suite, exponential);
     return suite;
 }

@@ -36,30 +36,50 @@ size_t inputs_below(struct inputs *inputs, size_t limit)
     return (size_t)(inputs_uniform(inputs) * (double)limit);
 }
 
-static float one_logit(enum logits_kind kind, struct inputs *inputs)
+/* What differs between the types. */
+struct range {
+    double huge, least;
+};
+
+static double one_logit(enum logits_kind kind, const struct range *range, struct inputs *inputs)
 {
     double u = inputs_uniform(inputs);
     switch (kind) {
     case LOGITS_WIDE:
-        return (float)(200 * u - 100);
+        return 200 * u - 100;
     case LOGITS_HUGE:
-        return (float)((2 * u - 1) * 1.5e38);
+        return (2 * u - 1) * range->huge;
     case LOGITS_TINY:
-        return (float)((2 * u - 1) * 8) * FLT_TRUE_MIN;
+        return trunc((2 * u - 1) * 8) * range->least;
     case LOGITS_EQUAL:
-        return 0.75f;
+        return 0.75;
     default:
-        return (float)(3 * (u + inputs_uniform(inputs) + inputs_uniform(inputs) - 1.5) * 2);
+        return 3 * (u + inputs_uniform(inputs) + inputs_uniform(inputs) - 1.5) * 2;
+    }
+}
+
+void fill_logits_f64(double *logits, size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
+{
+    static const struct range range = {8e307, DBL_TRUE_MIN};
+    for (size_t r = 0; r < rows; r++) {
+        double *row = logits + r * classes;
+        size_t possible = inputs_below(inputs, classes);
+        for (size_t j = 0; j < classes; j++) {
+            row[j] = one_logit(kind, &range, inputs);
+            if (kind == LOGITS_HOLES && j != possible && inputs_below(inputs, 3) == 0)
+                row[j] = -INFINITY;
+        }
     }
 }
 
 void fill_logits(float *logits, size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
 {
+    static const struct range range = {1.5e38, FLT_TRUE_MIN};
     for (size_t r = 0; r < rows; r++) {
         float *row = logits + r * classes;
         size_t possible = inputs_below(inputs, classes);
         for (size_t j = 0; j < classes; j++) {
-            row[j] = one_logit(kind, inputs);
+            row[j] = (float)one_logit(kind, &range, inputs);
             if (kind == LOGITS_HOLES && j != possible && inputs_below(inputs, 3) == 0)
                 row[j] = -INFINITY;
         }

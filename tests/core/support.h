@@ -25,7 +25,7 @@ size_t inputs_below(struct inputs *inputs, size_t limit); /* in 0 .. limit-1 */
 enum logits_kind {
     LOGITS_NORMAL, /* about a standard deviation of 3 */
     LOGITS_WIDE,   /* up to +-100: some probabilities vanish */
-    LOGITS_HUGE,   /* up to +-1.5e38 */
+    LOGITS_HUGE,   /* up to +-1.5e38, or of doubles +-8e307 */
     LOGITS_TINY,   /* subnormal, zeros of both signs among them */
     LOGITS_EQUAL,  /* all the same */
     LOGITS_HOLES,  /* as normal, a third of them -inf, but never all of a row */
@@ -33,6 +33,7 @@ enum logits_kind {
 };
 
 void fill_logits(float *logits, size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs);
+void fill_logits_f64(double *logits, size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs);
 
 /* malloc of floats that fails the test instead of returning NULL; freed by free(). */
 float *floats(size_t count);

@@ -1,12 +1,19 @@
-/* One number for the bits of many gradients: equal on every instruction set and in every version of "rng": "v1".
- * Needs the core alone, so that a small program can print it under an emulator. */
+/* One number for the bits of many gradients of a precision: equal on every instruction set and in every version of
+ * "rng": "v1". Needs the core alone, so that a small program can print it under an emulator. */
 #ifndef TESTS_CORE_VJP_DIGEST_H
 #define TESTS_CORE_VJP_DIGEST_H
 
-#include <stdint.h>
+#include "core.h"
 
 #define VJP_DIGEST_V1 UINT64_C(0xdcd61ad61233ee0)
+#define VJP_DIGEST_V1_FLOAT64 UINT64_C(0xa6fd17c6fd0a57cc)
 
-uint64_t vjp_digest_of_results(void); /* of the kernels that are selected; 0 if a call failed */
+/* The Gumbel gradients with other scales of the noise than 1. */
+#define VJP_SCALED_DIGEST_V1 UINT64_C(0xe3428b3146de3c08)
+#define VJP_SCALED_DIGEST_V1_FLOAT64 UINT64_C(0xa4a3e87a16b3008f)
+
+/* Of the kernels that are selected; 0 if a call failed. */
+uint64_t vjp_digest_of_results(enum core_dtype dtype);
+uint64_t vjp_digest_of_scaled_results(enum core_dtype dtype);
 
 #endif

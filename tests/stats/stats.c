@@ -192,7 +192,7 @@ static void noise_unit(struct counts *counts, uint32_t index, const void *argume
     static _Thread_local float exponential[BLOCK];
     (void)argument;
     core_noise_words(words, 0, BLOCK, noise_seed, index, 0, 0);
-    core_exponential(words, exponential, BLOCK);
+    core_exponential(CORE_FLOAT32, words, NULL, exponential, BLOCK);
     for (size_t i = 0; i < BLOCK; i++) {
         double e = (double)exponential[i];
         float g = -logf(exponential[i]);
@@ -320,7 +320,7 @@ static void hard_unit(struct counts *counts, uint32_t index, const void *argumen
 {
     static _Thread_local float logits[BLOCK], samples[BLOCK];
     static _Thread_local uint64_t seeds[BLOCK];
-    static const float tau = 1;
+    static const double tau = 1;
     const struct hard_case *c = argument;
     size_t rows = rows_of_unit(c), bad;
     for (size_t r = 0; r < rows; r++) {
@@ -377,7 +377,7 @@ static void test_hard(const struct hard_case *c, double draws)
 static void logistic_unit(struct counts *counts, uint32_t index, const void *argument)
 {
     static _Thread_local float logits[BLOCK], samples[BLOCK];
-    static const float tau = 1;
+    static const double tau = 1;
     static const uint64_t seed = 5;
     size_t rows = BLOCK / 2, bad;
     (void)argument;

@@ -45,7 +45,7 @@ static void print_t(const uint32_t *words, size_t count)
 static void print_noise(const uint32_t *words, size_t count, const char *end)
 {
     float exponential[MAX_VALUES], noise[MAX_VALUES];
-    core_exponential(words, exponential, count);
+    core_exponential(CORE_FLOAT32, words, NULL, exponential, count);
     for (size_t i = 0; i < count; i++)
         noise[i] = (float)-log((double)exponential[i]);
     print_words("words", words, count);
@@ -101,7 +101,7 @@ static const struct batch {
     size_t rows, classes;
     uint64_t seeds[4]; /* one for all rows, or one for each */
     bool seed_each;
-    float tau;
+    double tau;
     uint32_t row_offset, draw;
     bool masked; /* the second class is -inf */
 } batches[] = {
@@ -143,7 +143,7 @@ static void make_batch(const struct batch *b)
             logits[i] = -INFINITY;
     }
     printf("    {\n      \"shape\": [%zu, %zu], \"tau\": %g, \"row_offset\": %u, \"draw\": %u,\n      \"seed\": ",
-           b->rows, b->classes, (double)b->tau, (unsigned)b->row_offset, (unsigned)b->draw);
+           b->rows, b->classes, b->tau, (unsigned)b->row_offset, (unsigned)b->draw);
     for (size_t r = 0; r < (b->seed_each ? b->rows : 1); r++)
         printf("%s%llu", r > 0 ? ", " : b->seed_each ? "[" : "", (unsigned long long)b->seeds[r]);
     puts(b->seed_each ? "]," : ",");

@@ -1,7 +1,8 @@
 /* The core's calls as the bench makes them through ctypes: plain arguments, so that it need not know the structs.
- * Of float32, all parameters 1 but for filters, seed 7; rows first .. first+count-1. y is as many floats as x, or of
- * the categorical calls the classes drawn, an int32_t for each. CORE_OK or the core's error. */
+ * Of float32, all parameters 1 but for filters, seed 7; rows first .. first+count-1. y is floats, or of the categorical
+ * calls the classes drawn, an int32_t for each. CORE_OK or the core's error. */
 #include "sampling.h"
+#include "vjp.h"
 
 #include <stdlib.h>
 
@@ -109,4 +110,51 @@ int bench_categorical_top_k(const float *x, void *y, size_t rows, size_t classes
     struct core_categorical_call call = categorical_call(x, y, rows, classes, 1);
     call.filters.top_k.value = &top_k;
     return categorical(call, first, count);
+}
+
+/* The cotangents follow the logits in x; y becomes their gradient. */
+bench_call bench_softmax_vjp, bench_gumbel_softmax_vjp, bench_gumbel_rao_vjp;
+
+int bench_softmax_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_softmax_vjp_call call = {.logits = x,
+                                         .cotangent = x + rows * classes,
+                                         .rows = rows,
+                                         .classes = classes,
+                                         .temperature = {&one, 0},
+                                         .grad_logits = y};
+    return core_softmax_vjp(&call, first, count, NULL, &bad);
+}
+
+static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, void *y, size_t rows, size_t classes)
+{
+    return (struct core_gumbel_softmax_vjp_call){.logits = x,
+                                                 .cotangent = x + rows * classes,
+                                                 .rows = rows,
+                                                 .classes = classes,
+                                                 .tau = {&one, 0},
+                                                 .noise = {.seed = &seed},
+                                                 .conditional_samples = 10,
+                                                 .grad_logits = y};
+}
+
+int bench_gumbel_softmax_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);
+    void *scratch = malloc(core_gumbel_softmax_vjp_scratch(&call) + 1);
+    int status = core_gumbel_softmax_vjp(&call, first, count, scratch, &bad);
+    free(scratch);
+    return status;
+}
+
+int bench_gumbel_rao_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    size_t bad;
+    struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);
+    void *scratch = malloc(core_gumbel_rao_vjp_scratch(&call) + 1);
+    int status = core_gumbel_rao_vjp(&call, first, count, scratch, &bad);
+    free(scratch);
+    return status;
 }

@@ -1,48 +1,51 @@
-/* softmax and log_softmax against double precision. */
+/* softmax and log_softmax against wider precision. */
 #include "reference.h"
-#include "suites.h"
-#include "support.h"
+#include "core/suites.h"
+#include "real.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 
-#define UNIT 0x1p-24 /* the relative error of one rounding */
+#define LOG2_E 1.4426950408889634L
+#define LN2 0.6931471805599453L
 
-/* Roundings in the longest chain of additions of a sum: lanes of a block, the tree, the blocks. */
-static double sum_roundings(size_t classes)
+#include <stdlib.h>
+
+/* Roundings in the longest chain of additions of a sum: lanes of a block, the tree, the blocks, whose roundings are
+ * made good in double. */
+static wide sum_roundings(size_t classes)
 {
-    return (double)(classes < 4096 ? classes : 4096) / 16 + 4 + (double)classes / 4096;
+    return (wide)(classes < SUM_BLOCK ? classes : SUM_BLOCK) / 16 + 4 +
+           (TEST_REAL == 32 ? (wide)classes / SUM_BLOCK : 2);
 }
 
-/* The temperature that counts: those below 1 / FLT_MAX act as that one. */
-static double effective(float temperature)
+/* The temperature that counts: those below 1 / REAL_MAX act as that one. */
+static wide effective(double temperature)
 {
-    return fmax(temperature, 1 / (double)FLT_MAX);
+    return fmax((wide)temperature, 1 / (wide)REAL_MAX);
 }
 
-static double *doubles_of(const float *x, size_t count)
+static wide *wides_of(const real *x, size_t count)
 {
-    double *d = malloc(count * sizeof(d[0]));
+    wide *d = malloc(count * sizeof(d[0]));
     ck_assert_ptr_nonnull(d);
     for (size_t i = 0; i < count; i++)
         d[i] = x[i];
     return d;
 }
 
-/* 1 / T is rounded once, and with it exp's argument a; exp, sum and division take 5 roundings more. What exp makes 0
- * is below 2^-124.5. */
-static void check_softmax_row(const float *logits, size_t classes, float temperature, const float *got)
+/* 1 / T is rounded once, of floats, and with it exp's argument a; exp, sum and division take 5 roundings more. What exp makes 0
+ * is below REAL_FLUSHED. */
+static void check_softmax_row(const real *logits, size_t classes, double temperature, const real *got)
 {
-    double *x = doubles_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
+    wide *x = wides_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
     ck_assert_ptr_nonnull(expected);
-    double t = effective(temperature), max = reference_max(x, classes);
-    reference_softmax(x, classes, t, expected);
+    wide t = effective(temperature), max = max_of(x, classes);
+    softmax_of(x, classes, t, expected);
     for (size_t j = 0; j < classes; j++) {
-        double a = fmin((max - x[j]) / t, 1e4);
-        double allowed = expected[j] * UNIT * ((t != 1 ? 1.01 * a : 0) + 5 + sum_roundings(classes)) + 0x1.7p-125;
+        wide a = fmin((max - x[j]) / t, 1e4);
+        wide allowed = expected[j] * UNIT * ((TEST_REAL == 32 && t != 1 ? 1.01 * a : 0) + 5 + sum_roundings(classes)) + REAL_FLUSHED;
         if (!(fabs(got[j] - expected[j]) <= allowed) || is_negative_zero(got[j]))
-            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, logits[j], got[j], expected[j]);
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]), D(expected[j]));
         if (logits[j] == -INFINITY && got[j] != 0)
             ck_abort_msg("K %zu T %g: an impossible class has probability %a", classes, temperature, got[j]);
     }
@@ -50,30 +53,31 @@ static void check_softmax_row(const float *logits, size_t classes, float tempera
     free(expected);
 }
 
-static void check_log_softmax_row(const float *logits, size_t classes, float temperature, const float *got)
+static void check_log_softmax_row(const real *logits, size_t classes, double temperature, const real *got)
 {
-    double *x = doubles_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
+    wide *x = wides_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
     ck_assert_ptr_nonnull(expected);
-    double t = effective(temperature), max = reference_max(x, classes);
-    reference_log_softmax(x, classes, t, expected);
+    wide t = effective(temperature), max = max_of(x, classes);
+    log_softmax_of(x, classes, t, expected);
     for (size_t j = 0; j < classes; j++) {
-        double a = (max - x[j]) / t;
-        double allowed = UNIT * (4 * a + fabs(expected[j]) + 4 + sum_roundings(classes));
+        wide a = (max - x[j]) / t;
+        wide allowed = UNIT * (4 * a + fabs(expected[j]) + 4 + sum_roundings(classes));
         bool right = fabs(got[j] - expected[j]) <= allowed;
-        if (a > FLT_MAX * (1 - 8 * UNIT)) /* -inf, or by the last rounding not quite */
-            right = got[j] == -INFINITY || (right && a < FLT_MAX * (1 + 8 * UNIT));
+        if (a > REAL_MAX * (1 - 8 * UNIT)) /* -inf, or by the last rounding not quite */
+            right = got[j] == -INFINITY || (right && a < REAL_MAX * (1 + 8 * UNIT));
         if (!right || is_negative_zero(got[j]))
-            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, logits[j], got[j], expected[j]);
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]), D(expected[j]));
     }
     free(x);
     free(expected);
 }
 
-static void check_both(const float *logits, size_t rows, size_t classes, float temperature)
+static void check_both(const real *logits, size_t rows, size_t classes, double temperature)
 {
-    float *result = floats(rows * classes);
+    real *result = reals(rows * classes);
     size_t bad = SIZE_MAX;
     struct core_softmax_call call = {
+        .dtype = DTYPE,
         .logits = logits, .rows = rows, .classes = classes, .temperature = {&temperature, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++)
@@ -84,15 +88,16 @@ static void check_both(const float *logits, size_t rows, size_t classes, float t
     free(result);
 }
 
-static void check_kind(size_t rows, size_t classes, float temperature, enum logits_kind kind, struct inputs *inputs)
+static void check_kind(size_t rows, size_t classes, double temperature, enum logits_kind kind, struct inputs *inputs)
 {
-    float *logits = floats(rows * classes);
-    fill_logits(logits, rows, classes, kind, inputs);
+    real *logits = reals(rows * classes);
+    fill_reals(logits, rows, classes, kind, inputs);
     check_both(logits, rows, classes, temperature);
     free(logits);
 }
 
-static const float temperatures[] = {1e-45f, 1e-39f, 1e-6f, 0.03f, 0.7f, 1.0f, 3.0f, 1000.0f, 1e38f, FLT_MAX};
+static const double temperatures[] = {1e-45f, 1e-39f, 1e-6f, 0.03f, 0.7f, 1.0f, 3.0f, 1000.0f, 1e38f, REAL_MAX,
+                                      TEST_REAL == 32 ? 2 : 5e-324, TEST_REAL == 32 ? 5 : 1e-310};
 
 #define TEMPERATURES (sizeof(temperatures) / sizeof(temperatures[0]))
 
@@ -135,21 +140,23 @@ END_TEST
 START_TEST(test_long_sums)
 {
     enum { CLASSES = 128256 };
-    float *logits = floats(CLASSES), *result = floats(CLASSES), one = 1;
-    double *expected = malloc(CLASSES * sizeof(expected[0])), worst = 0;
+    real *logits = reals(CLASSES), *result = reals(CLASSES);
+    double one = 1;
+    wide *expected = malloc(CLASSES * sizeof(expected[0])), worst = 0;
     size_t bad = SIZE_MAX;
     ck_assert_ptr_nonnull(expected);
     select_isa(_i);
     struct inputs inputs = {4};
-    fill_logits(logits, 1, CLASSES, LOGITS_NORMAL, &inputs);
+    fill_reals(logits, 1, CLASSES, LOGITS_NORMAL, &inputs);
     struct core_softmax_call call = {
+        .dtype = DTYPE,
         .logits = logits, .rows = 1, .classes = CLASSES, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
-    double *x = doubles_of(logits, CLASSES);
-    reference_softmax(x, CLASSES, 1, expected);
+    wide *x = wides_of(logits, CLASSES);
+    softmax_of(x, CLASSES, 1, expected);
     for (size_t j = 0; j < CLASSES; j++)
         worst = fmax(worst, fabs(result[j] - expected[j]) / expected[j]);
-    ck_assert_double_lt(worst, 2.5e-6);
+    ck_assert_double_lt(D(worst), TEST_REAL == 32 ? 2.5e-6 : 4 * DBL_EPSILON);
     free(logits);
     free(result);
     free(expected);
@@ -158,24 +165,26 @@ START_TEST(test_long_sums)
 END_TEST
 
 /* Rows [0, x, -inf, ...]: the second probability is exp(x) / (1 + exp(x)) to a few roundings, and +0 where
- * exp(x) is below 2^-125. */
+ * exp(x) is below 2^-REAL_DEPTH. */
 static void check_exp(size_t classes, size_t rows)
 {
-    float *logits = floats(rows * classes), *result = floats(rows * classes), one = 1;
+    real *logits = reals(rows * classes), *result = reals(rows * classes);
+    double one = 1;
     size_t bad = SIZE_MAX;
     for (size_t r = 0; r < rows; r++) {
         for (size_t j = 2; j < classes; j++)
             logits[r * classes + j] = -INFINITY;
         logits[r * classes] = 0;
-        logits[r * classes + 1] = (float)(-90.0 * (double)r / (double)rows);
+        logits[r * classes + 1] = (real)(-(REAL_DEPTH + 5) * 0.72 * (double)r / (double)rows);
     }
     struct core_softmax_call call = {
+        .dtype = DTYPE,
         .logits = logits, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++) {
-        double x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
-        if (got == 0 ? x > -86.64 : !(fabs(got - expected) <= 4 * UNIT * expected))
-            ck_abort_msg("K %zu x %a: %a, not %a", classes, x, got, expected);
+        wide x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
+        if (got == 0 ? x > -REAL_DEPTH * 0.69314L : !(fabs(got - expected) <= 4 * UNIT * expected))
+            ck_abort_msg("K %zu x %a: %a, not %a", classes, D(x), D(got), D(expected));
     }
     free(logits);
     free(result);
@@ -189,29 +198,30 @@ START_TEST(test_exp)
 }
 END_TEST
 
-/* Where exp ends: with N = round(m / T / ln 2), p = x / T keeps its exponential from (N - 125) * ln 2 on, both in
- * float; one float below, it is +0. (These are bits that no later version may move.) */
-static void check_lowest(size_t classes, float max, float temperature)
+/* Where exp ends: with N = round(m / T / ln 2), p = x / T keeps its exponential from (N - REAL_DEPTH) * ln 2 on, both in
+ * the type itself; one number below, it is +0. (These are bits that no later version may move.) */
+static void check_lowest(size_t classes, real max, double temperature)
 {
     enum { AROUND = 40 };
-    float scale = 1 / temperature, n = rintf(max * scale * 0x1.715476p0f), lowest = (n - 125) * 0x1.62e43p-1f;
-    float *logits = floats(classes), *result = floats(classes), p = lowest;
+    real scale = 1 / (real)temperature, n = rint(max * scale * (real)LOG2_E), lowest = (n - REAL_DEPTH) * (real)LN2;
+    real *logits = reals(classes), *result = reals(classes), p = lowest;
     size_t bad = SIZE_MAX;
     for (size_t j = 0; j < classes; j++)
         logits[j] = -INFINITY;
     logits[0] = max;
     for (int i = 0; i < AROUND; i++)
-        p = nextafterf(p, -INFINITY);
-    for (int i = -AROUND; i <= AROUND; i++, p = nextafterf(p, INFINITY)) {
+        p = nextafter(p, -INFINITY);
+    for (int i = -AROUND; i <= AROUND; i++, p = nextafter(p, INFINITY)) {
         struct core_softmax_call call = {
+            .dtype = DTYPE,
             .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
-        logits[classes - 1] = p * temperature; /* T is a power of two */
-        double expected = exp(((double)logits[classes - 1] - max) / temperature);
+        logits[classes - 1] = p * (real)temperature; /* T is a power of two */
+        wide expected = exp(((wide)logits[classes - 1] - max) / temperature);
         ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
-        float got = result[classes - 1];
-        if (p < lowest ? got != 0 || signbit(got) : !(fabs(got - expected) <= 4 * UNIT * expected + 0x1p-149))
-            ck_abort_msg("K %zu, max %a, T %a, %d floats from the lowest: %a, not %a", classes, max, temperature, i,
-                         got, p < lowest ? 0.0 : expected);
+        real got = result[classes - 1];
+        if (p < lowest ? got != 0 || signbit(got) : !(fabs(got - expected) <= 4 * UNIT * expected + REAL_TRUE_MIN))
+            ck_abort_msg("K %zu, max %a, T %a, %d floats from the lowest: %a, not %a", classes, D(max), temperature, i,
+                         D(got), p < lowest ? 0.0 : D(expected));
     }
     free(logits);
     free(result);
@@ -219,12 +229,12 @@ static void check_lowest(size_t classes, float max, float temperature)
 
 START_TEST(test_lowest)
 {
-    static const float maxima[] = {0, 0.34f, 0.35f, 1, -1, 3, 25.5f, -40, 100, -700, 1000, -2000};
-    static const float powers[] = {1, 0.5f, 2, 0x1p-3f, 0x1p10f};
+    static const real maxima[] = {0, 0.34f, 0.35f, 1, -1, 3, 25.5f, -40, 100, -700, 1000, -2000};
+    static const real powers[] = {1, 0.5f, 2, 0x1p-3f, 0x1p10f};
     select_isa(_i);
     for (size_t m = 0; m < sizeof(maxima) / sizeof(maxima[0]); m++)
         for (size_t t = 0; t < sizeof(powers) / sizeof(powers[0]); t++)
-            if (fabsf(maxima[m] / powers[t]) < 4000) {
+            if (fabs(maxima[m] / powers[t]) < 4000) {
                 check_lowest(2, maxima[m], powers[t]);
                 check_lowest(17, maxima[m], powers[t]);
                 check_lowest(64, maxima[m], powers[t]);
@@ -237,20 +247,21 @@ END_TEST
 START_TEST(test_log)
 {
     select_isa(_i);
-    float half = 0.5f, one = 1;
+    double half = 0.5, one = 1;
     for (size_t classes = 1; classes < 9000; classes = classes < 300 ? classes + 1 : classes * 3 / 2) {
-        float *logits = floats(classes), *result = floats(classes);
+        real *logits = reals(classes), *result = reals(classes);
         size_t bad = SIZE_MAX;
         for (size_t j = 0; j < classes; j++)
             logits[j] = half;
         struct core_softmax_call call = {
+            .dtype = DTYPE,
             .logits = logits, .rows = 1, .classes = classes, .temperature = {&one, 0}, .result = result};
         ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
-        double expected = -log((double)classes);
+        wide expected = -log((wide)classes);
         for (size_t j = 0; j < classes; j++)
             if (!(fabs(result[j] - expected) <= UNIT * (2 * fabs(expected) + sum_roundings(classes))) ||
                 is_negative_zero(result[j]))
-                ck_abort_msg("K %zu: %a, not %a", classes, result[j], expected);
+                ck_abort_msg("K %zu: %a, not %a", classes, D(result[j]), D(expected));
         free(logits);
         free(result);
     }
@@ -260,15 +271,17 @@ END_TEST
 /* The only possible class of a row has log-probability +0, not -0, whatever the sign of its zero. */
 START_TEST(test_certain_class)
 {
-    static const float only[] = {-0.0f, 0.0f, 5.0f, -1e30f}, temperatures_here[] = {1e-40f, 0.5f, 1, 1e38f};
+    static const real only[] = {-0.0f, 0.0f, 5.0f, -1e30f}, temperatures_here[] = {1e-40f, 0.5f, 1, 1e38f};
     select_isa(_i);
     for (size_t classes = 1; classes <= 200; classes++)
         for (size_t i = 0; i < 16; i++) {
-            float *logits = floats(classes), *result = floats(classes), temperature = temperatures_here[i / 4];
+            real *logits = reals(classes), *result = reals(classes);
+            double temperature = temperatures_here[i / 4];
             size_t bad = SIZE_MAX, at = classes * i / 16;
             for (size_t j = 0; j < classes; j++)
                 logits[j] = j == at ? only[i % 4] : -INFINITY;
             struct core_softmax_call call = {
+                .dtype = DTYPE,
                 .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
             ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
             for (size_t j = 0; j < classes; j++)
@@ -283,22 +296,23 @@ END_TEST
 /* Temperature 0: all on the first maximum; zeros of either sign are equal. */
 static void check_limit(size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
 {
-    float *logits = floats(rows * classes), *result = floats(rows * classes), *expected = floats(rows * classes);
-    float zero = 0;
+    real *logits = reals(rows * classes), *result = reals(rows * classes), *expected = reals(rows * classes);
+    double zero = 0;
     size_t bad = SIZE_MAX;
-    fill_logits(logits, rows, classes, kind, inputs);
+    fill_reals(logits, rows, classes, kind, inputs);
     struct core_softmax_call call = {
+        .dtype = DTYPE,
         .logits = logits, .rows = rows, .classes = classes, .temperature = {&zero, 0}, .result = result};
     for (int logarithm = 0; logarithm < 2; logarithm++) {
         for (size_t r = 0; r < rows; r++) {
-            double *x = doubles_of(logits + r * classes, classes);
+            wide *x = wides_of(logits + r * classes, classes);
             for (size_t j = 0; j < classes; j++)
                 expected[r * classes + j] = logarithm ? -INFINITY : 0.0f;
-            expected[r * classes + reference_first_max(x, classes)] = logarithm ? 0.0f : 1.0f;
+            expected[r * classes + first_max_of(x, classes)] = logarithm ? 0.0f : 1.0f;
             free(x);
         }
         ck_assert_int_eq((logarithm ? core_log_softmax : core_softmax)(&call, 0, rows, &bad), CORE_OK);
-        if (!same_bits(result, expected, rows * classes))
+        if (!same_reals(result, expected, rows * classes))
             ck_abort_msg("K %zu, %zu rows, kind %d, logarithm %d", classes, rows, (int)kind, logarithm);
     }
     free(logits);
@@ -318,10 +332,10 @@ START_TEST(test_temperature_zero)
 }
 END_TEST
 
-Suite *test_core_softmax_suite(void)
+Suite *NAME(test_core_softmax_suite)(void)
 {
-    Suite *suite = suite_create("core softmax");
-    TCase *tcase = tcase_create("against double");
+    Suite *suite = suite_create(SUITE("softmax"));
+    TCase *tcase = tcase_create("against wider numbers");
     tcase_set_timeout(tcase, 60);
     tcase_add_isa_test(tcase, test_every_class_count);
     tcase_add_isa_test(tcase, test_every_row_count);

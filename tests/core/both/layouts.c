@@ -1,11 +1,9 @@
 /* Masks give the bits of logits of -inf; strided arrays give those of the transposed dense ones. */
-#include "fences.h"
-#include "suites.h"
-#include "support.h"
+#include "core/fences.h"
+#include "core/suites.h"
+#include "real.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 
@@ -13,20 +11,21 @@ enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 struct problem {
     enum function function;
     size_t rows, classes, inner;
-    float *logits, *result, *soft, *gumbel; /* rows * classes each */
-    float *log_density;                     /* rows, as all below */
+    real *logits, *result, *soft, *gumbel; /* rows * classes each */
+    real *log_density;                     /* rows, as all below */
     int32_t *indices;
-    float *parameters, *noise_scales; /* noise_scales may be NULL */
+    double *parameters, *noise_scales; /* noise_scales may be NULL */
     uint64_t *seeds;
     bool shared; /* the first parameter and seed are for all rows */
     const uint8_t *allowed;
     size_t mask_stride;
-    float *scratch;
+    real *scratch;
 };
 
 static struct core_softmax_call plain_call(const struct problem *p)
 {
     return (struct core_softmax_call){
+        .dtype = DTYPE,
         .logits = p->logits,
         .rows = p->rows,
         .classes = p->classes,
@@ -41,6 +40,7 @@ static struct core_softmax_call plain_call(const struct problem *p)
 static struct core_gumbel_softmax_call gumbel_call(const struct problem *p)
 {
     return (struct core_gumbel_softmax_call){
+        .dtype = DTYPE,
         .logits = p->logits,
         .rows = p->rows,
         .classes = p->classes,
@@ -88,10 +88,10 @@ static void *copied(const void *memory, size_t size)
     return copy;
 }
 
-static float *fresh(size_t count)
+static real *fresh(size_t count)
 {
-    float *memory = floats(count);
-    memset(memory, 0x55, count * sizeof(float));
+    real *memory = reals(count);
+    memset(memory, 0x55, count * sizeof(real));
     return memory;
 }
 
@@ -119,17 +119,17 @@ static struct problem problem_open(enum function function, size_t rows, size_t c
                                    struct inputs *inputs)
 {
     struct problem p = {.function = function, .rows = rows, .classes = classes, .inner = 1, .shared = turn % 2};
-    p.logits = floats(rows * classes);
-    p.parameters = floats(rows);
-    p.noise_scales = turn % 3 == 0 ? NULL : floats(rows);
+    p.logits = reals(rows * classes);
+    p.parameters = memory_of(rows * sizeof(double));
+    p.noise_scales = turn % 3 == 0 ? NULL : memory_of(rows * sizeof(double));
     p.seeds = malloc(rows * sizeof(p.seeds[0]));
     ck_assert_ptr_nonnull(p.seeds);
-    fill_logits(p.logits, rows, classes, turn % LOGITS_KINDS, inputs);
+    fill_reals(p.logits, rows, classes, turn % LOGITS_KINDS, inputs);
     for (size_t r = 0; r < rows; r++) {
-        p.parameters[r] = r % 5 == 3 ? 0.0f : (float)(0.1 + 2 * inputs_uniform(inputs));
+        p.parameters[r] = r % 5 == 3 ? 0 : 0.1 + 2 * inputs_uniform(inputs);
         p.seeds[r] = inputs_next(inputs);
         if (p.noise_scales != NULL)
-            p.noise_scales[r] = (float)inputs_below(inputs, 4) / 2;
+            p.noise_scales[r] = (double)inputs_below(inputs, 4) / 2;
     }
     open_results(&p);
     return p;
@@ -156,10 +156,10 @@ static void require_ok(const struct problem *p, size_t first, size_t count)
 static void require_same(const struct problem *p, const struct problem *expected, const char *what)
 {
     size_t count = p->rows * p->classes;
-    bool same = same_bits(p->result, expected->result, count);
+    bool same = same_reals(p->result, expected->result, count);
     if (same && p->function >= GUMBEL_SOFT)
-        same = same_bits(p->soft, expected->soft, count) && same_bits(p->gumbel, expected->gumbel, count) &&
-               same_bits(p->log_density, expected->log_density, p->rows) &&
+        same = same_reals(p->soft, expected->soft, count) && same_reals(p->gumbel, expected->gumbel, count) &&
+               same_reals(p->log_density, expected->log_density, p->rows) &&
                memcmp(p->indices, expected->indices, p->rows * sizeof(p->indices[0])) == 0;
     if (!same)
         ck_abort_msg("%s: function %d, K %zu, %zu rows, inner %zu", what, (int)p->function, p->classes, p->rows,
@@ -193,7 +193,7 @@ static void check_mask(struct problem *p, size_t stride, struct inputs *inputs)
     size_t count = p->rows * p->classes;
     struct problem masked = *p;
     uint8_t *allowed = mask_open(p, stride, inputs);
-    masked.logits = copied(p->logits, count * sizeof(float));
+    masked.logits = copied(p->logits, count * sizeof(real));
     for (size_t i = 0; i < count; i++)
         if (allowed[stride == 0 ? i % p->classes : i] == 0) {
             p->logits[i] = -INFINITY;
@@ -260,16 +260,16 @@ START_TEST(test_masked_rows)
 END_TEST
 
 /* From [rows][classes] to the strided array, and back. */
-static void to_strided(float *to, const float *from, const struct problem *p)
+static void to_strided(real *to, const real *from, const struct problem *p)
 {
     for (size_t r = 0; r < p->rows; r++)
         for (size_t j = 0; j < p->classes; j++)
             to[(r / p->inner * p->classes + j) * p->inner + r % p->inner] = from[r * p->classes + j];
 }
 
-static void to_dense(float **array, const struct problem *p)
+static void to_dense(real **array, const struct problem *p)
 {
-    float *dense = floats(p->rows * p->classes);
+    real *dense = reals(p->rows * p->classes);
     for (size_t r = 0; r < p->rows; r++)
         for (size_t j = 0; j < p->classes; j++)
             dense[r * p->classes + j] = (*array)[(r / p->inner * p->classes + j) * p->inner + r % p->inner];
@@ -312,21 +312,21 @@ static void check_strided(const struct problem *dense, size_t inner, size_t turn
     require_ok(&expected, 0, dense->rows);
 
     open_results(&p);
-    struct fenced logits = fenced_open(count * sizeof(float)), scratch = fenced_open(scratch_of(&p) * sizeof(float));
-    p.logits = turn % 3 ? fenced_end(&logits, count) : fenced_start(&logits);
-    p.scratch = fenced_end(&scratch, scratch_of(&p));
+    struct fenced logits = fenced_open(count * sizeof(real)), scratch = fenced_open(scratch_of(&p));
+    p.logits = turn % 3 ? fenced_last(&logits, count) : fenced_first(&logits);
+    p.scratch = fenced_last(&scratch, scratch_of(&p) / sizeof(real));
     to_strided(p.logits, dense->logits, &p);
     for (size_t first = 0, rows; first < p.rows; first += rows) {
         rows = turn % 5 == 0 ? p.rows : 1 + inputs_below(inputs, p.rows - first);
         require_ok(&p, first, rows);
     }
-    float *result = p.result;
+    real *result = p.result;
     p.result = p.logits;
     require_ok(&p, 0, p.rows); /* in place */
-    p.result = floats(count);
-    memcpy(p.result, p.logits, count * sizeof(float));
+    p.result = reals(count);
+    memcpy(p.result, p.logits, count * sizeof(real));
     to_dense(&p.result, &p);
-    if (!same_bits(p.result, expected.result, count))
+    if (!same_reals(p.result, expected.result, count))
         ck_abort_msg("in place: function %d, K %zu, inner %zu", (int)p.function, p.classes, inner);
     free(p.result);
     p.result = result;
@@ -371,13 +371,13 @@ START_TEST(test_strided_ranges)
                 size_t count = inputs_below(&inputs, rows - first + 1);
                 struct problem p = problem_open(function, rows, counts[i], 1, &inputs);
                 p.inner = inner;
-                p.scratch = floats(scratch_of(&p));
+                p.scratch = memory_of(scratch_of(&p));
                 require_ok(&p, first, count);
                 results_to_dense(&p);
                 for (size_t k = 0; k < rows * p.classes; k++) {
                     size_t r = k / p.classes;
                     bool inside = r >= first && r < first + count;
-                    uint32_t bits[3];
+                    uint32_t bits[3]; /* the first of each number */
                     memcpy(&bits[0], &p.result[k], 4);
                     memcpy(&bits[1], &p.soft[k], 4);
                     memcpy(&bits[2], &p.gumbel[k], 4);
@@ -408,7 +408,7 @@ START_TEST(test_strided_invalid_rows)
                 size_t bad = SIZE_MAX;
                 struct problem p = problem_open(function, 60, counts[i], 1, &inputs);
                 p.inner = 20;
-                p.scratch = floats(scratch_of(&p));
+                p.scratch = memory_of(scratch_of(&p));
                 p.logits[(bad_row / 20 * p.classes + p.classes / 2) * 20 + bad_row % 20] = NAN;
                 ck_assert_int_eq(run(&p, 0, 60, &bad), CORE_INVALID_ROW);
                 ck_assert_uint_eq(bad, bad_row);
@@ -422,27 +422,27 @@ END_TEST
 
 START_TEST(test_scratch)
 {
-    float soft, gumbel;
-    struct core_softmax_call plain = {.classes = 64, .inner = 1};
-    struct core_gumbel_softmax_call sample = {.classes = 63, .inner = 5};
+    real soft, gumbel;
+    struct core_softmax_call plain = {.dtype = DTYPE, .classes = 64, .inner = 1};
+    struct core_gumbel_softmax_call sample = {.dtype = DTYPE, .classes = 63, .inner = 5};
     ck_assert_uint_eq(core_softmax_scratch(&plain), 0);
     plain.inner = 2;
-    ck_assert_uint_eq(core_softmax_scratch(&plain), 16 * 64);
+    ck_assert_uint_eq(core_softmax_scratch(&plain), 16 * 64 * sizeof(real));
     ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 0);
     sample.classes = 100;
-    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 1600);
+    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 1600 * sizeof(real));
     sample.gumbel = &gumbel;
-    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 3200);
+    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 3200 * sizeof(real));
     sample.soft = &soft;
-    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 4800);
+    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 4800 * sizeof(real));
     sample.inner = 0;
     ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 0);
 }
 END_TEST
 
-Suite *test_core_layouts_suite(void)
+Suite *NAME(test_core_layouts_suite)(void)
 {
-    Suite *suite = suite_create("core layouts");
+    Suite *suite = suite_create(SUITE("layouts"));
     TCase *tcase = tcase_create("masks and strides");
     tcase_set_timeout(tcase, 60);
     tcase_add_isa_test(tcase, test_masks);

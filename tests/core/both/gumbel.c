@@ -1,30 +1,26 @@
-/* gumbel_softmax against double precision, its one-hot form, and the distribution of its samples. */
+/* gumbel_softmax against wider precision, its one-hot form, and the distribution of its samples. */
 #include "reference.h"
-#include "suites.h"
-#include "support.h"
+#include "core/suites.h"
+#include "real.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
-
-#define UNIT 0x1p-24 /* the relative error of one rounding */
 
 struct batch {
     size_t rows, classes;
-    float *logits, *samples;
-    double *z;         /* of one row */
-    double logits_max; /* of that row */
+    real *logits, *samples;
+    wide *z;         /* of one row */
+    wide logits_max; /* of that row */
 };
 
 static struct batch batch_open(size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
 {
     struct batch batch = {.rows = rows,
                           .classes = classes,
-                          .logits = floats(rows * classes),
-                          .samples = floats(rows * classes),
-                          .z = malloc(classes * sizeof(double))};
+                          .logits = reals(rows * classes),
+                          .samples = reals(rows * classes),
+                          .z = malloc(classes * sizeof(wide))};
     ck_assert_ptr_nonnull(batch.z);
-    fill_logits(batch.logits, rows, classes, kind, inputs);
+    fill_reals(batch.logits, rows, classes, kind, inputs);
     return batch;
 }
 
@@ -35,10 +31,10 @@ static void batch_close(struct batch *batch)
     free(batch->z);
 }
 
-static void sample(struct batch *batch, float tau, bool hard, const struct core_noise *noise)
+static void sample(struct batch *batch, double tau, bool hard, const struct core_noise *noise)
 {
     size_t bad = SIZE_MAX;
-    struct core_gumbel_softmax_call call = {.logits = batch->logits,
+    struct core_gumbel_softmax_call call = {.dtype = DTYPE,.logits = batch->logits,
                                             .rows = batch->rows,
                                             .classes = batch->classes,
                                             .tau = {&tau, 0},
@@ -50,48 +46,48 @@ static void sample(struct batch *batch, float tau, bool hard, const struct core_
 
 static void reference_z(struct batch *batch, size_t row, const struct core_noise *noise)
 {
-    const float *logits = batch->logits + row * batch->classes;
+    const real *logits = batch->logits + row * batch->classes;
     if (noise->stride == 0)
-        reference_perturb(logits, batch->classes, noise->seed[0], noise->row_offset + (uint32_t)row, noise->draw,
+        perturbed(logits, batch->classes, noise->seed[0], noise->row_offset + (uint32_t)row, noise->draw,
                           batch->z);
     else
-        reference_perturb(logits, batch->classes, noise->seed[row], noise->row_offset, noise->draw, batch->z);
+        perturbed(logits, batch->classes, noise->seed[row], noise->row_offset, noise->draw, batch->z);
     batch->logits_max = -INFINITY;
     for (size_t j = 0; j < batch->classes; j++)
         batch->logits_max = fmax(batch->logits_max, logits[j]);
 }
 
 /* z carries the rounding of x - m (the core subtracts the maximum first), of log E and of their difference. */
-static double z_error(const struct batch *batch, size_t row, size_t j)
+static wide z_error(const struct batch *batch, size_t row, size_t j)
 {
-    double logit = batch->logits[row * batch->classes + j];
-    double difference = batch->logits_max - logit, noise = fabs(batch->z[j] - logit);
+    wide logit = batch->logits[row * batch->classes + j];
+    wide difference = batch->logits_max - logit, noise = fabs(batch->z[j] - logit);
     return UNIT * (2 * difference + 4 * noise + 4);
 }
 
-static void check_soft_row(struct batch *batch, size_t row, float tau)
+static void check_soft_row(struct batch *batch, size_t row, real tau)
 {
-    double *expected = malloc(batch->classes * sizeof(expected[0]));
+    wide *expected = malloc(batch->classes * sizeof(expected[0]));
     ck_assert_ptr_nonnull(expected);
-    double max = reference_max(batch->z, batch->classes);
-    reference_softmax(batch->z, batch->classes, tau, expected);
-    double max_error = 0;
+    wide max = max_of(batch->z, batch->classes);
+    softmax_of(batch->z, batch->classes, tau, expected);
+    wide max_error = 0;
     for (size_t j = 0; j < batch->classes; j++)
         if (batch->z[j] > max - tau)
             max_error = fmax(max_error, z_error(batch, row, j));
-    double sum_roundings = (double)(batch->classes < 4096 ? batch->classes : 4096) / 16 + (double)batch->classes / 4096;
+    wide sum_roundings = (wide)(batch->classes < SUM_BLOCK ? batch->classes : SUM_BLOCK) / 16 + (wide)batch->classes / SUM_BLOCK;
     for (size_t j = 0; j < batch->classes; j++) {
-        double got = batch->samples[row * batch->classes + j], a = fmin((max - batch->z[j]) / tau, 1e4);
-        double relative = UNIT * (4 * a + 16 + sum_roundings);
+        wide got = batch->samples[row * batch->classes + j], a = fmin((max - batch->z[j]) / tau, 1e4);
+        wide relative = UNIT * (4 * a + 16 + sum_roundings);
         if (a < 200)
             relative += 1.1 * (z_error(batch, row, j) + max_error) / tau;
-        if (!(fabs(got - expected[j]) <= expected[j] * relative + 0x1.7p-125))
-            ck_abort_msg("K %zu tau %g row %zu class %zu: %a, not %a", batch->classes, tau, row, j, got, expected[j]);
+        if (!(fabs(got - expected[j]) <= expected[j] * relative + REAL_FLUSHED))
+            ck_abort_msg("K %zu tau %g row %zu class %zu: %a, not %a", batch->classes, D(tau), row, j, D(got), D(expected[j]));
     }
     free(expected);
 }
 
-static void check_soft(size_t rows, size_t classes, float tau, enum logits_kind kind, struct inputs *inputs)
+static void check_soft(size_t rows, size_t classes, real tau, enum logits_kind kind, struct inputs *inputs)
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
     uint64_t seed = inputs_next(inputs);
@@ -108,7 +104,7 @@ static const enum logits_kind kinds[] = {LOGITS_NORMAL, LOGITS_WIDE, LOGITS_TINY
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const float taus[] = {0.05f, 0.5f, 1.0f, 2.5f, 100.0f, 1e30f};
+static const real taus[] = {0.05f, 0.5f, 1.0f, 2.5f, 100.0f, 1e30f};
 
 #define TAUS (sizeof(taus) / sizeof(taus[0]))
 
@@ -139,13 +135,13 @@ END_TEST
  * may have it. Returns whether they were. */
 static bool check_hard_row(struct batch *batch, size_t row)
 {
-    const float *sample = batch->samples + row * batch->classes;
-    size_t best = reference_first_max(batch->z, batch->classes), one = SIZE_MAX;
+    const real *sample = batch->samples + row * batch->classes;
+    size_t best = first_max_of(batch->z, batch->classes), one = SIZE_MAX;
     for (size_t j = 0; j < batch->classes; j++) {
         if (sample[j] == 1.0f && one == SIZE_MAX)
             one = j;
         else if (sample[j] != 0.0f || is_negative_zero(sample[j]))
-            ck_abort_msg("K %zu row %zu class %zu: %a", batch->classes, row, j, sample[j]);
+            ck_abort_msg("K %zu row %zu class %zu: %a", batch->classes, row, j, D(sample[j]));
     }
     if (one == SIZE_MAX)
         ck_abort_msg("K %zu row %zu: nothing drawn", batch->classes, row);
@@ -154,7 +150,7 @@ static bool check_hard_row(struct batch *batch, size_t row)
     return one != best;
 }
 
-static size_t check_hard(size_t rows, size_t classes, float tau, bool hard, enum logits_kind kind,
+static size_t check_hard(size_t rows, size_t classes, real tau, bool hard, enum logits_kind kind,
                          struct inputs *inputs)
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
@@ -190,7 +186,7 @@ END_TEST
 /* A vanishing tau gives the one-hot row wherever the maximum is clear. */
 START_TEST(test_vanishing_tau)
 {
-    static const float vanishing[] = {1e-45f, 1e-39f, 1e-12f};
+    static const real vanishing[] = {1e-45f, 1e-39f, 1e-12f};
     struct inputs inputs = {4};
     uint64_t seed = 9;
     struct core_noise noise = {&seed, 0, 0, 0};
@@ -208,11 +204,11 @@ START_TEST(test_vanishing_tau)
 }
 END_TEST
 
-/* Two classes whose z are the same float share a soft sample in halves; the one-hot goes to the lower. The second
- * logit is moved float by float until that happens. */
+/* Two classes whose z are the same number share a soft sample in halves; the one-hot goes to the lower. The second
+ * logit is moved number by number until that happens. */
 static size_t check_ties(size_t classes, size_t low, size_t high, size_t moved)
 {
-    enum { SEEDS = 80, STEPS = 30 };
+    enum { SEEDS = TEST_REAL == 32 ? 80 : 400, STEPS = 30 };
     struct inputs inputs = {5};
     struct batch batch = batch_open(1, classes, LOGITS_EQUAL, &inputs);
     size_t ties = 0, fixed = low + high - moved;
@@ -221,12 +217,12 @@ static size_t check_ties(size_t classes, size_t low, size_t high, size_t moved)
         for (size_t j = 0; j < classes; j++)
             batch.logits[j] = j == low || j == high ? 0 : -INFINITY;
         reference_z(&batch, 0, &noise);
-        double gap = batch.z[moved] - batch.z[fixed];
+        wide gap = batch.z[moved] - batch.z[fixed];
         if (gap <= 0)
             continue;
-        batch.logits[moved] = (float)-gap;
+        batch.logits[moved] = (real)-gap;
         for (int i = 0; i < STEPS / 2; i++)
-            batch.logits[moved] = nextafterf(batch.logits[moved], -INFINITY);
+            batch.logits[moved] = nextafter(batch.logits[moved], -INFINITY);
         for (int i = 0; i < STEPS; i++) {
             sample(&batch, 1e-6f, false, &noise);
             if (batch.samples[low] == 0.5f && batch.samples[high] == 0.5f) {
@@ -236,7 +232,7 @@ static size_t check_ties(size_t classes, size_t low, size_t high, size_t moved)
                 ck_assert(batch.samples[low] == 1 && batch.samples[high] == 0);
                 ties++;
             }
-            batch.logits[moved] = nextafterf(batch.logits[moved], 0);
+            batch.logits[moved] = nextafter(batch.logits[moved], 0);
         }
     }
     batch_close(&batch);
@@ -279,19 +275,19 @@ START_TEST(test_seed_lists)
 END_TEST
 
 /* Pearson's test of hard samples against softmax. The bounds are the quantiles of p = 1e-3. */
-static double chi_square(size_t classes, size_t rows, uint32_t draws, uint64_t seed)
+static wide chi_square(size_t classes, size_t rows, uint32_t draws, uint64_t seed)
 {
     struct inputs inputs = {7};
     struct batch batch = batch_open(rows, classes, LOGITS_NORMAL, &inputs);
-    double *count = calloc(classes, sizeof(count[0])), *p = calloc(classes, sizeof(p[0])), sum = 0;
+    wide *count = calloc(classes, sizeof(count[0])), *p = calloc(classes, sizeof(p[0])), sum = 0;
     ck_assert_ptr_nonnull(count);
     ck_assert_ptr_nonnull(p);
     for (size_t j = 0; j < classes; j++) { /* the same logits in all rows, no class rarer than e^-3 of the commonest */
         batch.z[j] = inputs_uniform(&inputs) * 3;
         for (size_t r = 0; r < rows; r++)
-            batch.logits[r * classes + j] = (float)batch.z[j];
+            batch.logits[r * classes + j] = (real)batch.z[j];
     }
-    reference_softmax(batch.z, classes, 1, p);
+    softmax_of(batch.z, classes, 1, p);
     for (uint32_t draw = 0; draw < draws; draw++) {
         struct core_noise noise = {&seed, 0, 1000 * draw, draw};
         sample(&batch, 1, true, &noise);
@@ -299,7 +295,7 @@ static double chi_square(size_t classes, size_t rows, uint32_t draws, uint64_t s
             count[i % classes] += batch.samples[i];
     }
     for (size_t j = 0; j < classes; j++) {
-        double expected = p[j] * (double)rows * draws;
+        wide expected = p[j] * (wide)rows * draws;
         sum += (count[j] - expected) * (count[j] - expected) / expected;
     }
     batch_close(&batch);
@@ -311,17 +307,17 @@ static double chi_square(size_t classes, size_t rows, uint32_t draws, uint64_t s
 START_TEST(test_distribution)
 {
     select_isa(_i);
-    ck_assert_double_lt(chi_square(5, 200000, 1, 11), 18.47);   /* 4 degrees of freedom */
-    ck_assert_double_lt(chi_square(10, 1000, 200, 12), 27.88);  /* 9 */
-    ck_assert_double_lt(chi_square(10, 1, 20000, 13), 27.88);   /* 9, one row at a time */
-    ck_assert_double_lt(chi_square(100, 2000, 20, 14), 148.23); /* 99 */
+    ck_assert_double_lt(D(chi_square(5, 200000, 1, 11)), 18.47);   /* 4 degrees of freedom */
+    ck_assert_double_lt(D(chi_square(10, 1000, 200, 12)), 27.88);  /* 9 */
+    ck_assert_double_lt(D(chi_square(10, 1, 20000, 13)), 27.88);   /* 9, one row at a time */
+    ck_assert_double_lt(D(chi_square(100, 2000, 20, 14)), 148.23); /* 99 */
 }
 END_TEST
 
-Suite *test_core_gumbel_suite(void)
+Suite *NAME(test_core_gumbel_suite)(void)
 {
-    Suite *suite = suite_create("core gumbel");
-    TCase *tcase = tcase_create("against double");
+    Suite *suite = suite_create(SUITE("gumbel"));
+    TCase *tcase = tcase_create("against wider numbers");
     tcase_set_timeout(tcase, 60);
     tcase_add_isa_test(tcase, test_soft_of_every_class_count);
     tcase_add_isa_test(tcase, test_soft_of_large_class_counts);

@@ -1,21 +1,16 @@
-/* gumbel_softmax's further results and the noise's scale against double precision, and against each other. */
+/* gumbel_softmax's further results and the noise's scale against wide precision, and against each other. */
 #include "reference.h"
-#include "suites.h"
-#include "support.h"
+#include "core/suites.h"
+#include "real.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define UNIT 0x1p-24 /* the relative error of one rounding */
 
 /* One call with all further results. */
 struct batch {
     size_t rows, classes;
-    float *logits, *samples, *soft, *gumbel, *log_density;
+    real *logits, *samples, *soft, *gumbel, *log_density;
     int32_t *indices;
-    double *g, *z; /* of one row: the reference's noise, and x - m + s g */
+    wide *g, *z; /* of one row: the reference's noise, and x - m + s g */
 };
 
 static struct batch batch_open(size_t rows, size_t classes, enum logits_kind kind, struct inputs *inputs)
@@ -24,17 +19,17 @@ static struct batch batch_open(size_t rows, size_t classes, enum logits_kind kin
     struct batch batch = {
         .rows = rows,
         .classes = classes,
-        .logits = floats(count),
-        .samples = floats(count),
-        .soft = floats(count),
-        .gumbel = floats(count),
-        .log_density = floats(rows),
+        .logits = reals(count),
+        .samples = reals(count),
+        .soft = reals(count),
+        .gumbel = reals(count),
+        .log_density = reals(rows),
         .indices = malloc(rows * sizeof(int32_t)),
-        .g = malloc(classes * sizeof(double)),
-        .z = malloc(classes * sizeof(double)),
+        .g = malloc(classes * sizeof(wide)),
+        .z = malloc(classes * sizeof(wide)),
     };
     ck_assert(batch.indices != NULL && batch.g != NULL && batch.z != NULL);
-    fill_logits(batch.logits, rows, classes, kind, inputs);
+    fill_reals(batch.logits, rows, classes, kind, inputs);
     return batch;
 }
 
@@ -53,9 +48,10 @@ static void batch_close(struct batch *batch)
 static const uint64_t seed = 0xfedcba9876543210;
 
 /* scale NULL: the noise as it is. */
-static struct core_gumbel_softmax_call call_of(struct batch *batch, const float *tau, const float *scale, bool hard)
+static struct core_gumbel_softmax_call call_of(struct batch *batch, const double *tau, const double *scale, bool hard)
 {
     return (struct core_gumbel_softmax_call){
+        .dtype = DTYPE,
         .logits = batch->logits,
         .rows = batch->rows,
         .classes = batch->classes,
@@ -78,73 +74,73 @@ static void run(const struct core_gumbel_softmax_call *call)
 }
 
 /* Returns the row's maximum. */
-static double reference_row(struct batch *batch, size_t row, double scale)
+static wide reference_row(struct batch *batch, size_t row, wide scale)
 {
-    const float *x = batch->logits + row * batch->classes;
-    float *zeros = calloc(batch->classes, sizeof(float)), max = -INFINITY;
+    const real *x = batch->logits + row * batch->classes;
+    real *zeros = calloc(batch->classes, sizeof(real)), max = -INFINITY;
     ck_assert_ptr_nonnull(zeros);
-    reference_perturb(zeros, batch->classes, seed, (uint32_t)(11 + row), 5, batch->g);
+    perturbed(zeros, batch->classes, seed, (uint32_t)(11 + row), 5, batch->g);
     for (size_t j = 0; j < batch->classes; j++)
-        max = fmaxf(max, x[j]);
+        max = fmax(max, x[j]);
     for (size_t j = 0; j < batch->classes; j++)
-        batch->z[j] = ((double)x[j] - max) + scale * batch->g[j];
+        batch->z[j] = ((wide)x[j] - max) + scale * batch->g[j];
     free(zeros);
     return max;
 }
 
 /* The error of z: x - m rounded, g, and their sum. */
-static double z_error(const struct batch *batch, size_t row, size_t j, double max, double scale)
+static wide z_error(const struct batch *batch, size_t row, size_t j, wide max, wide scale)
 {
-    double difference = max - batch->logits[row * batch->classes + j];
+    wide difference = max - batch->logits[row * batch->classes + j];
     return UNIT * (2 * difference + scale * (4 * fabs(batch->g[j]) + 4));
 }
 
 static void check_gumbel(const struct batch *batch, size_t row)
 {
     for (size_t j = 0; j < batch->classes; j++) {
-        double got = batch->gumbel[row * batch->classes + j];
-        if (!(fabs(got - batch->g[j]) <= UNIT * (2 * fabs(batch->g[j]) + 8)) || is_negative_zero((float)got))
-            ck_abort_msg("K %zu row %zu class %zu: g %a, not %a", batch->classes, row, j, got, batch->g[j]);
+        wide got = batch->gumbel[row * batch->classes + j];
+        if (!(fabs(got - batch->g[j]) <= UNIT * (2 * fabs(batch->g[j]) + 8)) || is_negative_zero((real)got))
+            ck_abort_msg("K %zu row %zu class %zu: g %a, not %a", batch->classes, row, j, D(got), D(batch->g[j]));
     }
 }
 
-static void check_index(const struct batch *batch, size_t row, double max, double scale)
+static void check_index(const struct batch *batch, size_t row, wide max, wide scale)
 {
-    size_t best = reference_first_max(batch->z, batch->classes), got = (size_t)batch->indices[row];
+    size_t best = first_max_of(batch->z, batch->classes), got = (size_t)batch->indices[row];
     ck_assert_uint_lt(got, batch->classes);
     if (!(batch->z[got] >=
           batch->z[best] - z_error(batch, row, got, max, scale) - z_error(batch, row, best, max, scale)))
         ck_abort_msg("K %zu row %zu: index %zu, not %zu", batch->classes, row, got, best);
 }
 
-static void check_soft(const struct batch *batch, size_t row, double tau, double max, double scale)
+static void check_soft(const struct batch *batch, size_t row, wide tau, wide max, wide scale)
 {
-    double *expected = malloc(batch->classes * sizeof(expected[0])), top = reference_max(batch->z, batch->classes);
+    wide *expected = malloc(batch->classes * sizeof(expected[0])), top = max_of(batch->z, batch->classes);
     ck_assert_ptr_nonnull(expected);
-    reference_softmax(batch->z, batch->classes, tau, expected);
-    double top_error = 0, sum_roundings = (double)(batch->classes < 4096 ? batch->classes : 4096) / 16 + 32;
+    softmax_of(batch->z, batch->classes, tau, expected);
+    wide top_error = 0, sum_roundings = (wide)(batch->classes < SUM_BLOCK ? batch->classes : SUM_BLOCK) / 16 + 32;
     for (size_t j = 0; j < batch->classes; j++)
         if (batch->z[j] > top - tau)
             top_error = fmax(top_error, z_error(batch, row, j, max, scale));
     for (size_t j = 0; j < batch->classes; j++) {
-        double got = batch->soft[row * batch->classes + j], a = fmin((top - batch->z[j]) / tau, 1e4);
-        double relative = UNIT * (4 * a + 16 + sum_roundings);
+        wide got = batch->soft[row * batch->classes + j], a = fmin((top - batch->z[j]) / tau, 1e4);
+        wide relative = UNIT * (4 * a + 16 + sum_roundings);
         if (a < 200)
             relative += 1.1 * (z_error(batch, row, j, max, scale) + top_error) / tau;
-        if (!(fabs(got - expected[j]) <= expected[j] * relative + 0x1.7p-125))
-            ck_abort_msg("K %zu tau %g s %g row %zu class %zu: %a, not %a", batch->classes, tau, scale, row, j, got,
-                         expected[j]);
+        if (!(fabs(got - expected[j]) <= expected[j] * relative + REAL_FLUSHED))
+            ck_abort_msg("K %zu tau %g s %g row %zu class %zu: %a, not %a", batch->classes, D(tau), D(scale), row, j,
+                         D(got), D(expected[j]));
     }
     free(expected);
 }
 
 /* The formula as it is printed, of logits x / s and temperature tau / s at log y = log_softmax(z / tau), in long
- * double. (For a great tau, log y is nearly constant and tau log y all cancellation: there without the constant, which
+ * wide. (For a great tau, log y is nearly constant and tau log y all cancellation: there without the constant, which
  * the log_softmax removes.) */
 static long double reference_log_density(const struct batch *batch, size_t row, long double tau, long double scale)
 {
-    const float *x = batch->logits + row * batch->classes;
-    long double k = 0, top = reference_max(batch->z, batch->classes), sum = 0, max = -INFINITY, result = 0;
+    const real *x = batch->logits + row * batch->classes;
+    long double k = 0, top = max_of(batch->z, batch->classes), sum = 0, max = -INFINITY, result = 0;
     for (size_t j = 0; j < batch->classes; j++)
         sum += expl((batch->z[j] - top) / tau);
     long double *w = malloc(batch->classes * sizeof(w[0]));
@@ -166,25 +162,28 @@ static long double reference_log_density(const struct batch *batch, size_t row, 
     return lgammal(k) + (k - 1) * logl(tau / scale) + result;
 }
 
-static void check_log_density(const struct batch *batch, size_t row, float tau, double scale)
+static void check_log_density(const struct batch *batch, size_t row, double tau, wide scale)
 {
-    double t = fmax(tau, 1 / (double)FLT_MAX), got = batch->log_density[row];
-    double expected = (double)reference_log_density(batch, row, t, scale);
-    double classes = (double)batch->classes;
-    double allowed = UNIT * (1.01 * fabs(expected) + (classes < 64 ? 20 : 12) * classes + 4);
+    wide t = fmax((wide)tau, 1 / (wide)REAL_MAX), got = batch->log_density[row];
+    wide expected = (wide)reference_log_density(batch, row, t, scale);
+    wide classes = (wide)batch->classes;
+    wide allowed = UNIT * (1.01 * fabs(expected) + (classes < 64 ? 20 : 12) * classes + 4);
+    if (TEST_REAL == 64) /* the density is computed in double, log tau with an error of up to 3e-16 */
+        allowed += 3e-16L * classes * fabs(log(t / scale));
     if (!(fabs(got - expected) <= allowed))
-        ck_abort_msg("K %zu tau %g s %g row %zu: log p %.9g, not %.9g", batch->classes, tau, scale, row, got, expected);
+        ck_abort_msg("K %zu tau %g s %g row %zu: log p %.9g, not %.9g", batch->classes, D(tau), D(scale), row, D(got),
+                     D(expected));
 }
 
-static void check_all(size_t rows, size_t classes, float tau, const float *scale, enum logits_kind kind,
+static void check_all(size_t rows, size_t classes, double tau, const double *scale, enum logits_kind kind,
                       struct inputs *inputs)
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
     struct core_gumbel_softmax_call call = call_of(&batch, &tau, scale, true);
-    double s = scale == NULL ? 1 : *scale;
+    wide s = scale == NULL ? 1 : *scale;
     run(&call);
     for (size_t r = 0; r < rows; r++) {
-        double max = reference_row(&batch, r, s);
+        wide max = reference_row(&batch, r, s);
         check_gumbel(&batch, r);
         check_index(&batch, r, max, s);
         if (tau > 1e-3f)
@@ -197,8 +196,8 @@ static void check_all(size_t rows, size_t classes, float tau, const float *scale
     batch_close(&batch);
 }
 
-static const float scales[] = {1.0f, 0.5f, 0.0f, 3.0f, 1e-3f};
-static const float taus[] = {0.5f, 1.0f, 2.5f, 1e-45f, 1e38f, 1e-20f, 0.07f};
+static const double scales[] = {1.0f, 0.5f, 0.0f, 3.0f, 1e-3f};
+static const double taus[] = {0.5f, 1.0f, 2.5f, 1e-45f, 1e38f, 1e-20f, 0.07f};
 static const enum logits_kind kinds[] = {LOGITS_NORMAL, LOGITS_HOLES, LOGITS_TINY, LOGITS_EQUAL};
 
 START_TEST(test_every_class_count)
@@ -207,7 +206,7 @@ START_TEST(test_every_class_count)
     select_isa(_i);
     for (size_t classes = 1; classes <= 130; classes++)
         for (size_t t = 0; t < 7; t++) {
-            const float *scale = (classes + t) % 6 == 5 ? NULL : &scales[(classes + t) % 6];
+            const double *scale = (classes + t) % 6 == 5 ? NULL : &scales[(classes + t) % 6];
             check_all(1 + classes * 7 % 40, classes, taus[t], scale, kinds[(classes / 3 + t) % 4], &inputs);
         }
 }
@@ -225,23 +224,23 @@ START_TEST(test_large_class_counts)
 }
 END_TEST
 
-static bool same_as(const float *a, const float *b, const struct batch *batch)
+static bool same_as(const real *a, const real *b, const struct batch *batch)
 {
-    return same_bits(a, b, batch->rows * batch->classes);
+    return same_reals(a, b, batch->rows * batch->classes);
 }
 
 /* Asking for more does not change what there was; soft is what samples are without hard; a scale of 1 is none. */
 START_TEST(test_agreement)
 {
-    static const float one = 1;
+    static const double one = 1;
     struct inputs inputs = {3};
     select_isa(_i);
     for (size_t classes = 1; classes <= 300; classes += classes < 130 ? 1 : 17)
         for (int turn = 0; turn < 4; turn++) {
-            float tau = turn == 3 ? 0.0f : 0.6f;
+            double tau = turn == 3 ? 0.0f : 0.6f;
             struct batch batch = batch_open(1 + (classes + (size_t)turn) % 35, classes, kinds[turn], &inputs);
-            float *soft = floats(batch.rows * classes), *hard = floats(batch.rows * classes);
-            struct core_gumbel_softmax_call call = {.logits = batch.logits,
+            real *soft = reals(batch.rows * classes), *hard = reals(batch.rows * classes);
+            struct core_gumbel_softmax_call call = {.dtype = DTYPE,.logits = batch.logits,
                                                     .rows = batch.rows,
                                                     .classes = classes,
                                                     .tau = {&tau, 0},
@@ -256,13 +255,13 @@ START_TEST(test_agreement)
                 run(&call);
                 ck_assert(same_as(batch.samples, hard, &batch) && same_as(batch.soft, soft, &batch));
                 call.hard = false;
-                memset(batch.soft, 0x55, batch.rows * classes * sizeof(float));
+                memset(batch.soft, 0x55, batch.rows * classes * sizeof(real));
                 run(&call);
                 ck_assert(same_as(batch.samples, soft, &batch) && same_as(batch.soft, soft, &batch));
                 for (size_t r = 0; r < batch.rows; r++)
                     ck_assert(hard[r * classes + (size_t)batch.indices[r]] == 1.0f);
             }
-            memcpy(batch.samples, batch.logits, batch.rows * classes * sizeof(float));
+            memcpy(batch.samples, batch.logits, batch.rows * classes * sizeof(real));
             call = call_of(&batch, &tau, NULL, true);
             call.logits = batch.samples;
             run(&call); /* in place */
@@ -281,12 +280,12 @@ START_TEST(test_each_alone)
     select_isa(_i);
     for (size_t classes = 1; classes <= 300; classes += classes < 70 ? 3 : 31)
         for (int which = 0; which < 4; which++) {
-            float tau = 0.6f, scale = 0.7f;
+            double tau = 0.6f, scale = 0.7f;
             size_t count = 21 * classes;
             struct batch batch = batch_open(21, classes, LOGITS_HOLES, &inputs);
             struct core_gumbel_softmax_call call = call_of(&batch, &tau, &scale, which % 2);
             run(&call);
-            float *alone = floats(count), *samples = floats(count);
+            real *alone = reals(count), *samples = reals(count);
             call.samples = samples;
             call.indices = which == 0 ? (int32_t *)(void *)alone : NULL;
             call.soft = which == 1 ? alone : NULL;
@@ -295,9 +294,9 @@ START_TEST(test_each_alone)
             run(&call);
             ck_assert(same_as(samples, batch.samples, &batch));
             ck_assert(which != 0 || memcmp(alone, batch.indices, 21 * sizeof(int32_t)) == 0);
-            ck_assert(which != 1 || same_bits(alone, batch.soft, count));
-            ck_assert(which != 2 || same_bits(alone, batch.gumbel, count));
-            ck_assert(which != 3 || same_bits(alone, batch.log_density, 21));
+            ck_assert(which != 1 || same_reals(alone, batch.soft, count));
+            ck_assert(which != 2 || same_reals(alone, batch.gumbel, count));
+            ck_assert(which != 3 || same_reals(alone, batch.log_density, 21));
             free(alone);
             free(samples);
             batch_close(&batch);
@@ -308,11 +307,11 @@ END_TEST
 /* Without noise the index is the logits' first maximum, exactly, and the density has no finite value. */
 START_TEST(test_limits)
 {
-    static const float zero = 0, huge[] = {1e36f, 1e37f, FLT_MAX};
+    static const double zero = 0, huge[] = {1e36f, 1e37f, REAL_MAX};
     struct inputs inputs = {5};
     select_isa(_i);
     for (size_t classes = 1; classes <= 200; classes++) {
-        float tau = 0.5f, none = 0;
+        double tau = 0.5f, none = 0;
         struct batch batch = batch_open(19, classes, classes % 2 ? LOGITS_HOLES : LOGITS_EQUAL, &inputs);
         struct core_gumbel_softmax_call call = call_of(&batch, &tau, &zero, false);
         run(&call);
@@ -321,7 +320,7 @@ START_TEST(test_limits)
             reference_row(&batch, r, 0);
             for (size_t j = 0; j < classes; j++)
                 possible += batch.logits[r * classes + j] > -INFINITY;
-            ck_assert_uint_eq((size_t)batch.indices[r], reference_first_max(batch.z, classes));
+            ck_assert_uint_eq((size_t)batch.indices[r], first_max_of(batch.z, classes));
             ck_assert(batch.log_density[r] == (possible == 1 ? 0 : INFINITY));
         }
         call.tau.value = &none;
@@ -343,9 +342,9 @@ START_TEST(test_limits)
 }
 END_TEST
 
-Suite *test_core_outputs_suite(void)
+Suite *NAME(test_core_outputs_suite)(void)
 {
-    Suite *suite = suite_create("core outputs");
+    Suite *suite = suite_create(SUITE("outputs"));
     TCase *tcase = tcase_create("gumbel_softmax");
     tcase_set_timeout(tcase, 60);
     tcase_add_isa_test(tcase, test_every_class_count);

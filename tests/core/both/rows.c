@@ -1,21 +1,20 @@
 /* Rows without an answer are named; nothing outside the rows of a call is read or written. */
-#include "fences.h"
-#include "suites.h"
-#include "support.h"
+#include "core/fences.h"
+#include "core/suites.h"
+#include "real.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 
-static int run(enum function function, const float *logits, float *result, size_t rows, size_t classes, float parameter,
+static int run(enum function function, const real *logits, real *result, size_t rows, size_t classes, double parameter,
                size_t first, size_t count, size_t *bad)
 {
     static const uint64_t seed = 77;
     struct core_softmax_call plain = {
+        .dtype = DTYPE,
         .logits = logits, .rows = rows, .classes = classes, .temperature = {&parameter, 0}, .result = result};
-    struct core_gumbel_softmax_call gumbel = {.logits = logits,
+    struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,.logits = logits,
                                               .rows = rows,
                                               .classes = classes,
                                               .tau = {&parameter, 0},
@@ -32,23 +31,22 @@ static int run(enum function function, const float *logits, float *result, size_
     }
 }
 
-static float from_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
 /* What no row may hold: +inf, and NaN quiet or signalling, of either sign, of any payload. */
-static const uint32_t forbidden[] = {0x7f800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001,
-                                     0x7fffffff, 0xffffffff, 0x7fa00000, 0xffbfffff, 0x7fd55555};
+#if TEST_REAL == 32
+static const real_bits forbidden[] = {0x7f800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001,
+                                      0x7fffffff, 0xffffffff, 0x7fa00000, 0xffbfffff, 0x7fd55555};
+#else
+static const real_bits forbidden[] = {0x7ff0000000000000, 0x7ff8000000000000, 0xfff8000000000000, 0x7ff0000000000001,
+                                      0xfff0000000000001, 0x7fffffffffffffff, 0xffffffffffffffff, 0x7ff4000000000000,
+                                      0xfff7ffffffffffff, 0x7ff5555555555555, 0x7ff0000080000000, 0xfff0000100000000};
+#endif
 
 #define FORBIDDEN (sizeof(forbidden) / sizeof(forbidden[0]))
 
-static void require_invalid(int function, const float *logits, size_t rows, size_t classes, float parameter,
+static void require_invalid(int function, const real *logits, size_t rows, size_t classes, double parameter,
                             size_t first, size_t count, size_t expected)
 {
-    float *result = floats(rows * classes);
+    real *result = reals(rows * classes);
     size_t bad = SIZE_MAX;
     int status = run((enum function)function, logits, result, rows, classes, parameter, first, count, &bad);
     if (status != CORE_INVALID_ROW || bad != expected)
@@ -65,11 +63,12 @@ START_TEST(test_forbidden_values)
     select_isa(_i);
     for (size_t classes = 1; classes <= 130; classes++)
         for (int function = 0; function < FUNCTIONS; function++) {
-            float *logits = floats(ROWS * classes), parameter = inputs_below(&inputs, 2) ? 1.0f : 0.0f;
+            real *logits = reals(ROWS * classes);
+            double parameter = inputs_below(&inputs, 2) ? 1.0f : 0.0f;
             for (int turn = 0; turn < 6; turn++) {
-                fill_logits(logits, ROWS, classes, turn % 2 ? LOGITS_HOLES : LOGITS_HUGE, &inputs);
+                fill_reals(logits, ROWS, classes, turn % 2 ? LOGITS_HOLES : LOGITS_HUGE, &inputs);
                 size_t row = inputs_below(&inputs, ROWS), column = inputs_below(&inputs, classes);
-                uint32_t value = forbidden[inputs_below(&inputs, FORBIDDEN)];
+                real_bits value = forbidden[inputs_below(&inputs, FORBIDDEN)];
                 memcpy(&logits[row * classes + column], &value, sizeof(value)); /* keeps a signalling NaN as it is */
                 require_invalid(function, logits, ROWS, classes, parameter, 0, ROWS, row);
             }
@@ -86,11 +85,11 @@ START_TEST(test_forbidden_columns)
     select_isa(_i);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         size_t classes = counts[i];
-        float *logits = floats(classes);
-        fill_logits(logits, 1, classes, LOGITS_NORMAL, &inputs);
+        real *logits = reals(classes);
+        fill_reals(logits, 1, classes, LOGITS_NORMAL, &inputs);
         for (size_t column = 0; column<classes; column += classes> 1000 ? 37 : 1) {
-            float kept = logits[column];
-            uint32_t value = forbidden[column % FORBIDDEN];
+            real kept = logits[column];
+            real_bits value = forbidden[column % FORBIDDEN];
             memcpy(&logits[column], &value, sizeof(value));
             require_invalid(SOFTMAX, logits, 1, classes, 1, 0, 1, 0);
             require_invalid(GUMBEL_SOFT, logits, 1, classes, 1, 0, 1, 0);
@@ -108,8 +107,8 @@ START_TEST(test_nothing_possible)
     select_isa(_i);
     for (size_t classes = 1; classes <= 130; classes++)
         for (int function = 0; function < FUNCTIONS; function++) {
-            float *logits = floats(ROWS * classes);
-            fill_logits(logits, ROWS, classes, LOGITS_NORMAL, &inputs);
+            real *logits = reals(ROWS * classes);
+            fill_reals(logits, ROWS, classes, LOGITS_NORMAL, &inputs);
             size_t row = inputs_below(&inputs, ROWS);
             for (size_t j = 0; j < classes; j++)
                 logits[row * classes + j] = -INFINITY;
@@ -129,9 +128,9 @@ START_TEST(test_first_invalid_row)
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         for (int function = 0; function < FUNCTIONS; function++) {
             size_t classes = counts[i], bad = SIZE_MAX;
-            float *logits = floats(ROWS * classes), *result = floats(ROWS * classes);
-            fill_logits(logits, ROWS, classes, LOGITS_NORMAL, &inputs);
-            logits[5 * classes] = from_bits(0x7fc00000);
+            real *logits = reals(ROWS * classes), *result = reals(ROWS * classes);
+            fill_reals(logits, ROWS, classes, LOGITS_NORMAL, &inputs);
+            logits[5 * classes] = real_of_bits(forbidden[1]);
             logits[37 * classes + classes - 1] = INFINITY;
             logits[38 * classes] = INFINITY;
             require_invalid(function, logits, ROWS, classes, 1, 0, ROWS, 5);
@@ -151,21 +150,22 @@ END_TEST
 enum { MOST_ROWS = 18, MOST_CLASSES = 130 };
 
 static void check_fences(const struct fenced *from, const struct fenced *to, size_t rows, size_t classes,
-                         const float *logits, int function)
+                         const real *logits, int function)
 {
     size_t count = rows * classes, bad = SIZE_MAX;
-    float *expected = floats(count), parameter = classes % 3 == 0 ? 0.0f : 1.5f;
+    real *expected = reals(count);
+    double parameter = classes % 3 == 0 ? 0.0f : 1.5f;
     ck_assert_int_eq(run(function, logits, expected, rows, classes, parameter, 0, rows, &bad), CORE_OK);
-    /* at either end, and a float away from it, on both sides */
+    /* at either end, and a number away from it, on both sides */
     for (int place = 0; place < 8; place++) {
-        float *in = place & 1 ? fenced_end(from, count + (place >> 2)) : fenced_start(from) + (place >> 2);
-        float *out = place & 2 ? fenced_end(to, count + (place >> 2)) : fenced_start(to) + (place >> 2);
-        memcpy(in, logits, count * sizeof(float));
+        real *in = place & 1 ? fenced_last(from, count + (place >> 2)) : fenced_first(from) + (place >> 2);
+        real *out = place & 2 ? fenced_last(to, count + (place >> 2)) : fenced_first(to) + (place >> 2);
+        memcpy(in, logits, count * sizeof(real));
         ck_assert_int_eq(run(function, in, out, rows, classes, parameter, 0, rows, &bad), CORE_OK);
-        if (!same_bits(out, expected, count))
+        if (!same_reals(out, expected, count))
             ck_abort_msg("function %d, K %zu, %zu rows, place %d", function, classes, rows, place);
         ck_assert_int_eq(run(function, in, in, rows, classes, parameter, 0, rows, &bad), CORE_OK);
-        if (!same_bits(in, expected, count))
+        if (!same_reals(in, expected, count))
             ck_abort_msg("function %d, K %zu, %zu rows, place %d, in place", function, classes, rows, place);
     }
     free(expected);
@@ -174,14 +174,14 @@ static void check_fences(const struct fenced *from, const struct fenced *to, siz
 START_TEST(test_fences)
 {
     static const size_t row_counts[] = {1, 2, 15, 16, 17, MOST_ROWS};
-    struct fenced from = fenced_open((MOST_ROWS * MOST_CLASSES + 1) * sizeof(float));
-    struct fenced to = fenced_open((MOST_ROWS * MOST_CLASSES + 1) * sizeof(float));
-    float logits[MOST_ROWS * MOST_CLASSES];
+    struct fenced from = fenced_open((MOST_ROWS * MOST_CLASSES + 1) * sizeof(real));
+    struct fenced to = fenced_open((MOST_ROWS * MOST_CLASSES + 1) * sizeof(real));
+    real logits[MOST_ROWS * MOST_CLASSES];
     struct inputs inputs = {5};
     select_isa(_i);
     for (size_t classes = 1; classes <= MOST_CLASSES; classes++) {
         size_t rows = row_counts[classes % 6];
-        fill_logits(logits, rows, classes, LOGITS_NORMAL, &inputs);
+        fill_reals(logits, rows, classes, LOGITS_NORMAL, &inputs);
         for (int function = 0; function < FUNCTIONS; function++)
             check_fences(&from, &to, rows, classes, logits, function);
     }
@@ -194,12 +194,12 @@ END_TEST
 START_TEST(test_fences_of_large_rows)
 {
     static const size_t counts[] = {255, 256, 257, 273, 1000, 4095, 4096, 4097, 8193};
-    struct fenced from = fenced_open(8194 * sizeof(float)), to = fenced_open(8194 * sizeof(float));
-    static float logits[8193];
+    struct fenced from = fenced_open(8194 * sizeof(real)), to = fenced_open(8194 * sizeof(real));
+    static real logits[8193];
     struct inputs inputs = {6};
     select_isa(_i);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        fill_logits(logits, 1, counts[i], LOGITS_NORMAL, &inputs);
+        fill_reals(logits, 1, counts[i], LOGITS_NORMAL, &inputs);
         for (int function = 0; function < FUNCTIONS; function++)
             check_fences(&from, &to, 1, counts[i], logits, function);
     }
@@ -213,15 +213,15 @@ START_TEST(test_fenced_ranges)
 {
     static const size_t counts[] = {1, 2, 3, 5, 10, 16, 33, 63, 64, 65, 100, 130};
     struct fenced from = fenced_open(1), to = fenced_open(1);
-    size_t page = from.page / sizeof(float), bad = SIZE_MAX;
+    size_t page = from.page / sizeof(real), bad = SIZE_MAX;
     struct inputs inputs = {7};
     select_isa(_i);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         size_t classes = counts[i], around = 5, count = page / classes < 36 ? page / classes : 36;
         for (int at_end = 0; at_end < 2; at_end++) {
-            float *in = at_end ? fenced_end(&from, count * classes) : fenced_start(&from);
-            float *out = at_end ? fenced_end(&to, count * classes) : fenced_start(&to);
-            fill_logits(in, count, classes, LOGITS_NORMAL, &inputs);
+            real *in = at_end ? fenced_last(&from, count * classes) : fenced_first(&from);
+            real *out = at_end ? fenced_last(&to, count * classes) : fenced_first(&to);
+            fill_reals(in, count, classes, LOGITS_NORMAL, &inputs);
             for (int function = 0; function < FUNCTIONS; function++)
                 ck_assert_int_eq(run(function, in - around * classes, out - around * classes, count + 2 * around,
                                      classes, 1, around, count, &bad),
@@ -233,9 +233,9 @@ START_TEST(test_fenced_ranges)
 }
 END_TEST
 
-Suite *test_core_rows_suite(void)
+Suite *NAME(test_core_rows_suite)(void)
 {
-    Suite *suite = suite_create("core rows");
+    Suite *suite = suite_create(SUITE("rows"));
     TCase *invalid = tcase_create("without an answer");
     tcase_set_timeout(invalid, 60);
     tcase_add_isa_test(invalid, test_forbidden_values);
