@@ -13,7 +13,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight digits are read
 
 #define MIN_POWER (-64)
 #define MAX_POWER 38
-#define MAX_DIGITS 18 /* fewer than 2^63 */
+#define MAX_DIGITS 18                 /* fewer than 2^63 */
+#define MAX_EXPONENT 1000000000000000 /* beyond any number of digits that fits in memory */
 
 /* 10^k for k = MIN_POWER .. MAX_POWER, each the nearest double. */
 static const double power_of_ten[] = {
@@ -92,7 +93,7 @@ static const char *read_exponent(const char *text, struct decimal *number)
         return NULL;
     long exponent = 0;
     for (; is_digit(*text); text++)
-        if (exponent < 1000000)
+        if (exponent < MAX_EXPONENT)
             exponent = exponent * 10 + (*text - '0');
     number->exponent += negative ? -exponent : exponent;
     return text;
@@ -158,8 +159,83 @@ const char *number_read(const char *text, float *value, enum number_fault *fault
         }
     }
     *value = (float)strtod(text, NULL);
-    if (!isinf(*value))
-        return end;
     *fault = NUMBER_RANGE;
-    return NULL;
+    return isinf(*value) ? NULL : end;
+}
+
+/* Digits and power of ten are both exact doubles: one rounding. */
+static inline bool is_exact(const struct decimal *number)
+{
+    return number->digit_count <= MAX_DIGITS && number->digits <= 1ull << 53 && number->exponent >= -22 &&
+           number->exponent <= 22;
+}
+
+const char *number_read_double(const char *text, double *value, enum number_fault *fault)
+{
+    struct decimal number;
+    const char *end = read_decimal(text, &number);
+    if (end == NULL) {
+        *fault = NUMBER_SYNTAX;
+        return NULL;
+    }
+    if (is_exact(&number)) {
+        double magnitude = (double)(int64_t)number.digits;
+        magnitude = number.exponent < 0 ? magnitude / power_of_ten[-number.exponent - MIN_POWER]
+                                        : magnitude * power_of_ten[number.exponent - MIN_POWER];
+        *value = number.negative ? -magnitude : magnitude;
+        return end;
+    }
+    *value = strtod(text, NULL);
+    *fault = NUMBER_RANGE;
+    return isinf(*value) ? NULL : end;
+}
+
+/* ---- Integers ---- */
+
+/* value * 10 + digit; false where that is beyond 64 bits. */
+static bool append_digit(uint64_t *value, unsigned digit)
+{
+    return !__builtin_mul_overflow(*value, (uint64_t)10, value) &&
+           !__builtin_add_overflow(*value, (uint64_t)digit, value);
+}
+
+/* The number of the digits in text[0 .. length) without the point, if all beyond the first `whole` of them are
+ * zeros; `whole` may be negative, or more than there are. 0, or -1 and *fault. */
+static int read_whole_digits(const char *text, size_t length, long whole, uint64_t *value, enum number_fault *fault)
+{
+    bool fits = true;
+    *value = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '.')
+            continue;
+        if (whole-- > 0)
+            fits = fits && append_digit(value, (unsigned)(text[i] - '0'));
+        else if (text[i] != '0') {
+            *fault = NUMBER_FRACTION;
+            return -1;
+        }
+    }
+    for (; whole > 0 && fits && *value != 0; whole--)
+        fits = append_digit(value, 0);
+    *fault = NUMBER_RANGE;
+    return fits ? 0 : -1;
+}
+
+const char *number_read_uint64(const char *text, uint64_t *value, enum number_fault *fault)
+{
+    struct decimal number;
+    const char *end = read_decimal(text, &number);
+    if (end == NULL) {
+        *fault = NUMBER_SYNTAX;
+        return NULL;
+    }
+    text += number.negative;
+    const size_t length = strspn(text, ".0123456789");
+    struct decimal scale = {.exponent = (long)strspn(text, "0123456789")};
+    if (text + length != end)
+        read_exponent(text + length + 1, &scale);
+    if (read_whole_digits(text, length, scale.exponent, value, fault) != 0)
+        return NULL;
+    *fault = NUMBER_RANGE;
+    return number.negative && *value != 0 ? NULL : end;
 }

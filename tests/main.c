@@ -30,6 +30,7 @@ static const struct {
     {"core", test_core_sampling_rows_suite},
     {"api", test_api_number_suite},
     {"api", test_api_json_suite},
+    {"api", test_api_json_elements_suite},
     {"api", test_api_calls_suite},
     {"api", test_api_contract_suite},
     {"server", test_server_command_line_suite},
