@@ -125,7 +125,7 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-http test-isa \
+.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec bench-http test-isa \
         exhaustive stats vectors check-vectors clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
@@ -175,7 +175,7 @@ bare-test: image-deps
 	$(Q)tests/bare/run $(SUITE)
 
 # Against FastAPI + uvicorn + torch, in the same run.
-bench: bench-core bench-http
+bench: bench-core bench-codec bench-http
 bench-http: deps bench-deps build/venv-bench/installed
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/bench/http/bench $(BENCH_HTTP_FLAGS)
@@ -194,6 +194,23 @@ bench-core: deps bench-deps build/venv-bench/installed
 	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
 	$(Q)build/venv-bench/bin/python tests/bench/core/bench $(BENCH_CORE_FLAGS)
 	$(Q)/usr/bin/python3 tests/bench/core/bench $(BENCH_CORE_FLAGS)
+
+# Reading and writing JSON against simdjson, orjson and jansson, on one core.
+build/venv-codec/installed: tests/bench/codec/requirements.txt
+	$(Q)python3 -m venv build/venv-codec
+	$(Q)build/venv-codec/bin/pip install --quiet -r $<
+	$(Q)touch $@
+WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
+$(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm
+$(OUT)/libsimdjson_peer.so: tests/bench/codec/simdjson.cc Makefile
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)g++ -std=gnu++17 -O3 -fPIC -shared -o $@ $< -lsimdjson
+bench-codec: deps codec-bench-deps build/venv-codec/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcodec.so build/bench/libsimdjson_peer.so
+	$(Q)build/venv-codec/bin/python tests/bench/codec/bench $(BENCH_CODEC_FLAGS)
 
 # The core's bits on every instruction set, natively and under qemu; `exhaustive` over all 2^32 inputs.
 ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
@@ -233,7 +250,7 @@ clean:
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
-	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-http'
+	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-codec | bench-http'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -242,18 +259,20 @@ TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
 BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
+CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
 
 SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps isa-deps vector-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
 image-deps: ; $(call install,$(IMAGE_DEPS))
 bench-deps: ; $(call install,$(BENCH_DEPS))
+codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
 
