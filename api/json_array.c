@@ -11,8 +11,9 @@
 struct reader {
     const struct json_text *text;
     const struct json_named_array *named;
-    const char *next; /* the byte to read */
+    const char *start, *next; /* the value's first byte, and the one to read */
     struct json_array *array;
+    size_t capacity;                       /* elements that array->data has room for */
     size_t depth;                          /* open brackets */
     size_t index[JSON_ARRAY_MAX_RANK];     /* of the element being read, for each open bracket */
     bool shape_known[JSON_ARRAY_MAX_RANK]; /* set when the first bracket of that depth closes */
@@ -37,6 +38,11 @@ bool json_array_begins(const struct json_named_array *named, char first)
     if (named->element == JSON_BOOL)
         return first == 't' || first == 'f';
     return first == '-' || (first >= '0' && first <= '9');
+}
+
+static inline bool is_ranged(const struct json_named_array *named)
+{
+    return named->minimum < named->maximum;
 }
 
 /* The pointer to the element that is being read, or to the array whose bracket just opened or closes. */
@@ -149,7 +155,7 @@ static int refuse_range(const struct reader *reader)
 {
     const struct json_named_array *named = reader->named;
     char detail[96];
-    if (named->minimum < named->maximum)
+    if (is_ranged(named))
         snprintf(detail, sizeof detail, "must be from %.16g to %.16g", named->minimum, named->maximum);
     else if (named->element == JSON_UINT64)
         snprintf(detail, sizeof detail, "must be from 0 to %llu", (unsigned long long)UINT64_MAX);
@@ -197,7 +203,7 @@ static int read_float64(struct reader *reader, double *value)
         *value = -INFINITY;
         return take_minus_infinity(reader, fault);
     }
-    if (named->minimum < named->maximum && !(*value >= named->minimum && *value <= named->maximum))
+    if (is_ranged(named) && !(*value >= named->minimum && *value <= named->maximum))
         return refuse_range(reader);
     reader->next = end;
     return 0;
@@ -207,7 +213,7 @@ static int read_float32(struct reader *reader, float *value)
 {
     enum number_fault fault;
     const char *end;
-    if (reader->named->minimum < reader->named->maximum) { /* of the double, before the second rounding */
+    if (is_ranged(reader->named)) { /* of the double, before the second rounding */
         double wide;
         const char *start = reader->next;
         if (read_float64(reader, &wide) != 0)
@@ -241,7 +247,7 @@ static int read_uint64(struct reader *reader, uint64_t *value)
     const char *end = number_read_uint64(reader->next, value, &fault);
     if (end == NULL)
         return refuse(reader, fault);
-    if (named->minimum < named->maximum && !lies_within(*value, named->minimum, named->maximum))
+    if (is_ranged(named) && !lies_within(*value, named->minimum, named->maximum))
         return refuse_range(reader);
     reader->next = end;
     return 0;
@@ -286,61 +292,98 @@ static int read_element(struct reader *reader)
     return 0;
 }
 
+/* ---- The whole array ---- */
+
+#define FIRST_CAPACITY 1024
+
+/* Room for more elements: as many as the text will have if it goes on as it began, within four times what there
+ * are and the fewest bytes that an element takes. So an array ends up with little more than it needs, and no
+ * pass over the text counts them beforehand. */
+static int grow(struct reader *reader)
+{
+    struct json_array *array = reader->array;
+    const char *end = reader->text->body + reader->text->length;
+    const size_t count = array->count, left = (size_t)(end - reader->next);
+    const size_t length = (size_t)(reader->next - reader->start);
+    size_t more = count == 0 ? FIRST_CAPACITY : (size_t)((double)left / (double)length * (double)count * 1.02) + 64;
+    more = more > 3 * count && count > 0 ? 3 * count : more;
+    more = more < count / 8 ? count / 8 : more;
+    more = more > left / 2 + 1 ? left / 2 + 1 : more;
+    void *data = realloc(array->data, (count + more) * json_element_size(array->element));
+    if (data == NULL)
+        return fail(reader, 0, API_INTERNAL, "no memory for the array");
+    array->data = data;
+    reader->capacity = count + more;
+    return 0;
+}
+
+/* The usual numbers of a row at once; none where the general way is needed. */
+static size_t read_row(struct reader *reader)
+{
+    struct json_array *array = reader->array;
+    const char *end = reader->text->body + reader->text->length;
+    size_t count;
+    if (array->element != JSON_FLOAT32 || is_ranged(reader->named) || reader->depth == 0 ||
+        (array->rank != 0 && reader->depth != array->rank))
+        return 0;
+    reader->next = number_read_row(reader->next, end, (float *)array->data + array->count,
+                                   reader->capacity - array->count, &count);
+    if (count == 0)
+        return 0;
+    array->rank = reader->depth;
+    array->count += count;
+    reader->index[reader->depth - 1] += count - 1;
+    return count;
+}
+
+static int open_brackets(struct reader *reader)
+{
+    skip_space(reader);
+    while (*reader->next == '[') {
+        if (open_bracket(reader) != 0)
+            return -1;
+        skip_space(reader);
+        if (*reader->next == ']')
+            return fail(reader, reader->depth - 1, API_EMPTY_ARRAY, "must not be empty");
+    }
+    return 0;
+}
+
 static int read_elements(struct reader *reader)
 {
     do {
-        skip_space(reader);
-        while (*reader->next == '[') {
-            if (open_bracket(reader) != 0)
-                return -1;
-            skip_space(reader);
-            if (*reader->next == ']')
-                return fail(reader, reader->depth - 1, API_EMPTY_ARRAY, "must not be empty");
-        }
-        if (read_element(reader) != 0 || read_separators(reader) != 0)
+        if (open_brackets(reader) != 0 || (reader->array->count == reader->capacity && grow(reader) != 0))
+            return -1;
+        if (read_row(reader) == 0 && read_element(reader) != 0)
+            return -1;
+        if (read_separators(reader) != 0)
             return -1;
     } while (reader->depth > 0);
     return 0;
 }
 
-/* ---- The whole array ---- */
-
-static size_t count_commas(const char *start, const char *end)
+/* Gives back what was not needed. */
+static void *fitted(const struct reader *reader)
 {
-    size_t commas = 0;
-    for (; start < end; start++)
-        commas += *start == ',';
-    return commas;
-}
-
-/* At least as many as there are: one more than the commas up to a byte at which the reader stops at the latest. */
-static size_t count_elements(const struct json_text *text, const char *start)
-{
-    const char *end = text->body + text->length, *stop;
-    if (*start != '[')
-        return 1;
-    if ((stop = memchr(start, ':', (size_t)(end - start))) != NULL)
-        end = stop;
-    if ((stop = memchr(start, '}', (size_t)(end - start))) != NULL)
-        end = stop;
-    return count_commas(start, end) + 1;
+    const struct json_array *array = reader->array;
+    void *data = array->count < reader->capacity
+                     ? realloc(array->data, array->count * json_element_size(array->element))
+                     : NULL;
+    return data != NULL ? data : array->data;
 }
 
 const char *json_array_read(const struct json_text *text, const char *start, struct json_named_array *named,
                             struct api_problem *problem)
 {
     struct json_array array = {.element = named->element};
-    struct reader reader = {.text = text, .named = named, .next = start, .array = &array, .problem = problem};
+    struct reader reader = {
+        .text = text, .named = named, .start = start, .next = start, .array = &array, .problem = problem};
     named->array = array;
-    array.data = malloc(count_elements(text, start) * json_element_size(array.element));
-    if (array.data == NULL) {
-        fail(&reader, 0, API_INTERNAL, "no memory for the array");
-        return NULL;
-    }
     if (read_elements(&reader) != 0) {
         free(array.data);
         return NULL;
     }
     named->array = array;
+    named->array.data = fitted(&reader);
     return reader.next;
 }

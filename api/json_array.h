@@ -49,8 +49,8 @@ bool json_array_begins(const struct json_named_array *named, char first);
 
 /* Reads the value that begins at `start`, a byte within the text for which json_array_begins holds, as that
  * member says. Returns the byte behind it and sets named->array, whose data the caller frees; or NULL and
- * *problem, whose pointer and offset are the element's. Memory: the elements, and room for one more than were
- * counted for each comma in the following member's name. */
+ * *problem, whose pointer and offset are the element's. Memory: while it reads, at most four times the elements
+ * read so far and room for one element for every two bytes of the text; then the elements alone. */
 const char *json_array_read(const struct json_text *text, const char *start, struct json_named_array *named,
                             struct api_problem *problem);
 

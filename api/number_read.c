@@ -36,6 +36,8 @@ struct decimal {
     long exponent;
 };
 
+#define ZEROS 0x3030303030303030u /* "00000000" */
+
 static inline bool is_digit(char c)
 {
     return (unsigned char)(c - '0') < 10;
@@ -51,7 +53,7 @@ static inline uint64_t load8(const char *text)
 /* How many of eight bytes, from the first, are digits. */
 static inline int leading_digits(uint64_t bytes)
 {
-    uint64_t value = bytes ^ 0x3030303030303030u;
+    uint64_t value = bytes ^ ZEROS;
     uint64_t other = ((value + 0x7676767676767676u) | value) & 0x8080808080808080u;
     return other == 0 ? 8 : __builtin_ctzll(other) >> 3;
 }
@@ -59,7 +61,7 @@ static inline int leading_digits(uint64_t bytes)
 /* The value of eight digits, the first in the lowest byte: pairs, then fours, then all. */
 static inline uint64_t eight_digits(uint64_t bytes)
 {
-    bytes -= 0x3030303030303030u;
+    bytes -= ZEROS;
     bytes = bytes * 10 + (bytes >> 8);
     const uint64_t pairs = 0x000000FF000000FFu;
     return (((bytes & pairs) * 0x000F424000000064u + ((bytes >> 16) & pairs) * 0x0000271000000001u) >> 32) &
@@ -77,7 +79,7 @@ static inline const char *read_digits(const char *text, struct decimal *number)
         if (count == 0)
             return text;
         if (count < 8) /* shift zeros in front of them */
-            bytes = bytes << (64 - 8 * count) | 0x3030303030303030u >> (8 * count);
+            bytes = bytes << (64 - 8 * count) | ZEROS >> (8 * count);
         number->digits = number->digits * small_power[count] + eight_digits(bytes);
         text += count;
         if (count < 8)
@@ -140,7 +142,16 @@ static inline bool rounds_safely(double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint64_t low = bits & 0x1FFFFFFF;
-    return value >= 0x1p-126 && value < 0x1.fffffep127 && low - (0x10000000 - 8) > 16;
+    return (value >= 0x1p-126) & (value < 0x1.fffffep127) & (low - (0x10000000 - 8) > 16);
+}
+
+static inline double with_sign(double magnitude, bool negative)
+{
+    uint64_t bits;
+    memcpy(&bits, &magnitude, sizeof bits);
+    bits |= (uint64_t)negative << 63;
+    memcpy(&magnitude, &bits, sizeof bits);
+    return magnitude;
 }
 
 const char *number_read(const char *text, float *value, enum number_fault *fault)
@@ -154,7 +165,7 @@ const char *number_read(const char *text, float *value, enum number_fault *fault
     if (number.digit_count <= MAX_DIGITS && number.exponent >= MIN_POWER && number.exponent <= MAX_POWER) {
         double magnitude = (double)(int64_t)number.digits * power_of_ten[number.exponent - MIN_POWER];
         if (rounds_safely(magnitude) || number.digits == 0) {
-            *value = (float)(number.negative ? -magnitude : magnitude);
+            *value = (float)with_sign(magnitude, number.negative);
             return end;
         }
     }
@@ -162,6 +173,130 @@ const char *number_read(const char *text, float *value, enum number_fault *fault
     *fault = NUMBER_RANGE;
     return isinf(*value) ? NULL : end;
 }
+
+/* ---- Rows of float32 ---- */
+
+/* Eight bytes of text, of which the first `count` are digits, as their value: zeros are shifted in before them,
+ * in two steps, since one by 64 bits is undefined. */
+static inline uint64_t some_digits(uint64_t bytes, int count)
+{
+    const int half = 4 * (8 - count);
+    return eight_digits((bytes ^ ZEROS) << half << half | ZEROS);
+}
+
+/* 2^63 / 10^k: a number below that keeps below 2^63 with k more digits. */
+static const uint64_t room_for[] = {
+    9223372036854775807,
+    922337203685477580,
+    92233720368547758,
+    9223372036854775,
+    922337203685477,
+    92233720368547,
+    9223372036854,
+    922337203685,
+    92233720368,
+    9223372036,
+    922337203,
+    92233720,
+    9223372,
+    922337,
+    92233,
+    9223,
+    922,
+};
+
+/* The digits behind a point, appended to number->digits. How many there are differs from number to number, so
+ * that a branch on it would be guessed wrong: two stretches of eight bytes are converted in any case, a third
+ * one where the first two are full. NULL where there are none, more than 24, or more than 2^63 takes. */
+static inline const char *read_fraction(const char *text, struct decimal *number)
+{
+    const uint64_t bytes = load8(text), more_bytes = load8(text + 8);
+    const int first = leading_digits(bytes), second = first < 8 ? 0 : leading_digits(more_bytes);
+    const uint64_t high = number->digits * small_power[first] + some_digits(bytes, first);
+    uint64_t digits = high * small_power[second] + some_digits(more_bytes, second);
+    int third = 0;
+    if (second == 8) {
+        const uint64_t last_bytes = load8(text + 16);
+        third = leading_digits(last_bytes);
+        digits = digits * small_power[third] + some_digits(last_bytes, third);
+    }
+    if (first == 0 || third == 8 || high >= room_for[second + third])
+        return NULL;
+    number->digits = digits;
+    number->exponent = -(first + second + third);
+    return text + first + second + third;
+}
+
+/* Behind an e: a sign and one or two digits, otherwise NULL. */
+static inline const char *read_short_exponent(const char *text, struct decimal *number)
+{
+    const bool negative = *text == '-';
+    text += negative || *text == '+';
+    if (!is_digit(*text))
+        return NULL;
+    long exponent = *text++ - '0';
+    if (is_digit(*text))
+        exponent = exponent * 10 + (*text++ - '0');
+    number->exponent += negative ? -exponent : exponent;
+    return is_digit(*text) || number->exponent < MIN_POWER || number->exponent > MAX_POWER ? NULL : text;
+}
+
+/* Digits before a point that has one more than one: at most nine. */
+static inline const char *read_long_whole(const char *text, struct decimal *number)
+{
+    if (number->digits == 0)
+        return NULL;
+    for (const char *limit = text + 8; is_digit(*text) && text < limit; text++)
+        number->digits = number->digits * 10 + (uint64_t)(*text - '0');
+    return *text == '.' ? text : NULL;
+}
+
+/* A number in the form that nearly all have, with a point and at most 18 significant digits; NULL for any other
+ * one, right or wrong. Reads up to USUAL_BYTES from `text` on. */
+static inline const char *read_usual(const char *text, float *value)
+{
+    struct decimal number;
+    number.negative = *text == '-';
+    text += number.negative;
+    number.digits = (unsigned char)(*text++ - '0');
+    if (number.digits > 9)
+        return NULL;
+    if (*text != '.' && (text = read_long_whole(text, &number)) == NULL)
+        return NULL;
+    text = read_fraction(text + 1, &number);
+    if (text == NULL)
+        return NULL;
+    if ((*text | 0x20) == 'e' && (text = read_short_exponent(text + 1, &number)) == NULL)
+        return NULL;
+    const double magnitude = (double)(int64_t)number.digits * power_of_ten[number.exponent - MIN_POWER];
+    if (!rounds_safely(magnitude) && number.digits != 0)
+        return NULL;
+    *value = (float)with_sign(magnitude, number.negative);
+    return text;
+}
+
+#define USUAL_BYTES 48
+
+const char *number_read_row(const char *text, const char *end, float *values, size_t room, size_t *count)
+{
+    const char *behind = text;
+    size_t number = 0;
+    while (number < room && end - text >= USUAL_BYTES) {
+        const char *next = read_usual(text, &values[number]);
+        if (next == NULL)
+            break;
+        behind = next;
+        number++;
+        if (*next != ',')
+            break;
+        text = next + 1;
+        text += *text == ' ';
+    }
+    *count = number;
+    return behind;
+}
+
+/* ---- float64 ---- */
 
 /* Digits and power of ten are both exact doubles: one rounding. */
 static inline bool is_exact(const struct decimal *number)
@@ -182,7 +317,7 @@ const char *number_read_double(const char *text, double *value, enum number_faul
         double magnitude = (double)(int64_t)number.digits;
         magnitude = number.exponent < 0 ? magnitude / power_of_ten[-number.exponent - MIN_POWER]
                                         : magnitude * power_of_ten[number.exponent - MIN_POWER];
-        *value = number.negative ? -magnitude : magnitude;
+        *value = with_sign(magnitude, number.negative);
         return end;
     }
     *value = strtod(text, NULL);

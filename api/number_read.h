@@ -2,6 +2,7 @@
 #ifndef API_NUMBER_READ_H
 #define API_NUMBER_READ_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum number_fault {
@@ -17,6 +18,11 @@ enum number_fault {
 /* What (float)strtod(text) gives: the nearest double, then the nearest float32, as a client's own JSON reader
  * and a cast would. */
 const char *number_read(const char *text, float *value, enum number_fault *fault);
+
+/* Reads numbers with a comma, or a comma and a space, between them as number_read does, for as long as they have
+ * the form that most have, there is `room`, and `end`, that of the readable text, is far enough. Returns the byte
+ * behind the last of the *count numbers, which may be none: what follows them is for other functions to judge. */
+const char *number_read_row(const char *text, const char *end, float *values, size_t room, size_t *count);
 
 /* What strtod gives: the nearest double. */
 const char *number_read_double(const char *text, double *value, enum number_fault *fault);
