@@ -227,18 +227,26 @@ static inline const char *read_fraction(const char *text, struct decimal *number
     return text + first + second + third;
 }
 
-/* Behind an e: a sign and one or two digits, otherwise NULL. */
+/* Behind an e: a sign and one or two digits, otherwise NULL. Branches, not selections: they are guessed right,
+ * and reading goes on without waiting for them. */
 static inline const char *read_short_exponent(const char *text, struct decimal *number)
 {
-    const bool negative = *text == '-';
-    text += negative || *text == '+';
-    if (!is_digit(*text))
+    const unsigned first = (unsigned char)(text[1] - '0'), second = (unsigned char)(text[2] - '0');
+    const char *end = text + 3;
+    long exponent = (long)(first * 10 + second);
+    if (second > 9) {
+        exponent = (long)first;
+        end = text + 2;
+    }
+    if (first > 9 || is_digit(*end))
         return NULL;
-    long exponent = *text++ - '0';
-    if (is_digit(*text))
-        exponent = exponent * 10 + (*text++ - '0');
-    number->exponent += negative ? -exponent : exponent;
-    return is_digit(*text) || number->exponent < MIN_POWER || number->exponent > MAX_POWER ? NULL : text;
+    if (*text == '-')
+        number->exponent -= exponent;
+    else if (*text == '+')
+        number->exponent += exponent;
+    else
+        return NULL;
+    return number->exponent < MIN_POWER || number->exponent > MAX_POWER ? NULL : end;
 }
 
 /* Digits before a point that has one more than one: at most nine. */

@@ -5,6 +5,7 @@
  * integers; of those the one that is a multiple of ten wins, else the one nearest to the value.
  */
 #include "number_write.h"
+#include "number_digits.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -51,12 +52,13 @@ static inline uint32_t scale_to_odd(uint64_t power, uint32_t factor)
 }
 
 struct decimal {
-    uint32_t digits;
+    uint32_t digits; /* may end in zeros */
     int exponent;
 };
 
 /* The shortest decimal of significand * 2^exponent, for a float32 that is no whole number below 2^24.
- * `closer_below`: the value is a power of two, so that its lower neighbour is at half the distance. */
+ * `closer_below`: the value is a power of two, so that its lower neighbour is at half the distance. All candidates
+ * are weighed, since a branch on which one wins would be guessed wrong half the time. */
 static inline struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
 {
     const int k = floor_log10_of_2_to(exponent, closer_below);
@@ -70,18 +72,13 @@ static inline struct decimal shortest(uint32_t significand, int exponent, bool c
     const uint32_t ends_excluded = significand & 1; /* ties go to even significands */
     const uint32_t first = lower + ends_excluded, last = upper - ends_excluded;
 
-    const uint32_t below = value / 4;
-    if (below >= 10) {
-        const uint32_t tens = below / 10;
-        const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
-        if (lower_ten_fits != upper_ten_fits)
-            return (struct decimal){tens + upper_ten_fits, k + 1};
-    }
+    const uint32_t below = value / 4, tens = below / 10, middle = 4 * below + 2;
+    const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
     const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
-    if (below_fits != above_fits)
-        return (struct decimal){below + above_fits, k};
-    const uint32_t middle = 4 * below + 2;
-    return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+    const bool above_is_nearer = (value > middle) | ((value == middle) & below & 1);
+    const uint32_t one = below + (below_fits != above_fits ? above_fits : above_is_nearer);
+    const uint32_t ten = 10 * (tens + upper_ten_fits);
+    return (struct decimal){(below >= 10) & (lower_ten_fits != upper_ten_fits) ? ten : one, k};
 }
 
 static const uint32_t small_power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
@@ -92,64 +89,77 @@ static inline int digit_count(uint32_t value) /* value > 0 */
     return guess + (value >= small_power[guess]);
 }
 
-/* Eight digits of a value below 10^8 as numbers 0 .. 9, the first in the lowest byte: halves, pairs, digits.
- */
-static inline uint64_t spread8(uint32_t value)
+/* ---- The text: digits stay in registers until their place is known, since what was just stored in pieces is
+ * slow to load whole ---- */
+
+/* Nine digits as characters, the first one and then eight with the first in the lowest byte. */
+struct nine {
+    char first;
+    uint64_t others;
+    int significant; /* up to the last one that is not 0; at least 1 */
+};
+
+static inline struct nine spread_nine(uint32_t digits)
 {
-    uint64_t halves = value / 10000 | (uint64_t)(value % 10000) << 32;
-    uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007f0000007fu;
-    uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
-    uint64_t tens = ((pairs * 103) >> 10) & 0x000f000f000f000fu;
-    return tens | (pairs - 10 * tens) << 8;
+    const uint32_t first = digits / 100000000;
+    const uint64_t others = number_spread8(digits - first * 100000000);
+    return (struct nine){
+        .first = (char)('0' + first),
+        .others = others | NUMBER_ZEROS,
+        .significant = 9 - (__builtin_clzll(others | 1) >> 3) - (others == 0),
+    };
 }
 
-#define ZEROS 0x3030303030303030u
-
-/* Writes digits[0 .. 15] with a point behind the first `whole` of them, and returns the end of the text if it
- * has `length` digits; at least one stays behind the point. */
-static inline char *write_pointed(char *out, const char *digits, int whole, int length)
+/* The first `whole` digits, a point, and the others, of which at least one stays. */
+static inline char *write_pointed(char *out, struct nine digits, int whole)
 {
-    memcpy(out, digits, 16);
-    out[whole] = '.';
-    memcpy(out + whole + 1, digits + whole, 16);
-    return out + (length > whole ? length : whole + 1) + 1;
+    const uint64_t fraction = digits.others >> 4 * (whole - 1) >> 4 * (whole - 1);
+    *out = digits.first;
+    memcpy(out + 1, &digits.others, 8);
+    memcpy(out + whole, ".0", 2);
+    if (whole < 9)
+        memcpy(out + whole + 1, &fraction, 8);
+    return out + (digits.significant > whole ? digits.significant : whole + 1) + 1;
+}
+
+/* "0." and `zeros` zeros before the digits. */
+static inline char *write_fraction(char *out, struct nine digits, int zeros)
+{
+    memcpy(out, "0.000000", 8);
+    out += 2 + zeros;
+    *out = digits.first;
+    memcpy(out + 1, &digits.others, 8);
+    return out + digits.significant;
+}
+
+static inline char *write_scientific(char *out, struct nine digits, int exponent)
+{
+    const unsigned magnitude = (unsigned)(exponent < 0 ? -exponent : exponent), tens = magnitude / 10;
+    out[0] = digits.first;
+    out[1] = '.';
+    memcpy(out + 2, &digits.others, 8);
+    out += 1 + (digits.significant > 1 ? digits.significant : 2);
+    memcpy(out, "e-", 2);
+    out += 1 + (exponent < 0);
+    *out = (char)('0' + tens);
+    out += tens > 0;
+    *out = (char)('0' + magnitude - 10 * tens);
+    return out + 1;
 }
 
 static inline char *write_decimal(char *out, struct decimal decimal)
 {
-    char buffer[8 + 32];
-    char *digits = buffer + 8; /* room for leading zeros before, and trailing ones behind */
     const int count = digit_count(decimal.digits);
     const int point = count + decimal.exponent; /* the value is 0.DIGITS * 10^point */
-    const uint32_t padded = decimal.digits * small_power[9 - count];
-    const uint64_t tail = spread8(padded % 100000000);
-    const uint64_t text = tail | ZEROS, zeros = ZEROS;
-    digits[0] = (char)('0' + padded / 100000000);
-    memcpy(digits + 1, &text, 8);
-    memcpy(digits + 9, &zeros, 8);
-    memcpy(digits + 17, &zeros, 8);
-    const int significant = tail != 0 ? 9 - (__builtin_clzll(tail) >> 3) : 1;
-
+    const struct nine digits = spread_nine(decimal.digits * small_power[9 - count]);
     if (point > 0 && point <= 9)
-        return write_pointed(out, digits, point, significant);
-    if (point > -5 && point <= 0) {
-        memcpy(buffer, &zeros, 8);
-        const int leading = 1 - point;
-        return write_pointed(out, digits - leading, 1, leading + significant);
-    }
-    out = write_pointed(out, digits, 1, significant);
-    int exponent = point - 1;
-    *out++ = 'e';
-    *out = '-';
-    out += exponent < 0;
-    exponent = exponent < 0 ? -exponent : exponent;
-    *out = (char)('0' + exponent / 10);
-    out += exponent >= 10;
-    *out++ = (char)('0' + exponent % 10);
-    return out;
+        return write_pointed(out, digits, point);
+    if (point > -5 && point <= 0)
+        return write_fraction(out, digits, -point);
+    return write_scientific(out, digits, point - 1);
 }
 
-char *number_write(char *out, float value)
+static inline char *write_float(char *out, float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -171,6 +181,20 @@ char *number_write(char *out, float value)
     if (exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0)
         return write_decimal(out, (struct decimal){significand >> -exponent, 0});
     return write_decimal(out, shortest(significand, exponent, fraction == 0 && biased > 1));
+}
+
+char *number_write(char *out, float value)
+{
+    return write_float(out, value);
+}
+
+char *number_write_row(char *out, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        out = write_float(out, values[i]);
+        *out++ = ',';
+    }
+    return count > 0 ? out - 1 : out;
 }
 
 char *number_write_integer(char *out, uint64_t value)

@@ -89,12 +89,9 @@ size_t bench_write(const float *values, size_t rows, size_t classes, char *out)
     *out++ = '[';
     for (size_t row = 0; row < rows; row++, values += classes) {
         *out++ = '[';
-        for (size_t i = 0; i < classes; i++) {
-            out = number_write(out, values[i]);
-            *out++ = ',';
-        }
-        out[-1] = ']';
-        *out++ = ',';
+        out = number_write_row(out, values, classes);
+        memcpy(out, "],", 2);
+        out += 2;
     }
     out[-1] = ']';
     return (size_t)(out - begin);
