@@ -16,4 +16,11 @@ static inline uint64_t number_spread8(uint32_t value)
     return tens | (pairs - 10 * tens) << 8;
 }
 
+/* How many of eight such digits, from the last, are 0. (Zeros are counted from the low end, which takes one
+ * instruction on every x86-64 in use, where counting from the high end takes many.) */
+static inline int number_trailing_zeros(uint64_t digits)
+{
+    return (__builtin_ctzll(__builtin_bswap64(digits) | 1ull << 63) >> 3) + (digits == 0);
+}
+
 #endif

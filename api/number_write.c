@@ -56,10 +56,9 @@ struct decimal {
     int exponent;
 };
 
-/* The shortest decimal of significand * 2^exponent, for a float32 that is no whole number below 2^24.
- * `closer_below`: the value is a power of two, so that its lower neighbour is at half the distance. All candidates
- * are weighed, since a branch on which one wins would be guessed wrong half the time. */
-static inline struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
+/* The shortest decimal of significand * 2^exponent. `closer_below`: the value is a power of two, so that its lower
+ * neighbour is at half the distance. */
+static struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
 {
     const int k = floor_log10_of_2_to(exponent, closer_below);
     const int shift = exponent + floor_log2_of_10_to(-k) + 1;
@@ -72,13 +71,42 @@ static inline struct decimal shortest(uint32_t significand, int exponent, bool c
     const uint32_t ends_excluded = significand & 1; /* ties go to even significands */
     const uint32_t first = lower + ends_excluded, last = upper - ends_excluded;
 
-    const uint32_t below = value / 4, tens = below / 10, middle = 4 * below + 2;
-    const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
+    const uint32_t below = value / 4;
+    if (below >= 10) {
+        const uint32_t tens = below / 10;
+        const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
+        if (lower_ten_fits != upper_ten_fits)
+            return (struct decimal){10 * (tens + upper_ten_fits), k};
+    }
     const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
-    const bool above_is_nearer = (value > middle) | ((value == middle) & below & 1);
-    const uint32_t one = below + (below_fits != above_fits ? above_fits : above_is_nearer);
-    const uint32_t ten = 10 * (tens + upper_ten_fits);
-    return (struct decimal){(below >= 10) & (lower_ten_fits != upper_ten_fits) ? ten : one, k};
+    if (below_fits != above_fits)
+        return (struct decimal){below + above_fits, k};
+    const uint32_t middle = 4 * below + 2;
+    return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+}
+
+/* The same for a normal float32 that is no power of two, with one multiplication and no branches. Its interval
+ * reaches equally far to both sides, between half a unit of 10^k and five of them: so the nearest integer lies
+ * in it, and a multiple of ten does if its distance from the value is not greater. Distances have 60 binary
+ * places and an error below 2^25 units, since the power is rounded; nothing but ties lies that close to a limit,
+ * which was tried for every float32. */
+static inline struct decimal shortest_usual(uint32_t significand, int exponent)
+{
+    const uint64_t one = 1ull << 60, slack = 1 << 25;
+    const int k = floor_log10_of_2_to(exponent, false);
+    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const uint64_t power = power_of_ten[-k - MIN_POWER];
+    const unsigned __int128 product = (unsigned __int128)power * (significand << shift);
+    const uint32_t below = (uint32_t)(product >> 64), tens = below / 10 * 10;
+    const uint64_t fraction = (uint64_t)product >> 4;
+
+    const uint64_t above_ten = (uint64_t)(below - tens) * one + fraction, below_ten = 10 * one - above_ten;
+    /* Ties go to even significands and integers. */
+    const uint64_t reach = (power >> (5 - shift)) + (significand & 1 ? -slack : slack);
+    const uint32_t upper_ten_fits = below_ten <= reach, ten_fits = (above_ten <= reach) | upper_ten_fits;
+    const uint32_t ten = tens + 10 * upper_ten_fits;
+    const uint32_t nearest = below + (fraction > one / 2 + (below & 1 ? -slack : slack));
+    return (struct decimal){(ten & -ten_fits) | (nearest & (ten_fits - 1)), k};
 }
 
 static const uint32_t small_power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
@@ -106,29 +134,38 @@ static inline struct nine spread_nine(uint32_t digits)
     return (struct nine){
         .first = (char)('0' + first),
         .others = others | NUMBER_ZEROS,
-        .significant = 9 - (__builtin_clzll(others | 1) >> 3) - (others == 0),
+        .significant = 9 - number_trailing_zeros(others),
     };
 }
+
+/* Not memcpy: its checked form (_FORTIFY_SOURCE) keeps gcc from holding the digits in registers. */
+static inline void store8(char *out, uint64_t bytes)
+{
+    __builtin_memcpy(out, &bytes, 8);
+}
+
+#define ZERO_POINT_ZEROS 0x3030303030302e30u /* "0.000000" */
 
 /* The first `whole` digits, a point, and the others, of which at least one stays. */
 static inline char *write_pointed(char *out, struct nine digits, int whole)
 {
     const uint64_t fraction = digits.others >> 4 * (whole - 1) >> 4 * (whole - 1);
     *out = digits.first;
-    memcpy(out + 1, &digits.others, 8);
-    memcpy(out + whole, ".0", 2);
+    store8(out + 1, digits.others);
+    out[whole] = '.';
+    out[whole + 1] = '0';
     if (whole < 9)
-        memcpy(out + whole + 1, &fraction, 8);
+        store8(out + whole + 1, fraction);
     return out + (digits.significant > whole ? digits.significant : whole + 1) + 1;
 }
 
 /* "0." and `zeros` zeros before the digits. */
 static inline char *write_fraction(char *out, struct nine digits, int zeros)
 {
-    memcpy(out, "0.000000", 8);
+    store8(out, ZERO_POINT_ZEROS);
     out += 2 + zeros;
     *out = digits.first;
-    memcpy(out + 1, &digits.others, 8);
+    store8(out + 1, digits.others);
     return out + digits.significant;
 }
 
@@ -137,9 +174,10 @@ static inline char *write_scientific(char *out, struct nine digits, int exponent
     const unsigned magnitude = (unsigned)(exponent < 0 ? -exponent : exponent), tens = magnitude / 10;
     out[0] = digits.first;
     out[1] = '.';
-    memcpy(out + 2, &digits.others, 8);
+    store8(out + 2, digits.others);
     out += 1 + (digits.significant > 1 ? digits.significant : 2);
-    memcpy(out, "e-", 2);
+    out[0] = 'e';
+    out[1] = '-';
     out += 1 + (exponent < 0);
     *out = (char)('0' + tens);
     out += tens > 0;
@@ -147,51 +185,123 @@ static inline char *write_scientific(char *out, struct nine digits, int exponent
     return out + 1;
 }
 
-static inline char *write_decimal(char *out, struct decimal decimal)
+/* A decimal ready to be written: 0.DIGITS * 10^point. */
+struct spread {
+    struct nine digits;
+    int point;
+};
+
+static inline struct spread spread(struct decimal decimal, int count)
 {
-    const int count = digit_count(decimal.digits);
-    const int point = count + decimal.exponent; /* the value is 0.DIGITS * 10^point */
-    const struct nine digits = spread_nine(decimal.digits * small_power[9 - count]);
-    if (point > 0 && point <= 9)
-        return write_pointed(out, digits, point);
-    if (point > -5 && point <= 0)
-        return write_fraction(out, digits, -point);
-    return write_scientific(out, digits, point - 1);
+    return (struct spread){spread_nine(decimal.digits * small_power[9 - count]), count + decimal.exponent};
 }
 
-static inline char *write_float(char *out, float value)
+static inline char *write_spread(char *out, struct spread decimal)
+{
+    if (decimal.point > 0 && decimal.point <= 9)
+        return write_pointed(out, decimal.digits, decimal.point);
+    if (decimal.point > -5 && decimal.point <= 0)
+        return write_fraction(out, decimal.digits, -decimal.point);
+    return write_scientific(out, decimal.digits, decimal.point - 1);
+}
+
+static inline char *write_sign(char *out, uint32_t bits)
+{
+    *out = '-';
+    return out + (bits >> 31);
+}
+
+/* ---- All kinds of values ---- */
+
+static inline uint32_t bits_of(float value)
 {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    const uint32_t fraction = bits & 0x7FFFFF, biased = bits >> 23 & 0xFF;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* A whole number below 2^24. */
+static inline bool is_whole(uint32_t significand, int exponent)
+{
+    return exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0;
+}
+
+#define FRACTION(bits) ((bits)&0x7FFFFF)
+#define BIASED(bits) ((bits) >> 23 & 0xFF)
+#define HIDDEN_BIT 0x800000u
+#define BIAS 150
+
+static inline bool is_usual(uint32_t bits)
+{
+    return FRACTION(bits) != 0 && BIASED(bits) != 0 && BIASED(bits) != 0xFF &&
+           !is_whole(FRACTION(bits) | HIDDEN_BIT, (int)BIASED(bits) - BIAS);
+}
+
+/* 2^23 units of 10^k are the least that shortest_usual works with: seven digits. */
+static inline struct spread spread_usual(uint32_t bits)
+{
+    const struct decimal decimal = shortest_usual(FRACTION(bits) | HIDDEN_BIT, (int)BIASED(bits) - BIAS);
+    return spread(decimal, 7 + (decimal.digits >= 10000000) + (decimal.digits >= 100000000));
+}
+
+static char *write_unusual(char *out, uint32_t bits)
+{
+    const uint32_t fraction = FRACTION(bits), biased = BIASED(bits);
+    const uint32_t significand = biased != 0 ? fraction | HIDDEN_BIT : fraction;
+    const int exponent = (int)(biased != 0 ? biased : 1) - BIAS;
     if (biased == 0xFF) {
         memcpy(out, "null", 4);
         return out + 4;
     }
-    *out = '-';
-    out += bits >> 31;
-    if (biased == 0 && fraction == 0) {
+    out = write_sign(out, bits);
+    if (significand == 0) {
         memcpy(out, "0.0", 3);
         return out + 3;
     }
-    if (biased == 0)
-        return write_decimal(out, shortest(fraction, -149, false));
-    const uint32_t significand = fraction | 0x800000;
-    const int exponent = (int)biased - 150;
-    if (exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0)
-        return write_decimal(out, (struct decimal){significand >> -exponent, 0});
-    return write_decimal(out, shortest(significand, exponent, fraction == 0 && biased > 1));
+    const struct decimal decimal = is_whole(significand, exponent)
+                                       ? (struct decimal){significand >> -exponent, 0}
+                                       : shortest(significand, exponent, fraction == 0 && biased > 1);
+    return write_spread(out, spread(decimal, digit_count(decimal.digits)));
 }
 
 char *number_write(char *out, float value)
 {
-    return write_float(out, value);
+    const uint32_t bits = bits_of(value);
+    return is_usual(bits) ? write_spread(write_sign(out, bits), spread_usual(bits)) : write_unusual(out, bits);
+}
+
+/* Numbers are spread before the first of them is written: what is known without its place need not wait for the
+ * ones before it. */
+#define BLOCK 16
+
+#define UNUSUAL 1000 /* in place of the point's position */
+
+static inline char *write_block(char *out, const float *values)
+{
+    struct spread decimals[BLOCK];
+    for (int i = 0; i < BLOCK; i++) {
+        const uint32_t bits = bits_of(values[i]);
+        if (is_usual(bits))
+            decimals[i] = spread_usual(bits);
+        else
+            decimals[i].point = UNUSUAL;
+    }
+    for (int i = 0; i < BLOCK; i++) {
+        const uint32_t bits = bits_of(values[i]);
+        out = decimals[i].point == UNUSUAL ? write_unusual(out, bits)
+                                           : write_spread(write_sign(out, bits), decimals[i]);
+        *out++ = ',';
+    }
+    return out;
 }
 
 char *number_write_row(char *out, const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        out = write_float(out, values[i]);
+    size_t done = 0;
+    for (; done + BLOCK <= count; done += BLOCK)
+        out = write_block(out, values + done);
+    for (; done < count; done++) {
+        out = number_write(out, values[done]);
         *out++ = ',';
     }
     return count > 0 ? out - 1 : out;
