@@ -31,7 +31,8 @@ KERNEL_SOURCES := $(wildcard core/kernels*.c)
 CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
-TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c)
+TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c) \
+                  tests/fuzz/compare.c tests/fuzz/reference.c
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
@@ -126,7 +127,7 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 .PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec bench-http test-isa \
-        exhaustive stats vectors check-vectors clean help
+        exhaustive stats vectors check-vectors fuzz-differential fuzz clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -243,6 +244,16 @@ check-vectors: deps vector-deps
 	$(Q)for name in $(VECTORS); do \
 	    build/release/tests/make-vectors $$name | cmp - api/vectors/$$name.json || exit 1; done
 	$(Q)python3 tests/vectors/check.py
+
+# The readers of bodies against jansson's tree, on generated documents: FUZZ_FLAGS='--documents N --processes N'.
+FUZZ_PARTS := tests/fuzz/compare.c tests/fuzz/reference.c
+$(OUT)/tests/run-differential: $(call object,$(FUZZ_PARTS) tests/fuzz/generate.c tests/fuzz/differential.c) \
+                               $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -ljansson -lm
+fuzz-differential: deps
+	$(Q)$(SUBMAKE) build/release/tests/run-differential
+	$(Q)build/release/tests/run-differential $(FUZZ_FLAGS)
 
 clean:
 	rm -rf build
