@@ -32,7 +32,7 @@ CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
 TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c) \
-                  tests/fuzz/compare.c tests/fuzz/reference.c
+                  tests/fuzz/compare.c tests/fuzz/reference.c tests/fuzz/one.c
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \

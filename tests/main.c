@@ -31,6 +31,8 @@ static const struct {
     {"api", test_api_number_suite},
     {"api", test_api_json_suite},
     {"api", test_api_json_elements_suite},
+    {"api", test_api_json_limits_suite},
+    {"api", test_api_corpus_suite},
     {"api", test_api_calls_suite},
     {"api", test_api_contract_suite},
     {"server", test_server_command_line_suite},

@@ -37,6 +37,11 @@ static void put_space(struct writer *writer)
 
 /* ---- Numbers ---- */
 
+static char digit(struct writer *writer, size_t least)
+{
+    return (char)('0' + least + below(writer, 10 - least));
+}
+
 /* A decimal of random digits, some of them zeros in rows, with or without a point and an exponent. */
 static void put_digits(struct writer *writer)
 {
@@ -45,18 +50,38 @@ static void put_digits(struct writer *writer)
     if (point == 0)
         put(writer, "0.");
     for (size_t i = 0; i < digits; i++) {
-        put(writer, "%c", (char)('0' + (zeros && below(writer, 3) > 0 ? 0 : below(writer, 10))));
+        const size_t least = i == 0 && point > 1 && below(writer, 300) > 0;
+        put(writer, "%c", zeros && least == 0 && below(writer, 3) > 0 ? '0' : digit(writer, least));
         if (i + 1 == point && i + 1 < digits)
             put(writer, ".");
     }
     if (below(writer, 4) == 0)
-        put(writer, "%c%s%zu", "eE"[below(writer, 2)], below(writer, 3) == 0 ? "+" : "-", below(writer, 50));
+        put(writer, "%c%s%zu", "eE"[below(writer, 2)], below(writer, 3) == 0 ? "+" : "-", below(writer, 30));
+}
+
+/* Integers around the limits of their type, and spellings with points and exponents. */
+static void put_integer(struct writer *writer)
+{
+    const uint64_t value = random_next(writer->random) >> below(writer, 64);
+    switch (below(writer, 6)) {
+    case 0:
+        put(writer, "%llu.%.*s", (unsigned long long)value, (int)(1 + below(writer, 20)), "00000000000000000000");
+        break;
+    case 1:
+        put(writer, "%zue%zu", below(writer, 100), below(writer, 15));
+        break;
+    case 2:
+        put(writer, "%llu%se-%zu", (unsigned long long)(value >> 12), "0000", below(writer, 5));
+        break;
+    default:
+        put(writer, "%llu", (unsigned long long)(value >> below(writer, 12)));
+    }
 }
 
 /* Where rounding is hardest: in the middle of two float32, or beside it. */
 static void put_midpoint(struct writer *writer)
 {
-    const uint32_t bits = (uint32_t)random_next(writer->random) % 0x7f7fffff;
+    const uint32_t bits = (uint32_t)random_next(writer->random) % (below(writer, 2) == 0 ? 0x7f7fffff : 0x4b000000);
     float value, above;
     memcpy(&value, &bits, sizeof value);
     above = nextafterf(value, INFINITY);
@@ -138,7 +163,7 @@ static void put_number(struct writer *writer)
         put_double(writer);
         break;
     case 2:
-        if (below(writer, 6) == 0)
+        if (below(writer, 20) == 0)
             put_special(writer);
         else
             put(writer, "%zu", below(writer, 1000));
@@ -153,29 +178,49 @@ static void put_number(struct writer *writer)
     }
 }
 
-static void put_element(struct writer *writer, bool booleans)
+enum kind { NUMBERS, LIMITED, INTEGERS, BOOLEANS };
+
+/* What stands in place of a number: wherever it is right, seldom where it is not. */
+static void put_word(struct writer *writer)
 {
     static const char *const words[] = {"null", "\"-Infinity\"", "\"\\u002dInfinity\"", "true", "false", "\"x\"", "{}"};
-    if (booleans && below(writer, 30) > 0)
-        put(writer, "%s", below(writer, 2) == 0 ? "true" : "false");
-    else if (below(writer, 25) == 0)
-        put(writer, "%s", words[below(writer, below(writer, 3) == 0 ? 7 : 3)]);
-    else
+    put(writer, "%s", words[below(writer, below(writer, 20) == 0 ? 7 : 3)]);
+}
+
+static void put_element(struct writer *writer, enum kind kind)
+{
+    if (below(writer, kind == NUMBERS ? 20 : 300) == 0) {
+        put_word(writer);
+        return;
+    }
+    switch (below(writer, 200) == 0 ? NUMBERS : kind) {
+    case NUMBERS:
         put_number(writer);
+        break;
+    case LIMITED:
+        put_digits(writer);
+        break;
+    case INTEGERS:
+        put_integer(writer);
+        break;
+    case BOOLEANS:
+        put(writer, "%s", below(writer, 2) == 0 ? "true" : "false");
+        break;
+    }
 }
 
 /* ---- Arrays and members ---- */
 
-static void put_array(struct writer *writer, size_t rank, const size_t *shape, bool booleans)
+static void put_array(struct writer *writer, size_t rank, const size_t *shape, enum kind kind)
 {
     const size_t length = below(writer, 60) == 0 ? below(writer, 4) : *shape;
     put(writer, "[");
     for (size_t i = 0; i < length; i++) {
         put_space(writer);
         if (rank > 1)
-            put_array(writer, rank - 1, shape + 1, booleans);
+            put_array(writer, rank - 1, shape + 1, kind);
         else
-            put_element(writer, booleans);
+            put_element(writer, kind);
         put_space(writer);
         if (i + 1 < length)
             put(writer, below(writer, 3) == 0 ? ", " : ",");
@@ -183,40 +228,46 @@ static void put_array(struct writer *writer, size_t rank, const size_t *shape, b
     put(writer, "]");
 }
 
-static void put_value(struct writer *writer, bool booleans)
+static void put_value(struct writer *writer, enum kind kind)
 {
     static const char *const others[] = {"{\"logits\":[1]}", "[[{}]]", "{\"a\":[1,{}]}", "\"\\\"logits\\\":[1]\"",
                                          "\"]}\""};
-    const size_t kind = below(writer, 10), rank = 1 + below(writer, 20) / 9;
+    const size_t form = below(writer, 12), rank = 1 + below(writer, 20) / 9;
     const size_t shape[] = {1 + below(writer, rank == 1 ? 14 : 3), 1 + below(writer, rank == 2 ? 8 : 3),
                             1 + below(writer, 3)};
-    if (kind == 0)
+    if (form == 0)
         put(writer, "%s", CHOOSE(writer, others));
-    else if (kind == 1)
-        put_element(writer, booleans);
+    else if (form == 1)
+        put_element(writer, kind);
     else
-        put_array(writer, rank, shape, booleans);
+        put_array(writer, rank, shape, kind);
 }
 
-static void put_member(struct writer *writer)
+static void put_member(struct writer *writer, size_t which)
 {
-    static const char *const keys[] = {"logits", "logits", "logits",       "tau",        "wide", "wide",  "seed",
-                                       "seed",   "mask",   "log\\u0069ts", "\\u0073eed", "x",    "y\\\"", "requests"};
-    const char *key = CHOOSE(writer, keys);
-    put(writer, "\"%s\"", key);
+    static const struct {
+        const char *key;
+        enum kind kind;
+    } members[] = {{"logits", NUMBERS}, {"tau", LIMITED},     {"wide", NUMBERS},         {"seed", INTEGERS},
+                   {"mask", BOOLEANS},  {"x", NUMBERS},       {"log\\u0069ts", NUMBERS}, {"\\u0073eed", INTEGERS},
+                   {"y\\\"", NUMBERS},  {"requests", NUMBERS}};
+    const size_t count = sizeof members / sizeof *members;
+    put(writer, "\"%s\"", members[which % count].key);
     put_space(writer);
     put(writer, ":");
     put_space(writer);
-    put_value(writer, strcmp(key, "mask") == 0);
+    put_value(writer, members[which % count].kind);
     put_space(writer);
 }
 
+/* Different members, but now and then one of them twice. */
 static void put_object(struct writer *writer, size_t members)
 {
+    const size_t first = below(writer, 10), step = below(writer, 40) == 0 ? 0 : 3;
     put(writer, "{");
     put_space(writer);
     for (size_t i = 0; i < members; i++) {
-        put_member(writer);
+        put_member(writer, first + i * step);
         if (i + 1 < members)
             put(writer, ",");
     }
