@@ -255,6 +255,29 @@ fuzz-differential: deps
 	$(Q)$(SUBMAKE) build/release/tests/run-differential
 	$(Q)build/release/tests/run-differential $(FUZZ_FLAGS)
 
+# libFuzzer on whole requests, with jansson compiled in: FUZZ_SECONDS of it, from tests/fuzz/corpus. What it finds
+# goes to tests/fuzz/regression.
+FUZZ_SECONDS ?= 60
+FUZZ_CC       = clang-$(CLANG)
+FUZZ_COMMON  := -g -O1 -pthread -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_JANSSON := -DHAVE_STDINT_H -DHAVE_UNISTD_H -DHAVE_SYS_TIME_H -DHAVE_GETTIMEOFDAY -DHAVE_GETPID -DHAVE_LOCALECONV \
+                -DHAVE_ATOMIC_BUILTINS
+build/fuzz/jansson/src/jansson_config.h: tests/fuzz/jansson
+	$(call say,FETCH,jansson)
+	$(Q)tests/fuzz/jansson build/fuzz/jansson
+build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
+                     $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) build/release/api/openapi_data.o \
+                     $(foreach isa,$(ISAS),$(patsubst %.c,build/release/%-$(isa).o,$(KERNEL_SOURCES)))
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_COMMON) -std=gnu11 $(FUZZ_JANSSON) -DGUMBELD_VERSION='"$(VERSION)"' -Itests -Iapi -Icore \
+	    -Ibuild/fuzz/jansson/src -o $@ tests/fuzz/fuzz_api.c tests/fuzz/one.c $(filter %.c,$(API_SOURCES)) \
+	    build/fuzz/jansson/src/*.c $(filter %.o,$^) -lm
+fuzz: deps fuzz-deps
+	$(Q)$(SUBMAKE) build/fuzz/fuzz_api
+	$(Q)mkdir -p build/fuzz/corpus
+	$(Q)build/fuzz/fuzz_api -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=tests/fuzz/api.dict \
+	    -artifact_prefix=tests/fuzz/regression/ -print_final_stats=1 $(LIBFUZZER_FLAGS) build/fuzz/corpus tests/fuzz/corpus
+
 clean:
 	rm -rf build
 
@@ -262,6 +285,7 @@ help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
 	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-codec | bench-http'
+	$(Q)echo 'make fuzz | fuzz-differential'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -273,11 +297,13 @@ BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
 CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
+CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
+FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run)
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
@@ -286,6 +312,7 @@ bench-deps: ; $(call install,$(BENCH_DEPS))
 codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
+fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
 define install
