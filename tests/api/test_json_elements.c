@@ -163,6 +163,12 @@ static const struct {
     {"{\"m\":[[true,tru]]}", {"m", .element = JSON_BOOL}, "/m/0/1", "expected a value", 12, API_MALFORMED_JSON},
     {"{\"m\":[truefalse]}", {"m", .element = JSON_BOOL}, "/m/0", NULL, 10, API_MALFORMED_JSON},
     {"{\"tau\":1.5.2}", {"tau", TAUS}, "/tau", NULL, 11, API_MALFORMED_JSON},
+    {"{\"t\":1.5,2.5,\"x\":\"                                                  \"}",
+     {"t", .scalar = true},
+     "/t",
+     NULL,
+     12,
+     API_MALFORMED_JSON},
     {"{\"tau\":1,\"tau\":2}", {"tau", TAUS}, "/tau", NULL, 14, API_DUPLICATE_MEMBER},
 };
 

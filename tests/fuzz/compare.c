@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMPARE_MEMBERS 5
+#define COMPARE_MEMBERS 6
 
 /* What a body's members are read as, by both. */
 static const struct json_named_array compare_members[COMPARE_MEMBERS] = {
     {.name = "logits", .minus_infinity = true},
     {.name = "tau", .scalar = true, .minimum = 0, .maximum = 3.4028235e38},
+    {.name = "bare", .scalar = true},
     {.name = "wide", .element = JSON_FLOAT64, .minus_infinity = true},
     {.name = "seed", .element = JSON_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991},
     {.name = "mask", .element = JSON_BOOL, .scalar = true},

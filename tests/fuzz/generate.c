@@ -248,9 +248,9 @@ static void put_member(struct writer *writer, size_t which)
     static const struct {
         const char *key;
         enum kind kind;
-    } members[] = {{"logits", NUMBERS}, {"tau", LIMITED},     {"wide", NUMBERS},         {"seed", INTEGERS},
-                   {"mask", BOOLEANS},  {"x", NUMBERS},       {"log\\u0069ts", NUMBERS}, {"\\u0073eed", INTEGERS},
-                   {"y\\\"", NUMBERS},  {"requests", NUMBERS}};
+    } members[] = {{"logits", NUMBERS}, {"tau", LIMITED},  {"wide", NUMBERS},         {"seed", INTEGERS},
+                   {"mask", BOOLEANS},  {"x", NUMBERS},    {"log\\u0069ts", NUMBERS}, {"\\u0073eed", INTEGERS},
+                   {"y\\\"", NUMBERS},  {"bare", LIMITED}, {"requests", NUMBERS}};
     const size_t count = sizeof members / sizeof *members;
     put(writer, "\"%s\"", members[which % count].key);
     put_space(writer);
@@ -263,7 +263,7 @@ static void put_member(struct writer *writer, size_t which)
 /* Different members, but now and then one of them twice. */
 static void put_object(struct writer *writer, size_t members)
 {
-    const size_t first = below(writer, 10), step = below(writer, 40) == 0 ? 0 : 3;
+    const size_t first = below(writer, 11), step = below(writer, 40) == 0 ? 0 : 3;
     put(writer, "{");
     put_space(writer);
     for (size_t i = 0; i < members; i++) {
