@@ -28,11 +28,8 @@ static char *put_sizes(char *out, const size_t *sizes, size_t count)
 static char *put_numbers(char *out, const float *numbers, size_t count)
 {
     *out++ = '[';
-    for (size_t i = 0; i < count; i++) {
-        out = number_write(out, numbers[i]);
-        *out++ = ',';
-    }
-    out[-1] = ']';
+    out = number_write_row(out, numbers, count);
+    *out++ = ']';
     return out;
 }
 

@@ -302,9 +302,9 @@ static void replace(struct writer *writer, size_t at, size_t removed, const char
 
 static void mutate(struct writer *writer)
 {
-    static const char *const pieces[] = {"[", "]",   "{",  "}",    ",",    ":",           "\"",    "\\",
-                                         "0", "1.5", "e5", "-",    "null", "\"logits\":", "[[1]]", "\\u0069",
-                                         " ", ".",   "00", "\xff", "true", "9999999999"};
+    static const char *const pieces[] = {"[", "]",   "{",    "}",  ",",    ":",           "\"",        "\\",
+                                         "0", "1.5", "e5",   "-",  "null", "\"logits\":", "[[1]]",     "\\u0069",
+                                         " ", ".",   ",1.5", "00", "\xff", "true",        "9999999999"};
     if (writer->length == 0)
         return;
     const size_t at = below(writer, writer->length), left = writer->length - at;
