@@ -31,7 +31,8 @@ KERNEL_SOURCES := $(wildcard core/kernels*.c)
 CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
 API_SOURCES    := $(wildcard api/*.c api/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
-TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c)
+TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c) \
+                  tests/fuzz/compare.c tests/fuzz/reference.c tests/fuzz/one.c
 BOTH_SOURCES   := $(wildcard tests/core/both/*.c)
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
@@ -73,7 +74,7 @@ INCLUDE_api    := -Iapi -Icore
 INCLUDE_server := -Iserver -Iapi -Icore
 INCLUDE_tests  := -Itests -Iserver -Iapi -Icore
 
-LIBRARIES := -lmicrohttpd -ljansson -luv -lm
+LIBRARIES := -lmicrohttpd -ljansson -luv -lz -lm
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
 
@@ -123,6 +124,21 @@ build/openapi.json: api/openapi.yaml
 	@mkdir -p $(@D)
 	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
 
+PAGES := docs playground
+$(OUT)/api/pages_data.o: api/pages_data.S $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
+	    -DPLAYGROUND_HTML='"api/pages/playground.html"' -DPLAYGROUND_POLICY='"build/playground.policy"' -o $@ $<
+
+# The Content-Security-Policy of a page: its own script and style, by their hashes, and this server's answers.
+build/%.policy: api/pages/%.html Makefile
+	$(call say,CSP,$<)
+	@mkdir -p $(@D)
+	$(Q)perl -MDigest::SHA=sha256_base64 -0777 -ne \
+	    'sub hash { my ($$tag, $$page) = @_; join " ", map { "\x27sha256-" . sha256_base64($$_) . "=\x27" } $$page =~ m{<$$tag>(.*?)</$$tag>}gs } \
+	    print "default-src \x27none\x27; script-src ", hash("script", $$_), "; style-src ", hash("style", $$_), "; connect-src \x27self\x27; img-src data:; base-uri \x27none\x27; form-action \x27none\x27; frame-ancestors \x27none\x27"' $< >$@
+
 # ---- Tests -------------------------------------------------------------------------------------------------
 
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
@@ -133,8 +149,8 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-http test-isa \
-        exhaustive stats vectors check-vectors clean help
+.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec bench-http test-isa \
+        exhaustive stats vectors check-vectors fuzz-differential fuzz clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -183,7 +199,7 @@ bare-test: image-deps
 	$(Q)tests/bare/run $(SUITE)
 
 # Against FastAPI + uvicorn + torch, in the same run.
-bench: bench-core bench-http
+bench: bench-core bench-codec bench-http
 bench-http: deps bench-deps build/venv-bench/installed
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/bench/http/bench $(BENCH_HTTP_FLAGS)
@@ -202,6 +218,23 @@ bench-core: deps bench-deps build/venv-bench/installed
 	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
 	$(Q)build/venv-bench/bin/python tests/bench/core/bench $(BENCH_CORE_FLAGS)
 	$(Q)/usr/bin/python3 tests/bench/core/bench $(BENCH_CORE_FLAGS)
+
+# Reading and writing JSON against simdjson, orjson and jansson, on one core.
+build/venv-codec/installed: tests/bench/codec/requirements.txt
+	$(Q)python3 -m venv build/venv-codec
+	$(Q)build/venv-codec/bin/pip install --quiet -r $<
+	$(Q)touch $@
+WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
+$(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm
+$(OUT)/libsimdjson_peer.so: tests/bench/codec/simdjson.cc Makefile
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)g++ -std=gnu++17 -O3 -fPIC -shared -o $@ $< -lsimdjson
+bench-codec: deps codec-bench-deps build/venv-codec/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcodec.so build/bench/libsimdjson_peer.so
+	$(Q)build/venv-codec/bin/python tests/bench/codec/bench $(BENCH_CODEC_FLAGS)
 
 # The core's bits on every instruction set, natively and under qemu; `exhaustive` over all 2^32 inputs.
 ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
@@ -235,35 +268,74 @@ check-vectors: deps vector-deps
 	    build/release/tests/make-vectors $$name | cmp - api/vectors/$$name.json || exit 1; done
 	$(Q)python3 tests/vectors/check.py
 
+# The readers of bodies against jansson's tree, on generated documents: FUZZ_FLAGS='--documents N --processes N'.
+FUZZ_PARTS := tests/fuzz/compare.c tests/fuzz/reference.c
+$(OUT)/tests/run-differential: $(call object,$(FUZZ_PARTS) tests/fuzz/generate.c tests/fuzz/differential.c) \
+                               $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -ljansson -lm
+fuzz-differential: deps
+	$(Q)$(SUBMAKE) build/release/tests/run-differential
+	$(Q)build/release/tests/run-differential $(FUZZ_FLAGS)
+
+# libFuzzer on whole requests, with jansson compiled in: FUZZ_SECONDS of it, from tests/fuzz/corpus. What it finds
+# goes to tests/fuzz/regression.
+FUZZ_SECONDS ?= 60
+FUZZ_CC       = clang-$(CLANG)
+FUZZ_COMMON  := -g -O1 -pthread -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_JANSSON := -DHAVE_STDINT_H -DHAVE_UNISTD_H -DHAVE_SYS_TIME_H -DHAVE_GETTIMEOFDAY -DHAVE_GETPID -DHAVE_LOCALECONV \
+                -DHAVE_ATOMIC_BUILTINS
+build/fuzz/jansson/src/jansson_config.h: tests/fuzz/jansson
+	$(call say,FETCH,jansson)
+	$(Q)tests/fuzz/jansson build/fuzz/jansson
+build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
+                     $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) build/release/api/openapi_data.o \
+                     $(foreach isa,$(ISAS),$(patsubst %.c,build/release/%-$(isa).o,$(KERNEL_SOURCES)))
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_COMMON) -std=gnu11 $(FUZZ_JANSSON) -DGUMBELD_VERSION='"$(VERSION)"' -Itests -Iapi -Icore \
+	    -Ibuild/fuzz/jansson/src -o $@ tests/fuzz/fuzz_api.c tests/fuzz/one.c $(filter %.c,$(API_SOURCES)) \
+	    build/fuzz/jansson/src/*.c $(filter %.o,$^) -lm
+fuzz: deps fuzz-deps
+	$(Q)$(SUBMAKE) build/fuzz/fuzz_api
+	$(Q)mkdir -p build/fuzz/corpus
+	$(Q)build/fuzz/fuzz_api -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=tests/fuzz/api.dict \
+	    -artifact_prefix=tests/fuzz/regression/ -print_final_stats=1 $(LIBFUZZER_FLAGS) build/fuzz/corpus tests/fuzz/corpus
+
 clean:
 	rm -rf build
 
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
-	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-http'
+	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-codec | bench-http'
+	$(Q)echo 'make fuzz | fuzz-differential'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
-DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev perl libyaml-pp-perl
+DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev zlib1g-dev perl libyaml-pp-perl
 TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
 BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
+CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
+CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
+FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run)
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps isa-deps vector-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
 image-deps: ; $(call install,$(IMAGE_DEPS))
 bench-deps: ; $(call install,$(BENCH_DEPS))
+codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
+fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
 define install

@@ -217,8 +217,9 @@ int api_decode(const struct api_request *request, struct api_call **call, struct
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the call");
     decoder.call->function = request->route->function;
 
-    const struct json_text text = {request->body != NULL ? request->body : "\0\0\0\0\0\0\0\0", request->length};
-    struct json_named_array logits = {.name = api_parameters[API_LOGITS].name};
+    const char *body = request->body != NULL ? request->body : "\0\0\0\0\0\0\0\0";
+    const struct json_text text = {.body = body, .length = request->length};
+    struct json_named_array logits = {.name = api_parameters[API_LOGITS].name, .minus_infinity = true};
     json_t *envelope = NULL;
     int result = json_envelope_read(&text, &logits, 1, &envelope, problem);
     if (result == 0)

@@ -28,11 +28,8 @@ static char *put_sizes(char *out, const size_t *sizes, size_t count)
 static char *put_numbers(char *out, const float *numbers, size_t count)
 {
     *out++ = '[';
-    for (size_t i = 0; i < count; i++) {
-        out = number_write(out, numbers[i]);
-        *out++ = ',';
-    }
-    out[-1] = ']';
+    out = number_write_row(out, numbers, count);
+    *out++ = ']';
     return out;
 }
 
@@ -61,11 +58,12 @@ static char *put_tau(char *out, const struct api_value *tau, size_t rows)
 
 static char *put_rows(char *out, const struct api_call *call)
 {
+    const float *rows = call->array.data;
     if (call->array.rank == 1)
-        return put_numbers(out, call->array.data, call->classes);
+        return put_numbers(out, rows, call->classes);
     *out++ = '[';
     for (size_t row = 0; row < call->rows; row++) {
-        out = put_numbers(out, call->array.data + row * call->classes, call->classes);
+        out = put_numbers(out, rows + row * call->classes, call->classes);
         *out++ = ',';
     }
     out[-1] = ']';

@@ -1,4 +1,4 @@
-/* Nested JSON arrays of numbers, read straight from the body into float32. */
+/* Nested JSON arrays read straight from the body, without a tree. */
 #ifndef API_JSON_ARRAY_H
 #define API_JSON_ARRAY_H
 
@@ -6,22 +6,52 @@
 
 #define JSON_ARRAY_MAX_RANK 8
 
-/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count, all of them at least 1. */
+/* How an element is read and what it is in memory. */
+enum json_element {
+    JSON_FLOAT32, /* float: the nearest double, then the nearest float32 */
+    JSON_FLOAT64, /* double: the nearest one */
+    JSON_UINT64,  /* uint64_t: any spelling of exactly that integer, 7.0 and 1e3 too; never rounded */
+    JSON_BOOL,    /* uint8_t, 1 or 0: true or false */
+};
+
+/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count, all of them at least 1; a single value
+ * has rank 0 and count 1. */
 struct json_array {
-    float *data;
+    enum json_element element;
+    void *data;
     size_t count, rank;
     size_t shape[JSON_ARRAY_MAX_RANK];
 };
 
+/* A client's body, or one value within it (json_elements_read makes those). */
 struct json_text {
-    const char *body; /* followed by API_BODY_PADDING zero bytes */
+    const char *body; /* the whole body is followed by API_BODY_PADDING zero bytes */
     size_t length;
+    size_t offset;    /* of `body` in the client's body, which the offsets of problems count from */
+    char pointer[64]; /* to this value in the client's body; "" for the whole */
 };
 
-/* Reads the array of numbers, null (-inf) and "-Infinity" that begins at `start`, a '[' within the body, and
- * is the value of member `name`. Returns the byte behind it, with array->data to be freed by the caller; or
- * NULL and *problem, whose pointer names the element. Memory: four bytes a comma of the body. */
-const char *json_array_read(const struct json_text *text, const char *start, const char *name, struct json_array *array,
+/* A member that is to be read from the text. */
+struct json_named_array {
+    const char *name;
+    enum json_element element;
+    bool scalar;             /* a single value is taken as well as an array, and read in the same way */
+    bool minus_infinity;     /* floats only: null and "-Infinity" are -inf, otherwise they have the wrong type */
+    double minimum, maximum; /* of a number; both 0: whatever the element holds */
+    bool found;              /* out, as the following */
+    struct json_array array; /* data owned by the caller, also after an error */
+};
+
+size_t json_element_size(enum json_element element);
+
+/* Whether a value that begins with the byte `first` is one that json_array_read is to read for that member. */
+bool json_array_begins(const struct json_named_array *named, char first);
+
+/* Reads the value that begins at `start`, a byte within the text for which json_array_begins holds, as that
+ * member says. Returns the byte behind it and sets named->array, whose data the caller frees; or NULL and
+ * *problem, whose pointer and offset are the element's. Memory: while it reads, at most four times the elements
+ * read so far and room for one element for every two bytes of the text; then the elements alone. */
+const char *json_array_read(const struct json_text *text, const char *start, struct json_named_array *named,
                             struct api_problem *problem);
 
 #endif

@@ -5,6 +5,8 @@
 #include "json_envelope.h"
 #include "json_string.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,7 +150,7 @@ static size_t give_rest(void *buffer, size_t size, void *argument)
     return 0;
 }
 
-/* The offset in the client's body of a position in the rest. */
+/* The offset in the text of a position in the rest. */
 static size_t body_offset(const struct rest *rest, size_t position)
 {
     for (size_t i = 0; i < rest->hole_count; i++) {
@@ -163,10 +165,8 @@ static size_t body_offset(const struct rest *rest, size_t position)
 
 static struct json_named_array *wanted(const struct member *member, struct json_named_array *arrays, size_t count)
 {
-    if (*member->value != '[')
-        return NULL;
     for (size_t i = 0; i < count; i++)
-        if (!arrays[i].found && member_is(member, arrays[i].name))
+        if (!arrays[i].found && json_array_begins(&arrays[i], *member->value) && member_is(member, arrays[i].name))
             return &arrays[i];
     return NULL;
 }
@@ -180,7 +180,7 @@ static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t
         next = member.value;
         struct json_named_array *array = wanted(&member, arrays, array_count);
         if (array != NULL) {
-            next = json_array_read(rest->text, member.value, array->name, &array->array, problem);
+            next = json_array_read(rest->text, member.value, array, problem);
             if (next == NULL)
                 return -1;
             array->found = true;
@@ -210,15 +210,15 @@ static bool find_member(const struct json_text *text, const char *at, struct mem
     return inside;
 }
 
-/* Writes the pointer to that member; "" where there is none. */
+/* Appends that member's name to the pointer to the text; nothing where there is none. */
 static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
 {
     struct member member;
-    pointer[0] = '\0';
+    const size_t used = (size_t)snprintf(pointer, size, "%s", text->pointer);
     char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
                                                                  : NULL;
     if (name != NULL)
-        json_pointer_write(pointer, size, name);
+        json_pointer_write(pointer + used, size - used, name);
     free(name);
 }
 
@@ -227,7 +227,7 @@ static int fail_at(const struct json_text *text, size_t offset, enum api_problem
 {
     char pointer[sizeof problem->pointer];
     member_pointer(text, offset, pointer, sizeof pointer);
-    return api_fail(problem, code, pointer, offset, "%s", reason);
+    return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
 }
 
 static int fail_as_jansson(const struct rest *rest, const json_error_t *error, struct api_problem *problem)
@@ -266,31 +266,172 @@ void json_pointer_write(char *pointer, size_t size, const char *name)
     *pointer = '\0';
 }
 
-int json_envelope_read(const struct json_text *text, struct json_named_array *arrays, size_t array_count,
-                       json_t **envelope, struct api_problem *problem)
+/* ---- The whole object ---- */
+
+static int refuse_nul(const struct json_text *text, struct api_problem *problem)
 {
     const char *nul = text->length > 0 ? memchr(text->body, '\0', text->length) : NULL;
-    if (nul != NULL)
-        return fail_at(text, (size_t)(nul - text->body), API_MALFORMED_JSON, "a NUL byte is no part of JSON", problem);
+    if (nul == NULL)
+        return 0;
+    return fail_at(text, (size_t)(nul - text->body), API_MALFORMED_JSON, "a NUL byte is no part of JSON", problem);
+}
 
-    struct rest rest = {.text = text};
-    if (cut_arrays(&rest, arrays, array_count, problem) != 0)
-        return -1;
-    if (rest_length(&rest) > JSON_ENVELOPE_MAX_BYTES) {
-        api_fail(problem, API_ENVELOPE_TOO_LARGE, "", API_NO_OFFSET,
-                 "without its arrays of logits the body may have %u bytes", JSON_ENVELOPE_MAX_BYTES);
+/* What is left in place of the holes, as jansson reads it. */
+static int read_rest(struct rest *rest, json_t **envelope, struct api_problem *problem)
+{
+    const char *pointer = rest->text->pointer;
+    if (rest_length(rest) > JSON_ENVELOPE_MAX_BYTES) {
+        api_fail(problem, API_ENVELOPE_TOO_LARGE, pointer, API_NO_OFFSET, "without its arrays it may have %u bytes",
+                 JSON_ENVELOPE_MAX_BYTES);
         if (problem != NULL)
             problem->limit = JSON_ENVELOPE_MAX_BYTES;
         return -1;
     }
     json_error_t error;
-    json_t *root = json_load_callback(give_rest, &rest, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY;
+    json_t *root = json_load_callback(give_rest, rest, flags, &error);
     if (root == NULL)
-        return fail_as_jansson(&rest, &error, problem);
+        return fail_as_jansson(rest, &error, problem);
     if (json_is_object(root)) {
         *envelope = root;
         return 0;
     }
     json_decref(root);
-    return api_fail(problem, API_WRONG_TYPE, "", API_NO_OFFSET, "the body must be a JSON object");
+    return api_fail(problem, API_WRONG_TYPE, pointer, *pointer != '\0' ? rest->text->offset : API_NO_OFFSET, "%s",
+                    *pointer != '\0' ? "must be an object" : "the body must be a JSON object");
+}
+
+int json_envelope_read(const struct json_text *text, struct json_named_array *arrays, size_t array_count,
+                       json_t **envelope, struct api_problem *problem)
+{
+    struct rest rest = {.text = text};
+    assert(array_count <= JSON_ENVELOPE_MAX_ARRAYS);
+    if (refuse_nul(text, problem) != 0 || cut_arrays(&rest, arrays, array_count, problem) != 0)
+        return -1;
+    return read_rest(&rest, envelope, problem);
+}
+
+/* ---- The elements of one array ---- */
+
+/* The array that is the value of member `name`, or NULL. */
+static const char *find_array(const struct json_text *text, const char *name)
+{
+    const char *next = first_member(text);
+    struct member member;
+    while (next != NULL && read_member(next, &member)) {
+        if (*member.value == '[' && member_is(&member, name))
+            return member.value;
+        next = skip_value(member.value);
+        next = next != NULL && *next == ',' ? next + 1 : NULL;
+    }
+    return NULL;
+}
+
+/* Where elements are found: the array's name and limit, and what is known of it so far. */
+struct finder {
+    const struct json_text *text;
+    const char *name;
+    size_t max, capacity;
+    struct json_elements *elements;
+    struct api_problem *problem;
+};
+
+static int fail_element(const struct finder *finder, const char *at, enum api_problem_code code, const char *detail)
+{
+    char pointer[sizeof finder->text->pointer];
+    snprintf(pointer, sizeof pointer, "%.20s/%.16s/%zu", finder->text->pointer, finder->name, finder->elements->count);
+    return api_fail(finder->problem, code, pointer, finder->text->offset + (size_t)(at - finder->text->body), "%s",
+                    detail);
+}
+
+static int refuse_more(const struct finder *finder, const char *at)
+{
+    char detail[64];
+    snprintf(detail, sizeof detail, "there may be %zu at the most", finder->max);
+    fail_element(finder, at, API_OUT_OF_RANGE, detail);
+    if (finder->problem != NULL)
+        finder->problem->limit = finder->max;
+    return -1;
+}
+
+/* Nothing stands where an element was expected. */
+static void refuse_gap(const struct finder *finder, const char *at)
+{
+    if (*at != ']' || finder->elements->count > 0)
+        fail_element(finder, at, API_MALFORMED_JSON, "expected a value");
+    else
+        fail_at(finder->text, (size_t)(at - finder->text->body), API_EMPTY_ARRAY, "there must be at least one",
+                finder->problem);
+}
+
+static int append_element(struct finder *finder, const char *begin, const char *end)
+{
+    struct json_elements *elements = finder->elements;
+    if (elements->count == finder->max)
+        return refuse_more(finder, begin);
+    if (elements->count == finder->capacity) {
+        finder->capacity = finder->capacity == 0 ? 16 : 2 * finder->capacity;
+        struct json_text *more = realloc(elements->texts, finder->capacity * sizeof *more);
+        if (more == NULL)
+            return fail_element(finder, begin, API_INTERNAL, "no memory for the elements");
+        elements->texts = more;
+    }
+    struct json_text *element = &elements->texts[elements->count];
+    *element = (struct json_text){
+        .body = begin,
+        .length = (size_t)(end - begin),
+        .offset = finder->text->offset + (size_t)(begin - finder->text->body),
+    };
+    snprintf(element->pointer, sizeof element->pointer, "%.20s/%.16s/%zu", finder->text->pointer, finder->name,
+             elements->count++);
+    return 0;
+}
+
+/* Behind a '[': every element up to its ']'. Returns the byte behind that, or NULL. */
+static const char *find_elements(struct finder *finder, const char *next)
+{
+    for (;; next++) {
+        const char *begin = skip_space(next);
+        next = skip_value(begin);
+        if (next == NULL || *next == '}') {
+            fail_element(finder, begin, API_MALFORMED_JSON, "expected ',' or ']' behind an element");
+            return NULL;
+        }
+        if (next == begin) {
+            refuse_gap(finder, begin);
+            return NULL;
+        }
+        if (append_element(finder, begin, next) != 0)
+            return NULL;
+        if (*next == ']')
+            return next + 1;
+    }
+}
+
+static int cut_elements(struct rest *rest, struct finder *finder)
+{
+    const char *begin = find_array(finder->text, finder->name);
+    if (begin == NULL)
+        return 0;
+    const char *end = find_elements(finder, begin + 1);
+    if (end == NULL)
+        return -1;
+    finder->elements->found = true;
+    rest->holes[rest->hole_count++] = (struct hole){begin, end};
+    return 0;
+}
+
+int json_elements_read(const struct json_text *text, const char *name, size_t max, struct json_elements *elements,
+                       json_t **envelope, struct api_problem *problem)
+{
+    struct rest rest = {.text = text};
+    struct json_elements found = {0};
+    struct finder finder = {.text = text, .name = name, .max = max, .elements = &found, .problem = problem};
+    if (refuse_nul(text, problem) != 0 || cut_elements(&rest, &finder) != 0 ||
+        read_rest(&rest, envelope, problem) != 0) {
+        free(found.texts);
+        return -1;
+    }
+    *elements = found;
+    return 0;
 }

@@ -5,6 +5,7 @@
  * integers; of those the one that is a multiple of ten wins, else the one nearest to the value.
  */
 #include "number_write.h"
+#include "number_digits.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -51,13 +52,13 @@ static inline uint32_t scale_to_odd(uint64_t power, uint32_t factor)
 }
 
 struct decimal {
-    uint32_t digits;
+    uint32_t digits; /* may end in zeros */
     int exponent;
 };
 
-/* The shortest decimal of significand * 2^exponent, for a float32 that is no whole number below 2^24.
- * `closer_below`: the value is a power of two, so that its lower neighbour is at half the distance. */
-static inline struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
+/* The shortest decimal of significand * 2^exponent. `closer_below`: the value is a power of two, so that its lower
+ * neighbour is at half the distance. */
+static struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
 {
     const int k = floor_log10_of_2_to(exponent, closer_below);
     const int shift = exponent + floor_log2_of_10_to(-k) + 1;
@@ -75,13 +76,37 @@ static inline struct decimal shortest(uint32_t significand, int exponent, bool c
         const uint32_t tens = below / 10;
         const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
         if (lower_ten_fits != upper_ten_fits)
-            return (struct decimal){tens + upper_ten_fits, k + 1};
+            return (struct decimal){10 * (tens + upper_ten_fits), k};
     }
     const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
     if (below_fits != above_fits)
         return (struct decimal){below + above_fits, k};
     const uint32_t middle = 4 * below + 2;
     return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+}
+
+/* The same for a normal float32 that is no power of two, with one multiplication and no branches. Its interval
+ * reaches equally far to both sides, between half a unit of 10^k and five of them: so the nearest integer lies
+ * in it, and a multiple of ten does if its distance from the value is not greater. Distances have 60 binary
+ * places and an error below 2^25 units, since the power is rounded; nothing but ties lies that close to a limit,
+ * which was tried for every float32. */
+static inline struct decimal shortest_usual(uint32_t significand, int exponent)
+{
+    const uint64_t one = 1ull << 60, slack = 1 << 25;
+    const int k = floor_log10_of_2_to(exponent, false);
+    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const uint64_t power = power_of_ten[-k - MIN_POWER];
+    const unsigned __int128 product = (unsigned __int128)power * (significand << shift);
+    const uint32_t below = (uint32_t)(product >> 64), tens = below / 10 * 10;
+    const uint64_t fraction = (uint64_t)product >> 4;
+
+    const uint64_t above_ten = (uint64_t)(below - tens) * one + fraction, below_ten = 10 * one - above_ten;
+    /* Ties go to even significands and integers. */
+    const uint64_t reach = (power >> (5 - shift)) + (significand & 1 ? -slack : slack);
+    const uint32_t upper_ten_fits = below_ten <= reach, ten_fits = (above_ten <= reach) | upper_ten_fits;
+    const uint32_t ten = tens + 10 * upper_ten_fits;
+    const uint32_t nearest = below + (fraction > one / 2 + (below & 1 ? -slack : slack));
+    return (struct decimal){(ten & -ten_fits) | (nearest & (ten_fits - 1)), k};
 }
 
 static const uint32_t small_power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
@@ -92,85 +117,196 @@ static inline int digit_count(uint32_t value) /* value > 0 */
     return guess + (value >= small_power[guess]);
 }
 
-/* Eight digits of a value below 10^8 as numbers 0 .. 9, the first in the lowest byte: halves, pairs, digits.
- */
-static inline uint64_t spread8(uint32_t value)
+/* ---- The text: digits stay in registers until their place is known, since what was just stored in pieces is
+ * slow to load whole ---- */
+
+/* Nine digits as characters, the first one and then eight with the first in the lowest byte. */
+struct nine {
+    char first;
+    uint64_t others;
+    int significant; /* up to the last one that is not 0; at least 1 */
+};
+
+static inline struct nine spread_nine(uint32_t digits)
 {
-    uint64_t halves = value / 10000 | (uint64_t)(value % 10000) << 32;
-    uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007f0000007fu;
-    uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
-    uint64_t tens = ((pairs * 103) >> 10) & 0x000f000f000f000fu;
-    return tens | (pairs - 10 * tens) << 8;
+    const uint32_t first = digits / 100000000;
+    const uint64_t others = number_spread8(digits - first * 100000000);
+    return (struct nine){
+        .first = (char)('0' + first),
+        .others = others | NUMBER_ZEROS,
+        .significant = 9 - number_trailing_zeros(others),
+    };
 }
 
-#define ZEROS 0x3030303030303030u
-
-/* Writes digits[0 .. 15] with a point behind the first `whole` of them, and returns the end of the text if it
- * has `length` digits; at least one stays behind the point. */
-static inline char *write_pointed(char *out, const char *digits, int whole, int length)
+/* Not memcpy: its checked form (_FORTIFY_SOURCE) keeps gcc from holding the digits in registers. */
+static inline void store8(char *out, uint64_t bytes)
 {
-    memcpy(out, digits, 16);
+    __builtin_memcpy(out, &bytes, 8);
+}
+
+#define ZERO_POINT_ZEROS 0x3030303030302e30u /* "0.000000" */
+
+/* The first `whole` digits, a point, and the others, of which at least one stays. */
+static inline char *write_pointed(char *out, struct nine digits, int whole)
+{
+    const uint64_t fraction = digits.others >> 4 * (whole - 1) >> 4 * (whole - 1);
+    *out = digits.first;
+    store8(out + 1, digits.others);
     out[whole] = '.';
-    memcpy(out + whole + 1, digits + whole, 16);
-    return out + (length > whole ? length : whole + 1) + 1;
+    out[whole + 1] = '0';
+    if (whole < 9)
+        store8(out + whole + 1, fraction);
+    return out + (digits.significant > whole ? digits.significant : whole + 1) + 1;
 }
 
-static inline char *write_decimal(char *out, struct decimal decimal)
+/* "0." and `zeros` zeros before the digits. */
+static inline char *write_fraction(char *out, struct nine digits, int zeros)
 {
-    char buffer[8 + 32];
-    char *digits = buffer + 8; /* room for leading zeros before, and trailing ones behind */
-    const int count = digit_count(decimal.digits);
-    const int point = count + decimal.exponent; /* the value is 0.DIGITS * 10^point */
-    const uint32_t padded = decimal.digits * small_power[9 - count];
-    const uint64_t tail = spread8(padded % 100000000);
-    const uint64_t text = tail | ZEROS, zeros = ZEROS;
-    digits[0] = (char)('0' + padded / 100000000);
-    memcpy(digits + 1, &text, 8);
-    memcpy(digits + 9, &zeros, 8);
-    memcpy(digits + 17, &zeros, 8);
-    const int significant = tail != 0 ? 9 - (__builtin_clzll(tail) >> 3) : 1;
-
-    if (point > 0 && point <= 9)
-        return write_pointed(out, digits, point, significant);
-    if (point > -5 && point <= 0) {
-        memcpy(buffer, &zeros, 8);
-        const int leading = 1 - point;
-        return write_pointed(out, digits - leading, 1, leading + significant);
-    }
-    out = write_pointed(out, digits, 1, significant);
-    int exponent = point - 1;
-    *out++ = 'e';
-    *out = '-';
-    out += exponent < 0;
-    exponent = exponent < 0 ? -exponent : exponent;
-    *out = (char)('0' + exponent / 10);
-    out += exponent >= 10;
-    *out++ = (char)('0' + exponent % 10);
-    return out;
+    store8(out, ZERO_POINT_ZEROS);
+    out += 2 + zeros;
+    *out = digits.first;
+    store8(out + 1, digits.others);
+    return out + digits.significant;
 }
 
-char *number_write(char *out, float value)
+static inline char *write_scientific(char *out, struct nine digits, int exponent)
+{
+    const unsigned magnitude = (unsigned)(exponent < 0 ? -exponent : exponent), tens = magnitude / 10;
+    out[0] = digits.first;
+    out[1] = '.';
+    store8(out + 2, digits.others);
+    out += 1 + (digits.significant > 1 ? digits.significant : 2);
+    out[0] = 'e';
+    out[1] = '-';
+    out += 1 + (exponent < 0);
+    *out = (char)('0' + tens);
+    out += tens > 0;
+    *out = (char)('0' + magnitude - 10 * tens);
+    return out + 1;
+}
+
+/* A decimal ready to be written: 0.DIGITS * 10^point. */
+struct spread {
+    struct nine digits;
+    int point;
+};
+
+static inline struct spread spread(struct decimal decimal, int count)
+{
+    return (struct spread){spread_nine(decimal.digits * small_power[9 - count]), count + decimal.exponent};
+}
+
+static inline char *write_spread(char *out, struct spread decimal)
+{
+    if (decimal.point > 0 && decimal.point <= 9)
+        return write_pointed(out, decimal.digits, decimal.point);
+    if (decimal.point > -5 && decimal.point <= 0)
+        return write_fraction(out, decimal.digits, -decimal.point);
+    return write_scientific(out, decimal.digits, decimal.point - 1);
+}
+
+static inline char *write_sign(char *out, uint32_t bits)
+{
+    *out = '-';
+    return out + (bits >> 31);
+}
+
+/* ---- All kinds of values ---- */
+
+static inline uint32_t bits_of(float value)
 {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    const uint32_t fraction = bits & 0x7FFFFF, biased = bits >> 23 & 0xFF;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* A whole number below 2^24. */
+static inline bool is_whole(uint32_t significand, int exponent)
+{
+    return exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0;
+}
+
+#define FRACTION(bits) ((bits)&0x7FFFFF)
+#define BIASED(bits) ((bits) >> 23 & 0xFF)
+#define HIDDEN_BIT 0x800000u
+#define BIAS 150
+
+static inline bool is_usual(uint32_t bits)
+{
+    return FRACTION(bits) != 0 && BIASED(bits) != 0 && BIASED(bits) != 0xFF &&
+           !is_whole(FRACTION(bits) | HIDDEN_BIT, (int)BIASED(bits) - BIAS);
+}
+
+/* 2^23 units of 10^k are the least that shortest_usual works with: seven digits. */
+static inline struct spread spread_usual(uint32_t bits)
+{
+    const struct decimal decimal = shortest_usual(FRACTION(bits) | HIDDEN_BIT, (int)BIASED(bits) - BIAS);
+    const int missing = (decimal.digits < 10000000) + (decimal.digits < 100000000);
+    const uint32_t factor = missing == 0 ? 1 : missing == 1 ? 10 : 100; /* sooner there than from a table */
+    return (struct spread){spread_nine(decimal.digits * factor), 9 - missing + decimal.exponent};
+}
+
+static char *write_unusual(char *out, uint32_t bits)
+{
+    const uint32_t fraction = FRACTION(bits), biased = BIASED(bits);
+    const uint32_t significand = biased != 0 ? fraction | HIDDEN_BIT : fraction;
+    const int exponent = (int)(biased != 0 ? biased : 1) - BIAS;
     if (biased == 0xFF) {
         memcpy(out, "null", 4);
         return out + 4;
     }
-    *out = '-';
-    out += bits >> 31;
-    if (biased == 0 && fraction == 0) {
+    out = write_sign(out, bits);
+    if (significand == 0) {
         memcpy(out, "0.0", 3);
         return out + 3;
     }
-    if (biased == 0)
-        return write_decimal(out, shortest(fraction, -149, false));
-    const uint32_t significand = fraction | 0x800000;
-    const int exponent = (int)biased - 150;
-    if (exponent <= 0 && exponent > -24 && (significand & ((1u << -exponent) - 1)) == 0)
-        return write_decimal(out, (struct decimal){significand >> -exponent, 0});
-    return write_decimal(out, shortest(significand, exponent, fraction == 0 && biased > 1));
+    const struct decimal decimal = is_whole(significand, exponent)
+                                       ? (struct decimal){significand >> -exponent, 0}
+                                       : shortest(significand, exponent, fraction == 0 && biased > 1);
+    return write_spread(out, spread(decimal, digit_count(decimal.digits)));
+}
+
+char *number_write(char *out, float value)
+{
+    const uint32_t bits = bits_of(value);
+    return is_usual(bits) ? write_spread(write_sign(out, bits), spread_usual(bits)) : write_unusual(out, bits);
+}
+
+/* Numbers are spread before the first of them is written: what is known without its place need not wait for the
+ * ones before it. */
+#define BLOCK 8
+
+#define UNUSUAL 1000 /* in place of the point's position */
+
+static inline char *write_block(char *out, const float *values)
+{
+    struct spread decimals[BLOCK];
+    for (int i = 0; i < BLOCK; i++) {
+        const uint32_t bits = bits_of(values[i]);
+        if (is_usual(bits))
+            decimals[i] = spread_usual(bits);
+        else
+            decimals[i].point = UNUSUAL;
+    }
+    for (int i = 0; i < BLOCK; i++) {
+        const uint32_t bits = bits_of(values[i]);
+        out = decimals[i].point == UNUSUAL ? write_unusual(out, bits)
+                                           : write_spread(write_sign(out, bits), decimals[i]);
+        *out++ = ',';
+    }
+    return out;
+}
+
+char *number_write_row(char *out, const float *values, size_t count)
+{
+    size_t done = 0;
+    for (; done + BLOCK <= count; done += BLOCK)
+        out = write_block(out, values + done);
+    for (; done < count; done++) {
+        out = number_write(out, values[done]);
+        *out++ = ',';
+    }
+    return count > 0 ? out - 1 : out;
 }
 
 char *number_write_integer(char *out, uint64_t value)

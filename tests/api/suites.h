@@ -5,6 +5,9 @@
 
 Suite *test_api_number_suite(void);
 Suite *test_api_json_suite(void);
+Suite *test_api_json_elements_suite(void);
+Suite *test_api_json_limits_suite(void);
+Suite *test_api_corpus_suite(void);
 Suite *test_api_calls_suite(void);
 Suite *test_api_contract_suite(void);
 

@@ -1,6 +1,7 @@
-/* Numbers to and from float32: the reader against strtod, the writer against reading back and printf. */
+/* Numbers to and from memory: the reader against strtod, the writer against reading back and printf. */
 #include "number_read.h"
 #include "number_write.h"
+#include "soak/random.h"
 #include "suites.h"
 
 #include <float.h>
@@ -204,6 +205,73 @@ START_TEST(reads_a_number_of_a_million_digits)
 }
 END_TEST
 
+/* ---- float64 and integers ---- */
+
+static void assert_double_reads_like_strtod(const char *text)
+{
+    char body[128] = {0};
+    double value = 0;
+    enum number_fault fault;
+    const double expected = strtod(text, NULL);
+    snprintf(body, sizeof body - 9, "%s,", text);
+    const char *end = number_read_double(body, &value, &fault);
+    if (isinf(expected)) {
+        ck_assert_msg(end == NULL && fault == NUMBER_RANGE, "%s", text);
+        return;
+    }
+    ck_assert_msg(end == body + strlen(text) && memcmp(&value, &expected, sizeof value) == 0, "%s: %.17g", text, value);
+}
+
+static double random_double(struct random *random)
+{
+    const uint64_t bits = random_next(random);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return isfinite(value) ? value : 0;
+}
+
+START_TEST(reads_doubles_like_strtod)
+{
+    struct random random = {1};
+    static const char *const texts[] = {"0",       "-0.0",   "1e308",  "1.7976931348623159e308", "1e309",
+                                        "5e-324",  "2e-324", "-1e400", "9007199254740993",       "8.5e22",
+                                        "1e23",    "1e-22",  "0.1",    "123456789012345678",     "9223372036854775807",
+                                        "4.5e-309"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_double_reads_like_strtod(texts[i]);
+    for (int i = 0; i < 200000; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%.*e", (int)(10 + random_below(&random, 10)), random_double(&random));
+        assert_double_reads_like_strtod(text);
+        snprintf(text, sizeof text, "%llue%d", (unsigned long long)(random_next(&random) >> random_below(&random, 60)),
+                 (int)random_below(&random, 640) - 330);
+        assert_double_reads_like_strtod(text);
+    }
+}
+END_TEST
+
+/* The row's way against one number at a time: the same numbers, or an earlier end. */
+START_TEST(reads_rows_like_single_numbers)
+{
+    struct random random = {2};
+    for (int i = 0; i < 200000; i++) {
+        char text[160] = {0};
+        float row = 0, single = 0;
+        size_t count;
+        enum number_fault fault;
+        const double value = (double)(random_next(&random) >> 11) * 0x1p-53 * 10 - 5;
+        const int digits = (int)random_below(&random, 26);
+        snprintf(text, 80, random_below(&random, 3) == 0 ? "%.*e," : "%.*f,", digits,
+                 random_below(&random, 2) == 0 ? value : value * 1e-5);
+        const char *end = number_read_row(text, text + 80, &row, 1, &count);
+        if (count == 0)
+            continue;
+        ck_assert_ptr_eq(end, number_read(text, &single, &fault));
+        ck_assert_msg(bits_of(row) == bits_of(single), "%s", text);
+    }
+}
+END_TEST
+
 /* ---- Writing ---- */
 
 static size_t significant_digits(const char *text)
@@ -292,6 +360,95 @@ START_TEST(writes_in_a_known_form)
 }
 END_TEST
 
+static void assert_writes_double_well(double value)
+{
+    char text[NUMBER_SPACE + 1], shorter[64], *end = number_write_double(text, value);
+    *end = '\0';
+    ck_assert_int_le(end - text, NUMBER_DOUBLE_LONGEST);
+    const double back = strtod(text, NULL);
+    ck_assert_msg(memcmp(&back, &value, sizeof back) == 0, "%s is not %.17g", text, value);
+    ck_assert_msg(strpbrk(text, ".") != NULL, "%s has no point", text);
+    const size_t digits = significant_digits(text);
+    if (value != 0 && digits > 1) {
+        snprintf(shorter, sizeof shorter, "%.*e", (int)digits - 2, value);
+        ck_assert_msg(strtod(shorter, NULL) != value, "%s is longer than %s", text, shorter);
+    }
+    assert_double_reads_like_strtod(text);
+}
+
+START_TEST(writes_the_shortest_double_that_reads_back)
+{
+    struct random random = {3};
+    for (int i = 0; i < 100000; i++) {
+        assert_writes_double_well(random_double(&random));
+        assert_writes_double_well((double)(random_next(&random) >> 11) * 0x1p-53);
+    }
+    for (int exponent = -1074; exponent < 1024; exponent++) { /* powers of two and their neighbours */
+        const double power = ldexp(1, exponent);
+        assert_writes_double_well(power);
+        assert_writes_double_well(nextafter(power, 0));
+        assert_writes_double_well(nextafter(power, 1e308));
+    }
+    for (int exponent = -323; exponent < 309; exponent++) {
+        char text[16];
+        snprintf(text, sizeof text, "1e%d", exponent);
+        assert_writes_double_well(strtod(text, NULL));
+    }
+}
+END_TEST
+
+START_TEST(writes_doubles_in_a_known_form)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0, "0.0"},
+        {-0.0, "-0.0"},
+        {1, "1.0"},
+        {0.1, "0.1"},
+        {-1.0 / 3, "-0.3333333333333333"},
+        {1e16, "10000000000000000.0"},
+        {1e17, "1.0e17"},
+        {1e-4, "0.0001"},
+        {0.00001, "0.00001"},
+        {1.5e-8, "1.5e-8"},
+        {123456.789, "123456.789"},
+        {5e-324, "5.0e-324"},
+        {DBL_MAX, "1.7976931348623157e308"},
+        {-INFINITY, "null"},
+        {NAN, "null"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[NUMBER_SPACE + 1];
+        *number_write_double(text, cases[i].value) = '\0';
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
+/* A row is written number by number, whatever kinds of numbers stand together. */
+START_TEST(writes_rows_like_single_numbers)
+{
+    struct random random = {4};
+    static const float others[] = {0, -0.0f, 1, -INFINITY, 0.5f, 1e-45f, 16777216, -3, FLT_MAX};
+    for (int i = 0; i < 3000; i++) {
+        float values[40];
+        char row[40 * (NUMBER_LONGEST + 1) + NUMBER_SPACE], single[sizeof row], *end = single;
+        const size_t count = random_below(&random, 41);
+        for (size_t k = 0; k < count; k++) {
+            values[k] = random_below(&random, 4) == 0 ? others[random_below(&random, 9)]
+                                                      : float_of((uint32_t)random_next(&random));
+            end = number_write(end, values[k]);
+            *end++ = ',';
+        }
+        end -= count > 0;
+        ck_assert_int_eq(number_write_row(row, values, count) - row, end - single);
+        ck_assert_mem_eq(row, single, (size_t)(end - single));
+    }
+}
+END_TEST
+
 START_TEST(writes_integers)
 {
     char text[24];
@@ -317,6 +474,11 @@ Suite *test_api_number_suite(void)
     tcase_add_test(reading, reads_a_number_of_a_million_digits);
     tcase_add_test(writing, writes_the_shortest_that_reads_back);
     tcase_add_test(writing, writes_in_a_known_form);
+    tcase_add_test(reading, reads_doubles_like_strtod);
+    tcase_add_test(reading, reads_rows_like_single_numbers);
+    tcase_add_test(writing, writes_the_shortest_double_that_reads_back);
+    tcase_add_test(writing, writes_doubles_in_a_known_form);
+    tcase_add_test(writing, writes_rows_like_single_numbers);
     tcase_add_test(writing, writes_integers);
     suite_add_tcase(suite, reading);
     suite_add_tcase(suite, writing);

@@ -1,0 +1,163 @@
+/* What bench-codec measures of the product and of jansson, called through ctypes. Allocations of the product's
+ * objects come through the wrappers below (the linker's --wrap), which count what is allocated at once. */
+#include "api.h"
+#include "json_envelope.h"
+#include "number_write.h"
+
+#include <jansson.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Counted memory ---- */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void __wrap_free(void *memory);
+
+static size_t allocated, peak;
+
+static void *count(void *memory)
+{
+    allocated += malloc_usable_size(memory);
+    if (allocated > peak)
+        peak = allocated;
+    return memory;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return count(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t number, size_t size)
+{
+    return count(__real_calloc(number, size));
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    allocated -= malloc_usable_size(memory);
+    return count(__real_realloc(memory, size));
+}
+
+void __wrap_free(void *memory)
+{
+    allocated -= malloc_usable_size(memory);
+    __real_free(memory);
+}
+
+/* ---- The product ---- */
+
+/* Elements read, which is checked against the other readers. `sum`, if not NULL, is that of all values. */
+size_t bench_read(const char *body, size_t length, double *sum);
+size_t bench_write(const float *values, size_t rows, size_t classes, char *out);
+size_t bench_answer(const char *path, const char *body, size_t length);
+size_t bench_peak(const char *path, const char *body, size_t length, size_t *answer);
+size_t bench_jansson_read(const char *body, size_t length, double *sum);
+size_t bench_jansson_write(const float *values, size_t rows, size_t classes);
+
+static void add_up(const float *values, size_t number, double *sum)
+{
+    *sum = 0;
+    for (size_t i = 0; i < number; i++)
+        *sum += (double)values[i];
+}
+
+size_t bench_read(const char *body, size_t length, double *sum)
+{
+    const struct json_text text = {.body = body, .length = length};
+    struct json_named_array logits = {.name = "logits", .minus_infinity = true};
+    json_t *envelope;
+    if (json_envelope_read(&text, &logits, 1, &envelope, NULL) != 0)
+        return 0;
+    if (sum != NULL)
+        add_up(logits.array.data, logits.array.count, sum);
+    json_decref(envelope);
+    free(logits.array.data);
+    return logits.array.count;
+}
+
+size_t bench_write(const float *values, size_t rows, size_t classes, char *out)
+{
+    char *const begin = out;
+    *out++ = '[';
+    for (size_t row = 0; row < rows; row++, values += classes) {
+        *out++ = '[';
+        out = number_write_row(out, values, classes);
+        memcpy(out, "],", 2);
+        out += 2;
+    }
+    out[-1] = ']';
+    return (size_t)(out - begin);
+}
+
+static uint64_t seed(void)
+{
+    return 42;
+}
+
+static struct api_response answer(const char *path, const char *body, size_t length)
+{
+    struct api_request request = {.body = body, .length = length, .fresh_seed = seed};
+    struct api_response response = {0};
+    if (api_route_find("POST", path, &request.route, NULL) == 0)
+        api_answer(&request, &response);
+    return response;
+}
+
+/* The answer's length; 0 unless its status is 200. */
+size_t bench_answer(const char *path, const char *body, size_t length)
+{
+    struct api_response response = answer(path, body, length);
+    free(response.owned);
+    return response.status == 200 ? response.length : 0;
+}
+
+size_t bench_peak(const char *path, const char *body, size_t length, size_t *answer_length)
+{
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
+    allocated = peak = 0;
+    *answer_length = bench_answer(path, body, length);
+    json_set_alloc_funcs(malloc, free);
+    return peak;
+}
+
+/* ---- jansson's tree ---- */
+
+size_t bench_jansson_read(const char *body, size_t length, double *sum)
+{
+    json_t *root = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL), *row, *value;
+    const json_t *logits = json_object_get(root, "logits");
+    size_t i, k, number = 0;
+    float *values = malloc(length / 2 * sizeof *values);
+    json_array_foreach (logits, i, row)
+        json_array_foreach (row, k, value)
+            values[number++] = (float)json_real_value(value);
+    if (sum != NULL)
+        add_up(values, number, sum);
+    free(values);
+    json_decref(root);
+    return number;
+}
+
+size_t bench_jansson_write(const float *values, size_t rows, size_t classes)
+{
+    json_t *root = json_array();
+    for (size_t row = 0; row < rows; row++, values += classes) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < classes; i++)
+            json_array_append_new(list, json_real((double)values[i]));
+        json_array_append_new(root, list);
+    }
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    const size_t length = strlen(text);
+    json_decref(root);
+    free(text);
+    return length;
+}
