@@ -71,7 +71,7 @@ INCLUDE_api    := -Iapi -Icore
 INCLUDE_server := -Iserver -Iapi -Icore
 INCLUDE_tests  := -Itests -Iserver -Iapi -Icore
 
-LIBRARIES := -lmicrohttpd -ljansson -luv -lm
+LIBRARIES := -lmicrohttpd -ljansson -luv -lz -lm
 CHECK_CFLAGS = $(shell pkg-config --cflags check)
 CHECK_LIBS   = $(shell pkg-config --libs check)
 
@@ -237,7 +237,7 @@ help:
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
-DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev perl libyaml-pp-perl
+DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev zlib1g-dev perl libyaml-pp-perl
 TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
