@@ -115,6 +115,21 @@ build/openapi.json: api/openapi.yaml
 	@mkdir -p $(@D)
 	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
 
+PAGES := docs playground
+$(OUT)/api/pages_data.o: api/pages_data.S $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
+	    -DPLAYGROUND_HTML='"api/pages/playground.html"' -DPLAYGROUND_POLICY='"build/playground.policy"' -o $@ $<
+
+# The Content-Security-Policy of a page: its own script and style, by their hashes, and this server's answers.
+build/%.policy: api/pages/%.html Makefile
+	$(call say,CSP,$<)
+	@mkdir -p $(@D)
+	$(Q)perl -MDigest::SHA=sha256_base64 -0777 -ne \
+	    'sub hash { my ($$tag, $$page) = @_; join " ", map { "\x27sha256-" . sha256_base64($$_) . "=\x27" } $$page =~ m{<$$tag>(.*?)</$$tag>}gs } \
+	    print "default-src \x27none\x27; script-src ", hash("script", $$_), "; style-src ", hash("style", $$_), "; connect-src \x27self\x27; img-src data:; base-uri \x27none\x27; form-action \x27none\x27; frame-ancestors \x27none\x27"' $< >$@
+
 # ---- Tests -------------------------------------------------------------------------------------------------
 
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
