@@ -6,14 +6,17 @@
 
 enum { FIRST_BYTES = 4096 };
 
-/* Makes room for `length` bytes and the padding behind them. */
+/* Makes room for `length` bytes, which are at most one more than the limit, and the padding behind them. */
 static bool reserve(struct body *body, size_t length)
 {
     if (length + API_BODY_PADDING <= body->capacity)
         return true;
+    const size_t most = body->limit + 1 + API_BODY_PADDING;
     size_t capacity = body->capacity > 0 ? 2 * body->capacity : FIRST_BYTES;
     if (capacity < length + API_BODY_PADDING)
         capacity = length + API_BODY_PADDING;
+    if (capacity > most)
+        capacity = most;
     char *bytes = realloc(body->bytes, capacity);
     if (bytes == NULL)
         return false;
