@@ -10,39 +10,47 @@ static void set_first(const char **field, const char *value)
         *field = value;
 }
 
-static void read_field(struct fields *fields, const char *name, const char *value)
+/* Lengths first, since most differ there. */
+static inline bool is(const char *name, size_t length, const char *expected)
+{
+    return length == strlen(expected) && strcasecmp(name, expected) == 0;
+}
+
+static void read_field(struct fields *fields, const char *name, size_t length, const char *value)
 {
     static const char none[] = "";
-    if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0)
+    if (is(name, length, MHD_HTTP_HEADER_CONTENT_LENGTH))
         fields->announced = strtoull(value, NULL, 10);
-    else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_TYPE) == 0)
+    else if (is(name, length, MHD_HTTP_HEADER_CONTENT_TYPE))
         set_first(&fields->content_type, value);
-    else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_ENCODING) == 0)
+    else if (is(name, length, MHD_HTTP_HEADER_CONTENT_ENCODING))
         fields->encoding = encoding_add(fields->encoding, value);
-    else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0)
+    else if (is(name, length, MHD_HTTP_HEADER_ACCEPT))
         set_first(&fields->accept, value);
-    else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_ENCODING) == 0)
+    else if (is(name, length, MHD_HTTP_HEADER_ACCEPT_ENCODING))
         set_first(&fields->accept_encoding, value);
-    else if (strcasecmp(name, MHD_HTTP_HEADER_EXPECT) == 0)
+    else if (is(name, length, MHD_HTTP_HEADER_EXPECT))
         fields->expects = true;
-    else if (strcasecmp(name, "traceparent") == 0)
+    else if (is(name, length, "traceparent"))
         fields->traceparent = fields->traceparent == NULL ? value : none; /* several are as good as a wrong one */
 }
 
-static enum MHD_Result see(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result see(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                           const char *value, size_t length)
 {
     struct fields *fields = closure;
+    (void)length;
     if (kind == MHD_GET_ARGUMENT_KIND)
         fields->query_count++;
     else if (value != NULL)
-        read_field(fields, name, value);
+        read_field(fields, name, name_length, value);
     return MHD_YES;
 }
 
 void fields_read(struct MHD_Connection *connection, struct fields *fields)
 {
     *fields = (struct fields){.encoding = ENCODING_IDENTITY};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, see, fields);
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, see, fields);
 }
 
 struct query {
