@@ -4,7 +4,7 @@
 #include "body.h"
 #include "entropy.h"
 #include "fields.h"
-#include "streaming.h"
+#include "reply.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -56,58 +56,17 @@ static bool is_worth_compressing(const struct exchange *exchange)
     return may_be_compressed(exchange) && exchange->response.length >= exchange->loop->server->config.gzip_min_bytes;
 }
 
-static enum MHD_Result add_own_headers(struct MHD_Response *out, const struct exchange *exchange)
-{
-    enum MHD_Result result = MHD_YES;
-    if (exchange->encoding != NULL)
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_ENCODING, exchange->encoding);
-    if (exchange->encoding != NULL || is_worth_compressing(exchange))
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    if (exchange->trace.id[0] != '\0')
-        result &= MHD_add_response_header(out, "traceparent", exchange->trace.parent);
-    if (exchange->loop->server->draining)
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_CONNECTION, "close");
-    return result;
-}
-
-static enum MHD_Result add_headers(struct MHD_Response *out, const struct exchange *exchange)
-{
-    const struct api_response *response = &exchange->response;
-    enum MHD_Result result = MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE, response->media_type);
-    if (response->allow != NULL)
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_ALLOW, response->allow);
-    if (response->retry_after > 0) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u", response->retry_after);
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-    }
-    for (size_t i = 0; i < response->header_count; i++)
-        result &= MHD_add_response_header(out, response->headers[i].name, response->headers[i].value);
-    return result & add_own_headers(out, exchange);
-}
-
-/* Hands the response's body over to the daemon, without a copy. */
-static struct MHD_Response *body_response(struct api_response *response)
-{
-    struct MHD_Response *out = MHD_create_response_from_buffer(response->length, (void *)response->body,
-                                                               response->owned != NULL ? MHD_RESPMEM_MUST_FREE
-                                                                                       : MHD_RESPMEM_PERSISTENT);
-    if (out != NULL)
-        response->owned = NULL;
-    return out;
-}
-
 static enum MHD_Result send_response(struct exchange *exchange)
 {
-    struct MHD_Response *out = exchange->streaming != NULL ? streaming_response(exchange->streaming)
-                                                           : body_response(&exchange->response);
-    if (out == NULL)
-        return MHD_NO;
-    enum MHD_Result result = add_headers(out, exchange);
-    if (result == MHD_YES)
-        result = MHD_queue_response(exchange->connection, (unsigned)exchange->response.status, out);
-    MHD_destroy_response(out);
-    return result;
+    return reply_send(exchange->connection,
+                      &(struct reply){
+                          .response = &exchange->response,
+                          .streaming = exchange->streaming,
+                          .encoding = exchange->encoding,
+                          .varies = exchange->encoding != NULL || is_worth_compressing(exchange),
+                          .traceparent = exchange->trace.id[0] != '\0' ? exchange->trace.parent : NULL,
+                          .closes = exchange->loop->server->draining,
+                      });
 }
 
 static enum MHD_Result send_problem(struct exchange *exchange)
@@ -152,7 +111,7 @@ static struct api_request request_of(const struct exchange *exchange)
         .length = exchange->body.length,
         .fresh_seed = entropy_seed,
         .query = exchange->query,
-        .query_count = exchange->query != NULL ? exchange->fields.query_count : 0,
+        .query_count = exchange->fields.query_count,
         .header = fields_header,
         .header_closure = exchange->connection,
     };
@@ -175,7 +134,7 @@ static void open_stream(struct exchange *exchange)
     body_drop(&exchange->body);
 }
 
-static bool pays_compressed(const struct exchange *exchange)
+static bool is_to_be_compressed(const struct exchange *exchange)
 {
     if (!may_be_compressed(exchange) || exchange->response.length == 0)
         return false;
@@ -204,7 +163,7 @@ static void work(uv_work_t *work_item)
         open_stream(exchange);
     else if (exchange->response.status == 0)
         answer_call(exchange);
-    if (pays_compressed(exchange))
+    if (is_to_be_compressed(exchange))
         compress(exchange);
 }
 
@@ -252,7 +211,7 @@ static enum MHD_Result give_to_worker(struct exchange *exchange)
 static enum MHD_Result finish(struct exchange *exchange)
 {
     const struct config *config = &exchange->loop->server->config;
-    if (!pays_compressed(exchange))
+    if (!is_to_be_compressed(exchange))
         return send_response(exchange);
     if (exchange->response.length > config->inline_max_bytes && admit(exchange, METRIC_QUEUED, config->max_queued))
         return give_to_worker(exchange);
@@ -386,6 +345,17 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     return MHD_YES;
 }
 
+/* False if memory is short. */
+static bool read_head(struct exchange *exchange)
+{
+    struct fields *fields = &exchange->fields;
+    fields_read(exchange->connection, fields);
+    trace_take(&exchange->trace, fields->traceparent);
+    if (fields->query_count > 0)
+        exchange->query = fields_query(exchange->connection, fields->query_count);
+    return fields->query_count == 0 || exchange->query != NULL;
+}
+
 static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *connection, const char *method)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -396,10 +366,10 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     exchange->method = known_method(method);
     exchange->began_ns = uv_hrtime();
     exchange->body.limit = loop->server->config.max_body_bytes;
-    fields_read(connection, &exchange->fields);
-    if (exchange->fields.query_count > 0)
-        exchange->query = fields_query(connection, exchange->fields.query_count);
-    trace_take(&exchange->trace, exchange->fields.traceparent);
+    if (!read_head(exchange)) {
+        free(exchange);
+        return NULL;
+    }
     loop->exchanges++;
     loop->last_active = uv_now(&loop->uv);
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, 1);
