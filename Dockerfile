@@ -13,7 +13,7 @@ RUN make -j"$(nproc)" && strip build/gumbeld
 
 FROM debian:trixie-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libjansson4 libmicrohttpd12t64 libuv1t64 \
+ && apt-get install -y --no-install-recommends libjansson4 libmicrohttpd12t64 libuv1t64 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=builder /src/build/gumbeld /usr/bin/gumbeld
 

@@ -75,6 +75,8 @@ enum api_problem_code {
     API_INVALID_ROW,
     API_INTERNAL,
     API_OVERLOADED,
+    API_MALFORMED_ENCODING,
+    API_UNSUPPORTED_ENCODING,
     API_PROBLEM_COUNT
 };
 
@@ -136,13 +138,32 @@ int api_route_find(const char *method, const char *path, const struct api_route 
 /* Readable zero bytes that must follow a body, so that reading eight bytes at a time needs no checks. */
 #define API_BODY_PADDING 8
 
+/* name=value of the query, percent-decoded. */
+struct api_argument {
+    const char *name;  /* "" if it holds a zero byte */
+    const char *value; /* "" where there is no '=' */
+    size_t length;     /* of the value, which may hold zero bytes */
+};
+
 struct api_request {
     const struct api_route *route;
     const char *content_type, *accept; /* NULL where the header was not sent */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
-    uint64_t (*fresh_seed)(void); /* 0 .. 2^53 - 1 from a source of entropy; called at most once */
+    uint64_t (*fresh_seed)(void);     /* 0 .. 2^53 - 1 from a source of entropy; called at most once */
+    const struct api_argument *query; /* in the URL's order, names may repeat */
+    size_t query_count;
+    const char *(*header)(void *closure, const char *name); /* a field's value or NULL; may itself be NULL */
+    void *header_closure;
 };
+
+/* A field of the answer beside those that the server sets. */
+struct api_header {
+    const char *name, *value;
+    char *owned; /* == value if it is to be freed, else NULL */
+};
+
+#define API_MOST_HEADERS 8
 
 struct api_response {
     int status;
@@ -153,7 +174,15 @@ struct api_response {
     size_t length;
     char *owned; /* == body if the receiver must free() it, else NULL */
     size_t rows; /* computed */
+    struct api_header headers[API_MOST_HEADERS];
+    size_t header_count;
 };
+
+/* Adds a field; `owned` is as in struct api_header. The name is to stay. */
+void api_response_header(struct api_response *response, const char *name, const char *value, char *owned);
+
+/* Frees the body and the values of the fields, where they are owned. */
+void api_response_release(struct api_response *response);
 
 /* Once, before any other call and before threads: seeds jansson's hash tables from the system's entropy. */
 void api_init(void);
@@ -173,10 +202,40 @@ int api_encode(const struct api_call *call, struct api_response *response, struc
 
 void api_call_free(struct api_call *call);
 
-/* Decode, compute and encode, or a document; a problem becomes a response as well. */
+/* Decode, compute and encode, or a document; a problem becomes a response as well. A call's answer is JSON, also where
+ * api_stream_wanted. */
 void api_answer(const struct api_request *request, struct api_response *response);
 
 /* The application/problem+json form (RFC 9457). */
 void api_answer_problem(const struct api_problem *problem, struct api_response *response);
+
+/* ---- Streams: an answer as lines of JSON, made while it is read ---- */
+
+#define API_NDJSON "application/x-ndjson"
+
+struct api_stream;
+
+/* Whether the client prefers lines to one document. */
+bool api_stream_wanted(const struct api_request *request);
+
+/* Reads the body, which is not needed any longer, and computes the first rows. -1 and *problem as api_decode and
+ * api_compute; a row that has no answer further on becomes a problem document as the last line. */
+int api_stream_open(const struct api_request *request, struct api_stream **stream, struct api_problem *problem);
+
+/* The next bytes, as many as fit but for the last few; 0 at the end. `size` is at least API_STREAM_LEAST. May be
+ * called on any thread, on one at a time. */
+#define API_STREAM_LEAST 4096
+size_t api_stream_next(struct api_stream *stream, char *buffer, size_t size);
+
+/* Rows written so far. */
+size_t api_stream_rows(const struct api_stream *stream);
+
+void api_stream_close(struct api_stream *stream);
+
+/* ---- Negotiation ---- */
+
+/* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL behind the
+ * last) that stands in it; -1 where none does. Parameters but q are not looked at. */
+int api_accept_weight(const char *list, const char *const *names);
 
 #endif

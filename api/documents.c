@@ -1,6 +1,8 @@
 #include "documents.h"
 #include "core.h"
 
+#include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,16 +21,30 @@ void document_openapi_yaml(struct api_response *response)
     response->length = (size_t)(openapi_yaml_end - openapi_yaml);
 }
 
+static char *put(char *out, const char *end, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(out, (size_t)(end - out), format, arguments);
+    va_end(arguments);
+    assert(length >= 0 && length < end - out);
+    return out + length;
+}
+
 void document_version(struct api_response *response)
 {
-    const size_t size = 160;
-    char *body = malloc(size);
+    const size_t size = 128 + API_FUNCTION_COUNT * 32;
+    char *body = malloc(size), *out = body;
     if (body == NULL) {
         api_answer_problem(&(struct api_problem){.code = API_INTERNAL, .offset = API_NO_OFFSET}, response);
         return;
     }
-    response->length = (size_t)snprintf(body, size,
-                                        "{\"name\":\"gumbeld\",\"version\":\"%s\",\"rng\":\"%s\",\"isa\":\"%s\"}",
-                                        GUMBELD_VERSION, API_RNG, core_isa_name(core_selected()));
+    const char *end = body + size;
+    out = put(out, end, "{\"name\":\"gumbeld\",\"version\":\"%s\",\"rng\":\"%s\",\"isa\":\"%s\",\"functions\":[",
+              GUMBELD_VERSION, API_RNG, core_isa_name(core_selected()));
+    for (int i = 0; i < API_FUNCTION_COUNT; i++)
+        out = put(out, end, "%s\"%s\"", i > 0 ? "," : "", api_functions[i].name);
+    out = put(out, end, "]}");
     response->body = response->owned = body;
+    response->length = (size_t)(out - body);
 }

@@ -27,6 +27,8 @@ const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT] = {
     [API_INVALID_ROW] = {"invalid_row", 422, "A row has no answer"},
     [API_INTERNAL] = {"internal", 500, "The server is short of memory"},
     [API_OVERLOADED] = {"overloaded", 503, "The queue is full"},
+    [API_MALFORMED_ENCODING] = {"malformed_encoding", 400, "The body is not in its Content-Encoding"},
+    [API_UNSUPPORTED_ENCODING] = {"unsupported_encoding", 415, "The Content-Encoding is not served"},
 };
 
 #define TYPE_PREFIX "urn:gumbeld:problem:"

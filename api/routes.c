@@ -8,6 +8,8 @@ const struct api_route api_routes[] = {
     {"/v1/softmax", API_ROUTE_CALL, &api_functions[API_SOFTMAX], "application/json", NULL},
     {"/v1/log_softmax", API_ROUTE_CALL, &api_functions[API_LOG_SOFTMAX], "application/json", NULL},
     {"/v1/gumbel_softmax", API_ROUTE_CALL, &api_functions[API_GUMBEL_SOFTMAX], "application/json", NULL},
+    {"/", API_ROUTE_DOCUMENT, NULL, "text/html; charset=utf-8", document_playground},
+    {"/docs", API_ROUTE_DOCUMENT, NULL, "text/html; charset=utf-8", document_docs},
     {"/livez", API_ROUTE_LIVE, NULL, "text/plain", NULL},
     {"/readyz", API_ROUTE_READY, NULL, "text/plain", NULL},
     {"/metrics", API_ROUTE_METRICS, NULL, "text/plain; version=0.0.4; charset=utf-8", NULL},

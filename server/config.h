@@ -14,6 +14,8 @@ struct config {
     uint64_t max_body_bytes;
     uint64_t inline_max_bytes;
     uint64_t max_queued;
+    uint64_t max_streams;
+    uint64_t gzip_min_bytes;
     uint64_t max_connections;
     uint64_t idle_timeout_s;
     uint64_t lame_duck_ms;

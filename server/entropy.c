@@ -3,11 +3,16 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-uint64_t entropy_seed(void)
+uint64_t entropy_bits(void)
 {
     uint64_t bits;
     /* Up to 256 bytes getrandom gives whole, or the kernel has none at all. */
     if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
         abort();
-    return bits >> 11;
+    return bits;
+}
+
+uint64_t entropy_seed(void)
+{
+    return entropy_bits() >> 11;
 }

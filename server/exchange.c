@@ -1,14 +1,15 @@
 /* A request's way: the daemon hands over its body piece by piece; a whole one is answered at once if it is
  * small, or else by a worker while its connection is suspended. */
 #include "exchange.h"
+#include "body.h"
 #include "entropy.h"
-#include "loop.h"
+#include "fields.h"
+#include "reply.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FIRST_BODY_BYTES = 4096 };
 
 /* Bodies of up to this many times the limit are read and dropped before the refusal is sent, since a client
  * that is cut off while it sends may never read the answer. */
@@ -18,7 +19,7 @@ enum state {
     RECEIVING,
     REFUSED, /* answered with `problem` once the rest of the body is in */
     WORKING, /* with a worker; the connection is suspended */
-    ANSWERED /* `response` is ready */
+    ANSWERED /* `response` is ready, or `streaming` */
 };
 
 struct exchange {
@@ -27,52 +28,52 @@ struct exchange {
     enum state state;
     const struct api_route *route; /* NULL where none matched */
     const char *method;
-    char *body;
-    size_t length, capacity, discarded;
+    struct fields fields;
+    struct api_argument *query;
+    struct body body;
     uint64_t began_ns;
+    struct trace trace;
     uv_work_t work;
+    bool streams;                /* counted in METRIC_STREAMS */
+    struct streaming *streaming; /* the answer's body in place of the response's */
+    const char *encoding;        /* of the response's body, or NULL */
     struct api_problem problem;
     struct api_response response;
 };
 
 /* ---- Answering ---- */
 
-static enum MHD_Result add_headers(struct MHD_Response *out, const struct exchange *exchange)
+/* Never what a probe answers, which must not wait for the workers. */
+static bool may_be_compressed(const struct exchange *exchange)
 {
-    const struct api_response *response = &exchange->response;
-    enum MHD_Result result = MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE, response->media_type);
-    if (response->allow != NULL)
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_ALLOW, response->allow);
-    if (response->retry_after > 0) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%u", response->retry_after);
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-    }
-    if (exchange->loop->server->draining)
-        result &= MHD_add_response_header(out, MHD_HTTP_HEADER_CONNECTION, "close");
-    return result;
+    const struct api_route *route = exchange->route;
+    return route != NULL && (route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_DOCUMENT) &&
+           exchange->streaming == NULL && exchange->loop->server->config.gzip_min_bytes > 0;
 }
 
-/* Hands the response's body over to the daemon, without a copy. */
+static bool is_worth_compressing(const struct exchange *exchange)
+{
+    return may_be_compressed(exchange) && exchange->response.length >= exchange->loop->server->config.gzip_min_bytes;
+}
+
 static enum MHD_Result send_response(struct exchange *exchange)
 {
-    struct api_response *response = &exchange->response;
-    struct MHD_Response *out = MHD_create_response_from_buffer(response->length, (void *)response->body,
-                                                               response->owned != NULL ? MHD_RESPMEM_MUST_FREE
-                                                                                       : MHD_RESPMEM_PERSISTENT);
-    if (out == NULL)
-        return MHD_NO;
-    response->owned = NULL;
-    enum MHD_Result result = add_headers(out, exchange);
-    if (result == MHD_YES)
-        result = MHD_queue_response(exchange->connection, (unsigned)response->status, out);
-    MHD_destroy_response(out);
-    return result;
+    return reply_send(exchange->connection,
+                      &(struct reply){
+                          .response = &exchange->response,
+                          .streaming = exchange->streaming,
+                          .encoding = exchange->encoding,
+                          .varies = exchange->encoding != NULL || is_worth_compressing(exchange),
+                          .traceparent = exchange->trace.id[0] != '\0' ? exchange->trace.parent : NULL,
+                          .closes = exchange->loop->server->draining,
+                      });
 }
 
 static enum MHD_Result send_problem(struct exchange *exchange)
 {
     api_answer_problem(&exchange->problem, &exchange->response);
+    if (exchange->problem.code == API_UNSUPPORTED_ENCODING)
+        api_response_header(&exchange->response, MHD_HTTP_HEADER_ACCEPT_ENCODING, ENCODINGS_TAKEN, NULL);
     return send_response(exchange);
 }
 
@@ -100,41 +101,97 @@ static void answer_probe(struct exchange *exchange)
     }
 }
 
-/* On the loop's thread or a worker's. */
+static struct api_request request_of(const struct exchange *exchange)
+{
+    return (struct api_request){
+        .route = exchange->route,
+        .content_type = exchange->fields.content_type,
+        .accept = exchange->fields.accept,
+        .body = exchange->body.bytes,
+        .length = exchange->body.length,
+        .fresh_seed = entropy_seed,
+        .query = exchange->query,
+        .query_count = exchange->fields.query_count,
+        .header = fields_header,
+        .header_closure = exchange->connection,
+    };
+}
+
+/* ---- What may be done by a worker ---- */
+
 static void answer_call(struct exchange *exchange)
 {
-    const struct api_request request = {
-        .route = exchange->route,
-        .content_type = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Type"),
-        .accept = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Accept"),
-        .body = exchange->body,
-        .length = exchange->length,
-        .fresh_seed = entropy_seed,
-    };
+    const struct api_request request = request_of(exchange);
     api_answer(&request, &exchange->response);
 }
 
+static void open_stream(struct exchange *exchange)
+{
+    const struct api_request request = request_of(exchange);
+    exchange->response = (struct api_response){.status = 200, .media_type = API_NDJSON};
+    if (streaming_open(exchange->loop, exchange->connection, &request, &exchange->streaming, &exchange->problem) != 0)
+        api_answer_problem(&exchange->problem, &exchange->response);
+    body_drop(&exchange->body);
+}
+
+static bool is_to_be_compressed(const struct exchange *exchange)
+{
+    if (!may_be_compressed(exchange) || exchange->response.length == 0)
+        return false;
+    const enum gzip gzip = encoding_gzip_wanted(exchange->fields.accept_encoding);
+    return gzip == GZIP_DEMANDED || (gzip == GZIP_ALLOWED && is_worth_compressing(exchange));
+}
+
+static void compress(struct exchange *exchange)
+{
+    struct api_response *response = &exchange->response;
+    size_t length;
+    char *compressed = encoding_gzip(response->body, response->length, &length);
+    if (compressed == NULL)
+        return;
+    free(response->owned);
+    response->body = response->owned = compressed;
+    response->length = length;
+    exchange->encoding = "gzip";
+}
+
+/* An exchange that has a response already is here to have it compressed. */
 static void work(uv_work_t *work_item)
 {
-    answer_call(work_item->data);
+    struct exchange *exchange = work_item->data;
+    if (exchange->streams)
+        open_stream(exchange);
+    else if (exchange->response.status == 0)
+        answer_call(exchange);
+    if (is_to_be_compressed(exchange))
+        compress(exchange);
 }
 
 static void after_work(uv_work_t *work_item, int status)
 {
     struct exchange *exchange = work_item->data;
-    struct loop *loop = exchange->loop;
     assert(status == 0); /* nothing is ever cancelled */
     (void)status;
     exchange->state = ANSWERED;
-    loop->suspended--;
-    metrics_add(loop->server->metrics, METRIC_QUEUED, -1);
-    MHD_resume_connection(exchange->connection);
-    loop->pump_wanted = true;
+    metrics_add(exchange->loop->server->metrics, METRIC_QUEUED, -1);
+    loop_resume(exchange->loop, exchange->connection);
 }
 
-static enum MHD_Result refuse_overload(struct exchange *exchange)
+/* ---- Who does it ---- */
+
+/* Counts one more of what `most` limits; false where they are that many already. */
+static bool admit(struct exchange *exchange, enum metric metric, uint64_t most)
 {
-    api_fail(&exchange->problem, API_OVERLOADED, "", API_NO_OFFSET, "too many requests wait for the workers");
+    struct metrics *metrics = exchange->loop->server->metrics;
+    if (metrics_add(metrics, metric, 1) <= (int64_t)most)
+        return true;
+    metrics_add(metrics, metric, -1);
+    return false;
+}
+
+static enum MHD_Result refuse_overload(struct exchange *exchange, const char *detail)
+{
+    api_fail(&exchange->problem, API_OVERLOADED, "", API_NO_OFFSET, "%s", detail);
     exchange->problem.retry_after = 1;
     return send_problem(exchange);
 }
@@ -143,47 +200,68 @@ static enum MHD_Result refuse_overload(struct exchange *exchange)
 static enum MHD_Result give_to_worker(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
-    struct server *server = loop->server;
-    if (metrics_add(server->metrics, METRIC_QUEUED, 1) > (int64_t)server->config.max_queued) {
-        metrics_add(server->metrics, METRIC_QUEUED, -1);
-        return refuse_overload(exchange);
-    }
     exchange->state = WORKING;
-    loop->suspended++;
-    MHD_suspend_connection(exchange->connection);
+    loop_suspend(loop, exchange->connection);
     exchange->work.data = exchange;
     uv_queue_work(&loop->uv, &exchange->work, work, after_work);
     return MHD_YES;
 }
 
-static enum MHD_Result answer(struct exchange *exchange)
+/* A response that is here already: compressed on this thread if it is small, sent as it is if the queue is full. */
+static enum MHD_Result finish(struct exchange *exchange)
 {
-    struct server *server = exchange->loop->server;
-    switch (exchange->route->kind) {
-    case API_ROUTE_CALL:
-        if (exchange->length > server->config.inline_max_bytes || server->config.inline_max_bytes == 0)
-            return give_to_worker(exchange);
-        metrics_add(server->metrics, METRIC_INLINE, 1);
-        answer_call(exchange);
-        break;
-    case API_ROUTE_DOCUMENT:
-        answer_call(exchange);
-        break;
-    default:
-        answer_probe(exchange);
-        break;
-    }
+    const struct config *config = &exchange->loop->server->config;
+    if (!is_to_be_compressed(exchange))
+        return send_response(exchange);
+    if (exchange->response.length > config->inline_max_bytes && admit(exchange, METRIC_QUEUED, config->max_queued))
+        return give_to_worker(exchange);
+    if (exchange->response.length <= config->inline_max_bytes)
+        compress(exchange);
     return send_response(exchange);
 }
 
-/* ---- Receiving ---- */
-
-/* What the client said the body's length is; 0 where it said nothing. */
-static uint64_t announced_length(struct MHD_Connection *connection)
+static enum MHD_Result answer_in_time(struct exchange *exchange)
 {
-    const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return text != NULL ? strtoull(text, NULL, 10) : 0;
+    struct server *server = exchange->loop->server;
+    const struct api_request request = request_of(exchange);
+    const bool streams = api_stream_wanted(&request);
+    if (!streams && exchange->body.length <= server->config.inline_max_bytes && server->config.inline_max_bytes > 0) {
+        metrics_add(server->metrics, METRIC_INLINE, 1);
+        answer_call(exchange);
+        return finish(exchange);
+    }
+    if (streams && !(exchange->streams = admit(exchange, METRIC_STREAMS, server->config.max_streams)))
+        return refuse_overload(exchange, "too many answers are being streamed");
+    if (!admit(exchange, METRIC_QUEUED, server->config.max_queued))
+        return refuse_overload(exchange, "too many requests wait for the workers");
+    return give_to_worker(exchange);
 }
+
+static void refuse_encoding(struct exchange *exchange)
+{
+    api_fail(&exchange->problem, API_MALFORMED_ENCODING, "", API_NO_OFFSET,
+             "the body is cut short, corrupt, or goes on behind the end of its %s",
+             exchange->fields.encoding == ENCODING_GZIP ? "gzip" : "deflate");
+    exchange->state = REFUSED;
+    body_drop(&exchange->body);
+}
+
+static enum MHD_Result answer(struct exchange *exchange)
+{
+    if (body_end(&exchange->body) != BODY_OK) {
+        refuse_encoding(exchange);
+        return send_problem(exchange);
+    }
+    if (exchange->route->kind == API_ROUTE_CALL)
+        return answer_in_time(exchange);
+    if (exchange->route->kind == API_ROUTE_DOCUMENT)
+        answer_call(exchange);
+    else
+        answer_probe(exchange);
+    return finish(exchange);
+}
+
+/* ---- Receiving ---- */
 
 static void refuse_body(struct exchange *exchange)
 {
@@ -191,45 +269,36 @@ static void refuse_body(struct exchange *exchange)
     api_fail(&exchange->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "a body may have up to %zu bytes", limit);
     exchange->problem.limit = limit;
     exchange->state = REFUSED;
-    free(exchange->body);
-    exchange->body = NULL;
+    body_drop(&exchange->body);
 }
 
-/* Makes room for `length` bytes of body and the padding behind them. */
-static bool reserve(struct exchange *exchange, size_t length)
+static void refuse_for_memory(struct exchange *exchange)
 {
-    if (length + API_BODY_PADDING <= exchange->capacity)
-        return true;
-    size_t capacity = exchange->capacity > 0 ? 2 * exchange->capacity : FIRST_BODY_BYTES;
-    if (capacity < length + API_BODY_PADDING)
-        capacity = length + API_BODY_PADDING;
-    char *body = realloc(exchange->body, capacity);
-    if (body == NULL)
-        return false;
-    exchange->body = body;
-    exchange->capacity = capacity;
-    return true;
+    api_fail(&exchange->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the body");
+    exchange->state = REFUSED;
+    body_drop(&exchange->body);
 }
 
+/* What comes after a refusal is only counted. */
 static void receive(struct exchange *exchange, const char *data, size_t length)
 {
     if (exchange->state == REFUSED) {
-        exchange->discarded += length;
+        exchange->body.received += length;
         return;
     }
-    if (length > exchange->loop->server->config.max_body_bytes - exchange->length) {
-        exchange->discarded = exchange->length + length;
+    switch (body_add(&exchange->body, data, length)) {
+    case BODY_OK:
+        break;
+    case BODY_TOO_LARGE:
         refuse_body(exchange);
-        return;
+        break;
+    case BODY_MALFORMED:
+        refuse_encoding(exchange);
+        break;
+    case BODY_NO_MEMORY:
+        refuse_for_memory(exchange);
+        break;
     }
-    if (!reserve(exchange, exchange->length + length)) {
-        api_fail(&exchange->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the body");
-        exchange->state = REFUSED;
-        return;
-    }
-    memcpy(exchange->body + exchange->length, data, length);
-    exchange->length += length;
-    memset(exchange->body + exchange->length, 0, API_BODY_PADDING);
 }
 
 static const char *known_method(const char *method)
@@ -241,23 +310,50 @@ static const char *known_method(const char *method)
     return "other";
 }
 
+static void refuse_unknown_encoding(struct exchange *exchange)
+{
+    api_fail(&exchange->problem, API_UNSUPPORTED_ENCODING, "", API_NO_OFFSET,
+             "a body may be encoded once, with one of: " ENCODINGS_TAKEN);
+    exchange->state = REFUSED;
+}
+
+/* A body that no function reads is not decoded either. */
+static enum body_result begin_body(struct exchange *exchange)
+{
+    const bool is_call = exchange->route->kind == API_ROUTE_CALL;
+    return body_begin(&exchange->body, is_call ? exchange->fields.encoding : ENCODING_IDENTITY,
+                      exchange->fields.announced);
+}
+
 /* What can be refused before the body is in: it will be read and dropped first unless the client waits to be
  * told to send it, or it is out of all proportion. */
 static enum MHD_Result begin(struct exchange *exchange, const char *url, const char *method)
 {
+    const struct fields *fields = &exchange->fields;
     const uint64_t limit = exchange->loop->server->config.max_body_bytes;
-    const uint64_t announced = announced_length(exchange->connection);
     if (api_route_find(method, url, &exchange->route, &exchange->problem) != 0)
         exchange->state = REFUSED;
-    else if (announced > limit)
+    else if (fields->encoding == ENCODING_UNKNOWN && exchange->route->kind == API_ROUTE_CALL)
+        refuse_unknown_encoding(exchange);
+    else if (fields->announced > limit)
         refuse_body(exchange);
-    else if (announced > 0 && !reserve(exchange, announced))
+    else if (begin_body(exchange) != BODY_OK)
         return MHD_NO;
-    const bool client_waits = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
-                                                          MHD_HTTP_HEADER_EXPECT) != NULL;
-    if (exchange->state == REFUSED && announced > 0 && (client_waits || announced > DISCARD_FACTOR * limit))
+    if (exchange->state == REFUSED && fields->announced > 0 &&
+        (fields->expects || fields->announced > DISCARD_FACTOR * limit))
         return send_problem(exchange);
     return MHD_YES;
+}
+
+/* False if memory is short. */
+static bool read_head(struct exchange *exchange)
+{
+    struct fields *fields = &exchange->fields;
+    fields_read(exchange->connection, fields);
+    trace_take(&exchange->trace, fields->traceparent);
+    if (fields->query_count > 0)
+        exchange->query = fields_query(exchange->connection, fields->query_count);
+    return fields->query_count == 0 || exchange->query != NULL;
 }
 
 static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *connection, const char *method)
@@ -269,6 +365,11 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     exchange->connection = connection;
     exchange->method = known_method(method);
     exchange->began_ns = uv_hrtime();
+    exchange->body.limit = loop->server->config.max_body_bytes;
+    if (!read_head(exchange)) {
+        free(exchange);
+        return NULL;
+    }
     loop->exchanges++;
     loop->last_active = uv_now(&loop->uv);
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, 1);
@@ -287,7 +388,7 @@ enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, c
     if (*data_length > 0) {
         receive(exchange, data, *data_length);
         *data_length = 0;
-        return exchange->discarded / DISCARD_FACTOR <= exchange->loop->server->config.max_body_bytes ? MHD_YES : MHD_NO;
+        return exchange->body.received / DISCARD_FACTOR <= exchange->body.limit ? MHD_YES : MHD_NO;
     }
     switch (exchange->state) {
     case RECEIVING:
@@ -309,20 +410,24 @@ static void record(const struct exchange *exchange, bool completed)
     struct server *server = exchange->loop->server;
     const uint64_t duration_ns = uv_hrtime() - exchange->began_ns;
     const struct api_response *response = &exchange->response;
+    const struct streaming *streaming = exchange->streaming;
+    const size_t rows = streaming != NULL ? streaming_rows(streaming) : response->rows;
+    const size_t bytes_out = streaming != NULL ? streaming_bytes(streaming) : response->length;
     metrics_request(server->metrics, exchange->route, response->status, (double)duration_ns * 1e-9);
-    metrics_add(server->metrics, METRIC_REQUEST_BYTES, (int64_t)exchange->length);
-    metrics_add(server->metrics, METRIC_RESPONSE_BYTES, (int64_t)response->length);
-    metrics_add(server->metrics, METRIC_ROWS, (int64_t)response->rows);
+    metrics_add(server->metrics, METRIC_REQUEST_BYTES, (int64_t)exchange->body.received);
+    metrics_add(server->metrics, METRIC_RESPONSE_BYTES, (int64_t)bytes_out);
+    metrics_add(server->metrics, METRIC_ROWS, (int64_t)rows);
     if (!completed)
         metrics_add(server->metrics, METRIC_ABORTED, 1);
     log_request(server->log, &(struct log_request){
                                  .method = exchange->method,
                                  .path = exchange->route != NULL ? exchange->route->path : "",
+                                 .trace_id = exchange->trace.id[0] != '\0' ? exchange->trace.id : NULL,
                                  .status = response->status,
                                  .completed = completed,
-                                 .rows = response->rows,
-                                 .bytes_in = exchange->length,
-                                 .bytes_out = response->length,
+                                 .rows = rows,
+                                 .bytes_in = exchange->body.received,
+                                 .bytes_out = bytes_out,
                                  .duration_us = duration_ns / 1000,
                              });
 }
@@ -340,8 +445,12 @@ void exchange_completed(void *closure, struct MHD_Connection *connection, void *
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, -1);
     loop->exchanges--;
     loop->last_active = uv_now(&loop->uv);
-    free(exchange->body);
-    free(exchange->response.owned);
+    if (exchange->streams)
+        metrics_add(loop->server->metrics, METRIC_STREAMS, -1);
+    streaming_close(exchange->streaming);
+    api_response_release(&exchange->response);
+    body_drop(&exchange->body);
+    free(exchange->query);
     free(exchange);
     *context = NULL;
 }

@@ -221,9 +221,12 @@ void log_request(struct log *log, const struct log_request *request)
     size_t used = begin_line(line, LOG_INFO);
     used += (size_t)snprintf(line + used, LINE_BYTES - used,
                              ",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"completed\":%s,\"rows\":%zu,"
-                             "\"bytes_in\":%zu,\"bytes_out\":%zu,\"duration_us\":%llu}\n",
+                             "\"bytes_in\":%zu,\"bytes_out\":%zu,\"duration_us\":%llu",
                              request->method, request->path, request->status, request->completed ? "true" : "false",
                              request->rows, request->bytes_in, request->bytes_out,
                              (unsigned long long)request->duration_us);
-    append(log, line, used);
+    if (request->trace_id != NULL)
+        used += (size_t)snprintf(line + used, LINE_BYTES - used, ",\"trace_id\":\"%s\"", request->trace_id);
+    memcpy(line + used, "}\n", 2);
+    append(log, line, used + 2);
 }

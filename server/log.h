@@ -26,6 +26,7 @@ void log_message(struct log *log, enum log_level level, const char *format, ...)
 
 struct log_request {
     const char *method, *path; /* of a fixed set, so that they need no escaping */
+    const char *trace_id;      /* hexadecimal digits, or NULL */
     int status;
     bool completed; /* the answer was sent whole */
     size_t rows, bytes_in, bytes_out;

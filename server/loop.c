@@ -65,11 +65,31 @@ static void on_heartbeat(uv_timer_t *handle)
         drain_step(loop);
 }
 
+/* ---- Waiting for workers ---- */
+
+void loop_suspend(struct loop *loop, struct MHD_Connection *connection)
+{
+    loop->suspended++;
+    MHD_suspend_connection(connection);
+}
+
+void loop_resume(struct loop *loop, struct MHD_Connection *connection)
+{
+    loop->suspended--;
+    MHD_resume_connection(connection);
+    loop->pump_wanted = true;
+}
+
 /* ---- Ending ---- */
 
 static size_t open_connections(const struct loop *loop)
 {
     return MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+bool loop_is_ending(const struct loop *loop)
+{
+    return loop->is_draining && uv_now(&loop->uv) - loop->drain_began >= loop->server->config.drain_timeout_ms;
 }
 
 /* A suspended connection must be resumed before the daemon can stop, whatever the time. */
@@ -79,7 +99,7 @@ static bool drained(const struct loop *loop)
     const uint64_t quiet_since = loop->last_active > loop->drain_began ? loop->last_active : loop->drain_began;
     if (loop->suspended > 0)
         return false;
-    if (now - loop->drain_began >= loop->server->config.drain_timeout_ms)
+    if (loop_is_ending(loop))
         return true;
     return loop->exchanges == 0 && (open_connections(loop) == 0 || now - quiet_since >= GOODBYE_MS);
 }

@@ -44,6 +44,14 @@ int loop_start(struct loop *loop, struct server *server, int listening_socket);
 /* From any thread: stop accepting, finish what was begun, end. */
 void loop_drain(struct loop *loop);
 
+/* On the loop's thread: a connection that waits for a worker. It is suspended before the worker is given anything, and
+ * must be resumed once. */
+void loop_suspend(struct loop *loop, struct MHD_Connection *connection);
+void loop_resume(struct loop *loop, struct MHD_Connection *connection);
+
+/* On the loop's thread: whether the time is over in which what was begun may be finished. */
+bool loop_is_ending(const struct loop *loop);
+
 /* Waits for the end and frees what the loop holds. */
 void loop_join(struct loop *loop);
 

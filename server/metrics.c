@@ -17,6 +17,8 @@ static const struct {
     [METRIC_IN_FLIGHT] = {"gumbeld_requests_in_flight", "gauge", "Requests begun and not yet answered."},
     [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge", "Requests that wait for the workers or are with them."},
     [METRIC_CONNECTIONS] = {"gumbeld_connections", "gauge", "Open connections."},
+    [METRIC_STREAMS] = {"gumbeld_streams", "gauge", "Answers that are being streamed."},
+    [METRIC_STREAM_BLOCKS] = {"gumbeld_stream_blocks_total", "counter", "Buffers filled for streamed answers."},
 };
 
 /* Upper bounds of the buckets of the duration, in seconds. */

@@ -142,6 +142,39 @@ static char *take(struct http *http, size_t length)
     return taken;
 }
 
+static void await_bytes(struct http *http, size_t length)
+{
+    while (http->length < length)
+        ck_assert_msg(receive(http), "%zu of %zu bytes of the answer came", http->length, length);
+}
+
+/* Takes the line that ends in CRLF. */
+static char *take_line(struct http *http)
+{
+    const char *end;
+    while (http->length == 0 || (end = strstr(http->bytes, "\r\n")) == NULL)
+        ck_assert_msg(receive(http), "the answer ends between its chunks");
+    return take(http, (size_t)(end + 2 - http->bytes));
+}
+
+static void read_chunks(struct http *http, struct http_response *response)
+{
+    response->body = calloc(1, 1);
+    for (size_t chunk = 1; chunk > 0;) {
+        char *line = take_line(http);
+        chunk = strtoul(line, NULL, 16);
+        free(line);
+        await_bytes(http, chunk + 2);
+        line = take(http, chunk + 2);
+        response->body = realloc(response->body, response->length + chunk + 1);
+        ck_assert_ptr_nonnull(response->body);
+        memcpy(response->body + response->length, line, chunk);
+        response->length += chunk;
+        response->body[response->length] = '\0';
+        free(line);
+    }
+}
+
 struct http_response http_try_read(struct http *http, bool only_head)
 {
     struct http_response response = {0};
@@ -151,13 +184,30 @@ struct http_response http_try_read(struct http *http, bool only_head)
             return response;
     response.head = take(http, (size_t)(end + 4 - http->bytes));
     ck_assert_msg(sscanf(response.head, "HTTP/1.%*[01] %d ", &response.status) == 1, "%s", response.head);
+    if (!only_head && http_field_is(&response, "Transfer-Encoding", "chunked")) {
+        read_chunks(http, &response);
+        return response;
+    }
     char *announced = http_field(&response, "Content-Length");
     ck_assert_msg(announced != NULL || response.status == 100, "no Content-Length: %s", response.head);
     response.length = announced != NULL && !only_head ? strtoul(announced, NULL, 10) : 0;
     free(announced);
-    while (http->length < response.length)
-        ck_assert_msg(receive(http), "%zu of %zu bytes of the answer came", http->length, response.length);
+    await_bytes(http, response.length);
     response.body = take(http, response.length);
+    return response;
+}
+
+struct http_response http_read_to_end(struct http *http)
+{
+    struct http_response response = {0};
+    while (receive(http))
+        continue;
+    const char *end = http->length > 0 ? strstr(http->bytes, "\r\n\r\n") : NULL;
+    ck_assert_msg(end != NULL, "the connection ended without an answer");
+    response.head = take(http, (size_t)(end + 4 - http->bytes));
+    ck_assert_int_eq(sscanf(response.head, "HTTP/1.%*[01] %d ", &response.status), 1);
+    response.length = http->length;
+    response.body = take(http, http->length);
     return response;
 }
 

@@ -46,6 +46,9 @@ struct http_response http_read(struct http *http);
 struct http_response http_read_head(struct http *http);
 struct http_response http_try_read(struct http *http, bool only_head);
 
+/* The response to a request of HTTP/1.0, whose body ends with the connection. */
+struct http_response http_read_to_end(struct http *http);
+
 /* Whether something (the connection's end is something) can be read within `milliseconds`. */
 bool http_readable(struct http *http, int milliseconds);
 

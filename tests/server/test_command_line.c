@@ -33,6 +33,8 @@ static const struct key keys[] = {
     {"--max-body-bytes", "GUMBELD_MAX_BODY_BYTES", AT(max_body_bytes), 16777216, "1", 1, "68719476736", 68719476736},
     {"--inline-max-bytes", "GUMBELD_INLINE_MAX_BYTES", AT(inline_max_bytes), 4096, "0", 0, "68719476736", 68719476736},
     {"--max-queued", "GUMBELD_MAX_QUEUED", AT(max_queued), 1024, "1", 1, "1000000", 1000000},
+    {"--max-streams", "GUMBELD_MAX_STREAMS", AT(max_streams), 64, "1", 1, "1000000", 1000000},
+    {"--gzip-min-bytes", "GUMBELD_GZIP_MIN_BYTES", AT(gzip_min_bytes), 2048, "0", 0, "68719476736", 68719476736},
     {"--max-connections", "GUMBELD_MAX_CONNECTIONS", AT(max_connections), 4096, "1", 1, "1000000", 1000000},
     {"--idle-timeout-s", "GUMBELD_IDLE_TIMEOUT_S", AT(idle_timeout_s), 60, "1", 1, "86400", 86400},
     {"--lame-duck-ms", "GUMBELD_LAME_DUCK_MS", AT(lame_duck_ms), 500, "0", 0, "3600000", 3600000},

@@ -69,10 +69,34 @@ START_TEST(version_names_the_instruction_set)
 }
 END_TEST
 
+/* Nothing but this server is asked for anything, and nothing runs that is not in the page. */
+START_TEST(pages_stand_alone)
+{
+    static const char *const pages[] = {"/", "/docs"};
+    for (size_t i = 0; i < 2; i++) {
+        struct http_response response = http_ask(server.port, "GET", pages[i], NULL);
+        char *policy = http_field(&response, "Content-Security-Policy");
+        ck_assert_ptr_nonnull(policy);
+        ck_assert_ptr_nonnull(strstr(policy, "default-src 'none'; script-src 'sha256-"));
+        ck_assert_ptr_nonnull(strstr(policy, "style-src 'sha256-"));
+        ck_assert_ptr_nonnull(strstr(policy, "frame-ancestors 'none'"));
+        ck_assert_ptr_null(strstr(policy, "unsafe"));
+        ck_assert(http_field_is(&response, "X-Content-Type-Options", "nosniff"));
+        ck_assert_ptr_null(strstr(response.body, "http://"));
+        ck_assert_ptr_null(strstr(response.body, "https://"));
+        ck_assert_ptr_null(strstr(response.body, "src="));
+        ck_assert_ptr_null(strstr(response.body, " style="));
+        free(policy);
+        http_free(&response);
+    }
+}
+END_TEST
+
 /* HEAD has the fields of GET and no body, so that the next answer begins right behind it. */
 START_TEST(head_is_get_without_the_body)
 {
-    static const char *const paths[] = {"/livez", "/readyz", "/version", "/openapi.json", "/openapi.yaml"};
+    static const char *const paths[] = {"/livez",        "/readyz", "/version", "/openapi.json",
+                                        "/openapi.yaml", "/",       "/docs"};
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         http_print(&http, "HEAD %s HTTP/1.1\r\nHost: t\r\n\r\nGET %s HTTP/1.1\r\nHost: t\r\n\r\n", paths[i], paths[i]);
@@ -139,9 +163,8 @@ static void check_request_problem(const char *method, const char *path, const ch
 
 START_TEST(unknown_routes_are_404)
 {
-    static const char *const paths[] = {"/",           "/v1",          "/v1/softmax/", "/v1/Softmax",
-                                        "/v2/softmax", "//v1/softmax", "/livez2",      "/v1/soft%20max",
-                                        "/v1/../livez"};
+    static const char *const paths[] = {"/index.html",  "/v1",     "/v1/softmax/",   "/v1/Softmax", "/v2/softmax",
+                                        "//v1/softmax", "/livez2", "/v1/soft%20max", "/v1/../livez"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         check_request_problem("GET", paths[i], "", 404, "not_found", NULL);
         check_request_problem("POST", paths[i], "", 404, "not_found", NULL);
@@ -364,6 +387,7 @@ Suite *test_server_routes_suite(void)
     tcase_add_test(routes, probes_answer);
     tcase_add_test(routes, every_route_answers_with_its_media_type);
     tcase_add_test(routes, version_names_the_instruction_set);
+    tcase_add_test(routes, pages_stand_alone);
     tcase_add_test(routes, head_is_get_without_the_body);
     tcase_add_test(routes, head_of_metrics);
     tcase_add_test(routes, unknown_routes_are_404);

@@ -1,0 +1,97 @@
+#include "accept.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { FULL_WEIGHT = 1000 };
+
+static const char json[] = "application/json", ndjson[] = API_NDJSON;
+static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
+static const char *const ndjson_ranges[] = {ndjson, "application/*", "*/*", NULL};
+
+/* ---- Lists with weights ---- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "0.25" is 250; what is no weight counts as full. */
+static int read_weight(const char *text)
+{
+    if (*text != '0')
+        return FULL_WEIGHT;
+    int weight = 0;
+    if (text[1] == '.')
+        for (int i = 2, unit = 100; is_digit(text[i]) && unit > 0; i++, unit /= 10)
+            weight += unit * (text[i] - '0');
+    return weight;
+}
+
+/* Of a list element such as "text/html;level=1;q=0.5". */
+static int element_weight(const char *element, size_t length)
+{
+    const char *const end = element + length;
+    for (const char *at = element; (at = memchr(at, ';', (size_t)(end - at))) != NULL;) {
+        at += 1 + strspn(at + 1, " \t");
+        if (strncasecmp(at, "q=", 2) == 0)
+            return read_weight(at + 2);
+    }
+    return FULL_WEIGHT;
+}
+
+/* Whether `text`, up to a parameter or the end of the list element, is `name`. */
+static bool is_name(const char *text, const char *name)
+{
+    size_t length = strcspn(text, ";,");
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+        length--;
+    return length == strlen(name) && strncasecmp(text, name, length) == 0;
+}
+
+/* The weight that the list gives the name, or -1 where the list lacks it. */
+static int weight_of(const char *list, const char *name)
+{
+    for (list += strspn(list, " \t,"); *list != '\0'; list += strspn(list, " \t,")) {
+        const size_t length = strcspn(list, ",");
+        if (is_name(list, name))
+            return element_weight(list, length);
+        list += length;
+    }
+    return -1;
+}
+
+int api_accept_weight(const char *list, const char *const *names)
+{
+    int weight = -1;
+    for (; *names != NULL && weight < 0; names++)
+        weight = weight_of(list, *names);
+    return weight;
+}
+
+/* ---- Media types ---- */
+
+/* An absent Accept takes everything. */
+static int weight(const struct api_request *request, const char *const *ranges)
+{
+    const char *accept = request->accept;
+    return accept == NULL || accept[strspn(accept, " \t,")] == '\0' ? FULL_WEIGHT : api_accept_weight(accept, ranges);
+}
+
+bool api_stream_wanted(const struct api_request *request)
+{
+    return request->route->kind == API_ROUTE_CALL && weight(request, ndjson_ranges) > 0 &&
+           weight(request, ndjson_ranges) > weight(request, json_ranges);
+}
+
+int accept_negotiate(const struct api_request *request, struct api_problem *problem)
+{
+    if (request->route->kind != API_ROUTE_CALL)
+        return 0;
+    if (request->content_type != NULL && !is_name(request->content_type, json))
+        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s",
+                        json);
+    if (weight(request, json_ranges) <= 0 && weight(request, ndjson_ranges) <= 0)
+        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s or %s", json, ndjson);
+    return 0;
+}

@@ -1,0 +1,87 @@
+#include "fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void set_first(const char **field, const char *value)
+{
+    if (*field == NULL)
+        *field = value;
+}
+
+/* Lengths first, since most differ there. */
+static inline bool is(const char *name, size_t length, const char *expected)
+{
+    return length == strlen(expected) && strcasecmp(name, expected) == 0;
+}
+
+static void read_field(struct fields *fields, const char *name, size_t length, const char *value)
+{
+    static const char none[] = "";
+    if (is(name, length, MHD_HTTP_HEADER_CONTENT_LENGTH))
+        fields->announced = strtoull(value, NULL, 10);
+    else if (is(name, length, MHD_HTTP_HEADER_CONTENT_TYPE))
+        set_first(&fields->content_type, value);
+    else if (is(name, length, MHD_HTTP_HEADER_CONTENT_ENCODING))
+        fields->encoding = encoding_add(fields->encoding, value);
+    else if (is(name, length, MHD_HTTP_HEADER_ACCEPT))
+        set_first(&fields->accept, value);
+    else if (is(name, length, MHD_HTTP_HEADER_ACCEPT_ENCODING))
+        set_first(&fields->accept_encoding, value);
+    else if (is(name, length, MHD_HTTP_HEADER_EXPECT))
+        fields->expects = true;
+    else if (is(name, length, "traceparent"))
+        fields->traceparent = fields->traceparent == NULL ? value : none; /* several are as good as a wrong one */
+}
+
+static enum MHD_Result see(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                           const char *value, size_t length)
+{
+    struct fields *fields = closure;
+    (void)length;
+    if (kind == MHD_GET_ARGUMENT_KIND)
+        fields->query_count++;
+    else if (value != NULL)
+        read_field(fields, name, name_length, value);
+    return MHD_YES;
+}
+
+void fields_read(struct MHD_Connection *connection, struct fields *fields)
+{
+    *fields = (struct fields){.encoding = ENCODING_IDENTITY};
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, see, fields);
+}
+
+struct query {
+    struct api_argument *arguments;
+    size_t used, count;
+};
+
+static enum MHD_Result take_argument(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                     const char *value, size_t length)
+{
+    struct query *query = closure;
+    (void)kind;
+    if (query->used == query->count)
+        return MHD_NO;
+    query->arguments[query->used++] = (struct api_argument){
+        .name = strlen(name) == name_length ? name : "",
+        .value = value != NULL ? value : "",
+        .length = value != NULL ? length : 0,
+    };
+    return MHD_YES;
+}
+
+struct api_argument *fields_query(struct MHD_Connection *connection, size_t count)
+{
+    struct query query = {.arguments = calloc(count, sizeof *query.arguments), .count = count};
+    if (query.arguments != NULL)
+        MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, take_argument, &query);
+    return query.arguments;
+}
+
+const char *fields_header(void *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}

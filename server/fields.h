@@ -1,0 +1,28 @@
+/* What a request says beside its body: the fields of its head and its query. */
+#ifndef SERVER_FIELDS_H
+#define SERVER_FIELDS_H
+
+#include "api.h"
+#include "encoding.h"
+
+#include <microhttpd.h>
+
+/* The first value of each field; NULL where it was not sent. They last as long as the request. */
+struct fields {
+    const char *content_type, *accept, *accept_encoding;
+    const char *traceparent; /* "" where there are several */
+    enum encoding encoding;  /* of the body */
+    uint64_t announced;      /* the body's length, 0 where nothing was said */
+    bool expects;            /* the client waits to be told to send the body */
+    size_t query_count;
+};
+
+void fields_read(struct MHD_Connection *connection, struct fields *fields);
+
+/* The query's `count` arguments, to be freed; NULL if memory is short. */
+struct api_argument *fields_query(struct MHD_Connection *connection, size_t count);
+
+/* api_request's `header`, with the connection as its closure. */
+const char *fields_header(void *connection, const char *name);
+
+#endif
