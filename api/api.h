@@ -15,36 +15,160 @@
 
 /* ---- What a function takes ---- */
 
-enum api_parameter_id { API_LOGITS, API_TEMPERATURE, API_TAU, API_HARD, API_SEED, API_ROW_OFFSET, API_PARAMETER_COUNT };
+/* How elements of arrays lie in memory. */
+enum api_dtype { API_FLOAT32, API_FLOAT64, API_INT32, API_UINT64, API_BOOL, API_DTYPE_COUNT };
+
+struct api_dtype_kind {
+    const char *name; /* NumPy's */
+    size_t size;
+};
+
+extern const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT];
+
+enum api_parameter_id {
+    API_LOGITS,
+    API_DIM,
+    API_MASK,
+    API_DTYPE,
+    API_ON_INVALID,
+    API_TEMPERATURE,
+    API_TAU,
+    API_HARD,
+    API_SEED,
+    API_ROW_OFFSET,
+    API_NUM_SAMPLES,
+    API_NOISE_SCALE,
+    API_REPLACEMENT,
+    API_TOP_K,
+    API_TOP_P,
+    API_MIN_P,
+    API_TYPICAL_P,
+    API_LOGIT_BIAS,
+    API_FILTER_ORDER,
+    API_LOGPROBS,
+    API_LOGPROBS_OF,
+    API_FUNCTION,
+    API_COTANGENT,
+    API_ESTIMATOR,
+    API_CONDITIONAL_SAMPLES,
+    API_RETURN,
+    API_PARAMETER_COUNT
+};
 
 enum api_type {
-    API_ARRAY,   /* nested arrays of float32; null and "-Infinity" are -inf */
-    API_NUMBER,  /* float32 */
-    API_INTEGER, /* 0 .. 2^53 - 1 */
+    API_NUMBERS,  /* nested arrays of the call's dtype */
+    API_BOOLEANS, /* nested arrays of booleans */
+    API_NUMBER,   /* double */
+    API_INTEGER,
     API_BOOLEAN,
+    API_CHOICE, /* one of `choices` */
+    API_NAMES,  /* a list of names of the function's results */
+    API_BIAS,   /* an object: a number, or null for -inf, for each of some class numbers */
 };
+
+/* The largest number of every JSON reader's, 2^53 - 1. */
+#define API_MAX_INTEGER 9007199254740991.0
 
 struct api_parameter {
     const char *name;
     enum api_type type;
     bool required;
-    bool per_row; /* a list of one value per row is taken as well */
-    bool drawn;   /* left out, its value is drawn afresh; otherwise it is `fallback` */
+    bool per_row;  /* a list of one value per row is taken as well */
+    bool schedule; /* an object that says how it falls is taken as well */
+    bool optional; /* left out, it stays unset: there is no value that means the same */
+    bool drawn;    /* left out, its value is drawn afresh; otherwise it is `fallback` */
+    bool above;    /* the minimum itself is out of the range */
     double minimum, maximum, fallback;
+    const char *const *choices; /* up to NULL; the fallback is the first */
+    const char *doc;
 };
 
 extern const struct api_parameter api_parameters[API_PARAMETER_COUNT];
 
-enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_FUNCTION_COUNT };
+/* A schedule is an object of "schedule", the name of its kind, and the members of that kind. */
+struct api_schedule_member {
+    const char *name;
+    unsigned kinds; /* bit k: of the kind api_schedule_kinds[k] */
+    bool integer;
+    double minimum, maximum;
+};
+
+extern const char *const api_schedule_kinds[]; /* up to NULL; in the order of enum core_schedule_kind */
+
+enum { API_SCHEDULE_MEMBER_COUNT = 5 };
+extern const struct api_schedule_member api_schedule_members[API_SCHEDULE_MEMBER_COUNT];
+
+/* ---- Limits: what a request may ask for ---- */
+
+enum api_limit_id {
+    API_LIMIT_ROWS,
+    API_LIMIT_CLASSES,
+    API_LIMIT_DRAWS,
+    API_LIMIT_WORK,
+    API_LIMIT_RESULT_BYTES,
+    API_LIMIT_BATCH_REQUESTS,
+    API_LIMIT_COUNT
+};
+
+struct api_limit {
+    const char *name;
+    size_t fallback;
+    const char *doc;
+};
+
+extern const struct api_limit api_limits[API_LIMIT_COUNT];
+
+/* ---- Functions and their results ---- */
+
+enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_CATEGORICAL, API_VJP, API_FUNCTION_COUNT };
+
+/* The shape of a result, S being that of the logits, and S' what is left of it without the class axis. */
+enum api_extent {
+    API_OF_LOGITS,  /* S */
+    API_OF_SAMPLES, /* S, behind an axis of num_samples where that is given; the first such takes the logits' place */
+    API_OF_WINNERS, /* S', behind an axis of num_samples where that is given */
+    API_OF_ROWS,    /* S' */
+    API_OF_DRAWS,   /* S with num_samples in place of the class axis */
+    API_OF_TOP,     /* S with logprobs in place of the class axis */
+};
+
+/* When there is a result. */
+enum api_condition {
+    API_ALWAYS,
+    API_ON_RETURN,      /* `return` names it, or is left out and it is the function's first */
+    API_WITH_LOGPROBS,  /* logprobs is not 0 */
+    API_OF_TEMPERATURE, /* the differentiated function takes a temperature */
+    API_OF_TAU,         /* and this a tau */
+};
+
+/* What a result consists of, which decides its dtype and what it holds for a row without an answer. */
+enum api_content {
+    API_MASSES,     /* the call's dtype; 0 */
+    API_LOGARITHMS, /* the call's dtype; -inf */
+    API_CLASSES,    /* int32; -1, no class */
+    API_NOISE,      /* the call's dtype; the noise all the same */
+    API_GRADIENTS,  /* the call's dtype; 0, for "uniform" too */
+};
+
+enum { API_MAX_RESULTS = 5 };
+
+struct api_result_kind {
+    const char *name;
+    enum api_extent extent;
+    enum api_condition condition;
+    enum api_content content;
+};
 
 struct api_call;
 
 struct api_function {
     const char *name;
-    const char *result;  /* the response member that holds the rows */
     unsigned parameters; /* bit i: takes api_parameters[i] */
     bool draws_noise;
-    int (*compute)(const struct api_call *call, size_t first, size_t count, size_t *invalid_row);
+    unsigned vjp_parameters; /* what vjp takes for this function in addition; 0 if it is not differentiable */
+    struct api_result_kind results[API_MAX_RESULTS]; /* up to the first without a name */
+    size_t (*scratch)(const struct api_call *call);
+    int (*compute)(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row);
 };
 
 extern const struct api_function api_functions[API_FUNCTION_COUNT];
@@ -71,8 +195,10 @@ enum api_problem_code {
     API_NOT_ACCEPTABLE,
     API_BODY_TOO_LARGE,
     API_ENVELOPE_TOO_LARGE,
+    API_LIMIT_EXCEEDED,
     API_UNSUPPORTED_MEDIA_TYPE,
     API_INVALID_ROW,
+    API_TOO_FEW_CLASSES,
     API_INTERNAL,
     API_OVERLOADED,
     API_MALFORMED_ENCODING,
@@ -107,7 +233,7 @@ int api_fail(struct api_problem *problem, enum api_problem_code code, const char
 /* ---- Routes ---- */
 
 enum api_route_kind {
-    API_ROUTE_CALL,     /* a function of the tables above */
+    API_ROUTE_CALL,     /* a function of the tables above, or a batch of calls */
     API_ROUTE_DOCUMENT, /* bytes that never change while the program runs */
     API_ROUTE_LIVE,     /* this and the following are answered by the server */
     API_ROUTE_READY,
@@ -119,7 +245,7 @@ struct api_response;
 struct api_route {
     const char *path;
     enum api_route_kind kind;
-    const struct api_function *function; /* API_ROUTE_CALL */
+    const struct api_function *function; /* API_ROUTE_CALL; NULL for the batch */
     const char *media_type;              /* of the answer */
     void (*document)(struct api_response *response);
 };
@@ -150,7 +276,8 @@ struct api_request {
     const char *content_type, *accept; /* NULL where the header was not sent */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
-    uint64_t (*fresh_seed)(void);     /* 0 .. 2^53 - 1 from a source of entropy; called at most once */
+    uint64_t (*fresh_seed)(void);     /* 0 .. 2^53 - 1 from a source of entropy; called at most once a call */
+    const size_t *limits;             /* by enum api_limit_id; NULL: those of the table */
     const struct api_argument *query; /* in the URL's order, names may repeat */
     size_t query_count;
     const char *(*header)(void *closure, const char *name); /* a field's value or NULL; may itself be NULL */
@@ -198,7 +325,7 @@ size_t api_call_rows(const struct api_call *call);
 int api_compute(const struct api_call *call, size_t first, size_t count, struct api_problem *problem);
 
 /* The response with the results of all rows. -1 and *problem if memory is short. */
-int api_encode(const struct api_call *call, struct api_response *response, struct api_problem *problem);
+int api_encode(struct api_call *call, struct api_response *response, struct api_problem *problem);
 
 void api_call_free(struct api_call *call);
 

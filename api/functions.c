@@ -1,98 +1,347 @@
-/* The tables of functions and parameters, and how each function calls the core. */
+/* The table of functions, and how each of them calls the core. */
 #include "call.h"
 #include "core.h"
+#include "sampling.h"
+#include "vjp.h"
 
-#define MAX_FLOAT32 3.4028235e38       /* the shortest decimal that reads as the largest float32 */
-#define MAX_INTEGER 9007199254740991.0 /* 2^53 - 1: every JSON reader keeps it */
+/* Places in the results of the tables below. */
+enum { SAMPLES, WINNERS, SOFT, NOISE, LOG_DENSITY };
+enum { INDICES, LOG_PROBABILITIES, SCORES, TOP_INDICES, TOP_LOG_PROBABILITIES };
+enum { GRAD_LOGITS, GRAD_TEMPERATURE, GRAD_TAU };
 
-const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
-    [API_LOGITS] = {.name = "logits", .type = API_ARRAY, .required = true},
-    [API_TEMPERATURE] =
-        {.name = "temperature", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
-    [API_TAU] = {.name = "tau", .type = API_NUMBER, .per_row = true, .maximum = MAX_FLOAT32, .fallback = 1},
-    [API_HARD] = {.name = "hard", .type = API_BOOLEAN},
-    [API_SEED] = {.name = "seed", .type = API_INTEGER, .per_row = true, .drawn = true, .maximum = MAX_INTEGER},
-    [API_ROW_OFFSET] = {.name = "row_offset", .type = API_INTEGER, .maximum = UINT32_MAX},
-};
-
-static struct core_per_row per_row(const struct api_value *value)
+static struct core_mask mask(const struct api_call *call)
 {
-    if (value->list != NULL)
-        return (struct core_per_row){value->list, 1};
-    return (struct core_per_row){&value->one.number, 0};
+    return (struct core_mask){call->mask, call->mask_stride};
 }
 
-static struct core_softmax_call softmax_call(const struct api_call *call)
+static void *element(const struct api_call *call, const void *array, size_t at)
+{
+    return array != NULL ? (char *)array + at * core_dtype_size(call->dtype) : NULL;
+}
+
+/* ---- softmax, log_softmax ---- */
+
+static struct core_softmax_call softmax_call(const struct api_call *call, void *scratch)
 {
     return (struct core_softmax_call){
-        .logits = call->array.data,
+        .dtype = call->dtype,
+        .logits = call->logits,
         .rows = call->rows,
         .classes = call->classes,
-        .temperature = per_row(&call->values[API_TEMPERATURE]),
-        .result = call->array.data,
+        .inner = call->inner,
+        .temperature = call_per_row(call, API_TEMPERATURE),
+        .mask = mask(call),
+        .result = call->logits,
+        .scratch = scratch,
     };
 }
 
-static int softmax(const struct api_call *call, size_t first, size_t count, size_t *invalid_row)
+static size_t softmax_scratch(const struct api_call *call)
 {
-    struct core_softmax_call core = softmax_call(call);
+    const struct core_softmax_call core = softmax_call(call, NULL);
+    return core_softmax_scratch(&core);
+}
+
+static int softmax(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
+{
+    const struct core_softmax_call core = softmax_call(call, scratch);
     return core_softmax(&core, first, count, invalid_row);
 }
 
-static int log_softmax(const struct api_call *call, size_t first, size_t count, size_t *invalid_row)
+static int log_softmax(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
 {
-    struct core_softmax_call core = softmax_call(call);
+    const struct core_softmax_call core = softmax_call(call, scratch);
     return core_log_softmax(&core, first, count, invalid_row);
 }
 
-static struct core_noise noise(const struct api_call *call)
+/* ---- gumbel_softmax ---- */
+
+static struct core_noise noise(const struct api_call *call, size_t draw)
 {
     const struct api_value *seed = &call->values[API_SEED];
     return (struct core_noise){
-        .seed = seed->list != NULL ? seed->list : &seed->one.integer,
+        .seed = seed->list != NULL ? seed->list : (const uint64_t *)&seed->one.integer,
         .stride = seed->list != NULL,
         .row_offset = (uint32_t)call->values[API_ROW_OFFSET].one.integer,
+        .draw = (uint32_t)draw,
     };
 }
 
-static int gumbel_softmax(const struct api_call *call, size_t first, size_t count, size_t *invalid_row)
+/* The last sample takes the place of the logits. */
+static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, size_t draw, void *scratch)
 {
-    struct core_gumbel_softmax_call core = {
-        .logits = call->array.data,
+    const size_t elements = draw * call->rows * call->classes, rows = draw * call->rows;
+    const bool last = draw + 1 == call->draws;
+    return (struct core_gumbel_softmax_call){
+        .dtype = call->dtype,
+        .logits = call->logits,
         .rows = call->rows,
         .classes = call->classes,
-        .tau = per_row(&call->values[API_TAU]),
+        .inner = call->inner,
+        .tau = call_per_row(call, API_TAU),
         .hard = call->values[API_HARD].one.boolean,
-        .noise = noise(call),
-        .samples = call->array.data,
+        .noise = noise(call, draw),
+        .noise_scale = call_per_row(call, API_NOISE_SCALE),
+        .mask = mask(call),
+        .samples = last ? call->logits : element(call, call->samples, draw * call->sample_distance),
+        .indices = call->data[WINNERS] != NULL ? (int32_t *)call->data[WINNERS] + rows : NULL,
+        .soft = element(call, call->data[SOFT], elements),
+        .gumbel = element(call, call->data[NOISE], elements),
+        .log_density = element(call, call->data[LOG_DENSITY], rows),
+        .scratch = scratch,
     };
-    return core_gumbel_softmax(&core, first, count, invalid_row);
 }
+
+static size_t gumbel_scratch(const struct api_call *call)
+{
+    const struct core_gumbel_softmax_call core = gumbel_call(call, 0, NULL);
+    return core_gumbel_softmax_scratch(&core);
+}
+
+static int gumbel_softmax(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
+{
+    int status = CORE_OK;
+    for (size_t draw = 0; draw < call->draws && status == CORE_OK; draw++) {
+        const struct core_gumbel_softmax_call core = gumbel_call(call, draw, scratch);
+        status = core_gumbel_softmax(&core, first, count, invalid_row);
+    }
+    return status;
+}
+
+/* ---- categorical ---- */
+
+static struct core_filters filters(const struct api_call *call)
+{
+    const struct api_value *top_k = &call->values[API_TOP_K];
+    return (struct core_filters){
+        .order = (enum core_filter_order)call->values[API_FILTER_ORDER].one.choice,
+        .top_k = {call->top_k, top_k->list != NULL},
+        .top_p = call_per_row(call, API_TOP_P),
+        .min_p = call_per_row(call, API_MIN_P),
+        .typical_p = call_per_row(call, API_TYPICAL_P),
+    };
+}
+
+static struct core_categorical_call categorical_call(const struct api_call *call)
+{
+    return (struct core_categorical_call){
+        .dtype = call->dtype,
+        .logits = call->logits,
+        .rows = call->rows,
+        .classes = call->classes,
+        .inner = call->inner,
+        .temperature = call_per_row(call, API_TEMPERATURE),
+        .noise = noise(call, 0),
+        .draws = call->draws,
+        .replacement = call->values[API_REPLACEMENT].one.boolean,
+        .filters = filters(call),
+        .bias = {call->bias.classes, call->bias.values, call->bias.count},
+        .mask = mask(call),
+        .indices = {.narrow = call->data[INDICES]},
+        .scores = call->data[SCORES],
+        .distribution = (enum core_distribution)call->values[API_LOGPROBS_OF].one.choice,
+        .log_probabilities = call->data[LOG_PROBABILITIES],
+        .top = (size_t)call->values[API_LOGPROBS].one.integer,
+        .top_indices = {.narrow = call->data[TOP_INDICES]},
+        .top_log_probabilities = call->data[TOP_LOG_PROBABILITIES],
+    };
+}
+
+static size_t categorical_scratch(const struct api_call *call)
+{
+    const struct core_categorical_call core = categorical_call(call);
+    return core_categorical_scratch(&core);
+}
+
+static int categorical(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
+{
+    const struct core_categorical_call core = categorical_call(call);
+    return core_categorical(&core, first, count, scratch, invalid_row);
+}
+
+/* ---- vjp ---- */
+
+/* Where a sample's gradients go: the first sample's to the results, those of the others to the spare memory. */
+struct gradients {
+    void *logits, *temperature;
+};
+
+static struct gradients gradients_of(const struct api_call *call, size_t draw)
+{
+    const void *temperature = call->data[GRAD_TEMPERATURE] != NULL ? call->data[GRAD_TEMPERATURE]
+                                                                   : call->data[GRAD_TAU];
+    if (draw == 0)
+        return (struct gradients){call->data[GRAD_LOGITS], (void *)temperature};
+    return (struct gradients){call->spare, element(call, call->spare, call->rows * call->classes)};
+}
+
+static void add(enum core_dtype dtype, void *sum, const void *summand, size_t at)
+{
+    if (dtype == CORE_FLOAT64)
+        ((double *)sum)[at] += ((const double *)summand)[at];
+    else
+        ((float *)sum)[at] += ((const float *)summand)[at];
+}
+
+/* Adds a further sample's gradients of the rows to the results, in the order of the samples. */
+static void add_gradients(const struct api_call *call, size_t draw, size_t first, size_t count)
+{
+    const struct gradients sum = gradients_of(call, 0), summand = gradients_of(call, draw);
+    for (size_t row = first; row < first + count; row++) {
+        const struct call_row at = call_row_of_logits(call, row);
+        for (size_t class = 0; class < at.length; class ++)
+            add(call->dtype, sum.logits, summand.logits, at.start + class * at.step);
+        add(call->dtype, sum.temperature, summand.temperature, row);
+    }
+}
+
+static struct core_softmax_vjp_call softmax_vjp_call(const struct api_call *call)
+{
+    const struct gradients gradients = gradients_of(call, 0);
+    return (struct core_softmax_vjp_call){
+        .dtype = call->dtype,
+        .logits = call->logits,
+        .cotangent = call->cotangent,
+        .rows = call->rows,
+        .classes = call->classes,
+        .inner = call->inner,
+        .temperature = call_per_row(call, API_TEMPERATURE),
+        .mask = mask(call),
+        .grad_logits = gradients.logits,
+        .grad_temperature = gradients.temperature,
+    };
+}
+
+static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const struct api_call *call, size_t draw)
+{
+    const struct gradients gradients = gradients_of(call, draw);
+    return (struct core_gumbel_softmax_vjp_call){
+        .dtype = call->dtype,
+        .logits = call->logits,
+        .cotangent = element(call, call->cotangent, draw * call->rows * call->classes),
+        .rows = call->rows,
+        .classes = call->classes,
+        .inner = call->inner,
+        .tau = call_per_row(call, API_TAU),
+        .noise = noise(call, draw),
+        .conditional_samples = (uint32_t)call->values[API_CONDITIONAL_SAMPLES].one.integer,
+        .noise_scale = call_per_row(call, API_NOISE_SCALE),
+        .mask = mask(call),
+        .grad_logits = gradients.logits,
+        .grad_tau = gradients.temperature,
+    };
+}
+
+static bool is_gumbel_rao(const struct api_call *call)
+{
+    return call->values[API_ESTIMATOR].one.choice != 0;
+}
+
+static size_t vjp_scratch(const struct api_call *call)
+{
+    if (!call->of->draws_noise) {
+        const struct core_softmax_vjp_call core = softmax_vjp_call(call);
+        return core_softmax_vjp_scratch(&core);
+    }
+    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, 0);
+    return is_gumbel_rao(call) ? core_gumbel_rao_vjp_scratch(&core) : core_gumbel_softmax_vjp_scratch(&core);
+}
+
+static int softmax_vjp(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
+{
+    const struct core_softmax_vjp_call core = softmax_vjp_call(call);
+    if (call->of == &api_functions[API_LOG_SOFTMAX])
+        return core_log_softmax_vjp(&core, first, count, scratch, invalid_row);
+    return core_softmax_vjp(&core, first, count, scratch, invalid_row);
+}
+
+static int vjp(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row)
+{
+    if (!call->of->draws_noise)
+        return softmax_vjp(call, first, count, scratch, invalid_row);
+    for (size_t draw = 0; draw < call->draws; draw++) {
+        const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, draw);
+        const int status = is_gumbel_rao(call) ? core_gumbel_rao_vjp(&core, first, count, scratch, invalid_row)
+                                               : core_gumbel_softmax_vjp(&core, first, count, scratch, invalid_row);
+        if (status != CORE_OK)
+            return status;
+        if (draw > 0)
+            add_gradients(call, draw, first, count);
+    }
+    return CORE_OK;
+}
+
+/* ---- The table ---- */
 
 #define TAKES(id) (1u << (id))
 
-const struct api_function api_functions[API_FUNCTION_COUNT] = {
-    [API_SOFTMAX] =
-        {
-            .name = "softmax",
-            .result = "probabilities",
-            .parameters = TAKES(API_LOGITS) | TAKES(API_TEMPERATURE),
-            .compute = softmax,
-        },
-    [API_LOG_SOFTMAX] =
-        {
-            .name = "log_softmax",
-            .result = "log_probabilities",
-            .parameters = TAKES(API_LOGITS) | TAKES(API_TEMPERATURE),
-            .compute = log_softmax,
-        },
-    [API_GUMBEL_SOFTMAX] =
-        {
-            .name = "gumbel_softmax",
-            .result = "samples",
-            .parameters = TAKES(API_LOGITS) | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_SEED) |
-                          TAKES(API_ROW_OFFSET),
-            .draws_noise = true,
-            .compute = gumbel_softmax,
-        },
+enum {
+    ARRAYS = TAKES(API_LOGITS) | TAKES(API_DIM) | TAKES(API_MASK) | TAKES(API_DTYPE) | TAKES(API_ON_INVALID),
+    NOISY = TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_NUM_SAMPLES),
+    GUMBEL = NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE),
+    FILTERS = TAKES(API_TOP_K) | TAKES(API_TOP_P) | TAKES(API_MIN_P) | TAKES(API_TYPICAL_P) | TAKES(API_LOGIT_BIAS) |
+              TAKES(API_FILTER_ORDER),
+    GRADIENT = TAKES(API_FUNCTION) | TAKES(API_COTANGENT),
+    ESTIMATED = TAKES(API_ESTIMATOR) | TAKES(API_CONDITIONAL_SAMPLES),
+};
+
+const struct api_function api_functions[API_FUNCTION_COUNT] =
+    {
+        [API_SOFTMAX] =
+            {
+                .name = "softmax",
+                .parameters = ARRAYS | TAKES(API_TEMPERATURE),
+                .vjp_parameters = GRADIENT,
+                .results = {{"probabilities", API_OF_SAMPLES, API_ALWAYS, API_MASSES}},
+                .scratch = softmax_scratch,
+                .compute = softmax,
+            },
+        [API_LOG_SOFTMAX] =
+            {
+                .name = "log_softmax",
+                .parameters = ARRAYS | TAKES(API_TEMPERATURE),
+                .vjp_parameters = GRADIENT,
+                .results = {{"log_probabilities", API_OF_SAMPLES, API_ALWAYS, API_LOGARITHMS}},
+                .scratch = softmax_scratch,
+                .compute = log_softmax,
+            },
+        [API_GUMBEL_SOFTMAX] =
+            {
+                .name = "gumbel_softmax",
+                .parameters = ARRAYS | GUMBEL | TAKES(API_RETURN),
+                .vjp_parameters = GRADIENT | ESTIMATED,
+                .draws_noise = true,
+                .results = {[SAMPLES] = {"samples", API_OF_SAMPLES, API_ON_RETURN, API_MASSES},
+                            [WINNERS] = {"indices", API_OF_WINNERS, API_ON_RETURN, API_CLASSES},
+                            [SOFT] = {"soft", API_OF_SAMPLES, API_ON_RETURN, API_MASSES},
+                            [NOISE] = {"noise", API_OF_SAMPLES, API_ON_RETURN, API_NOISE},
+                            [LOG_DENSITY] = {"log_density", API_OF_WINNERS, API_ON_RETURN, API_LOGARITHMS}},
+                .scratch = gumbel_scratch,
+                .compute = gumbel_softmax,
+            },
+        [API_CATEGORICAL] =
+            {
+                .name = "categorical",
+                .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_TEMPERATURE) | TAKES(API_REPLACEMENT) |
+                              TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) | TAKES(API_RETURN),
+                .draws_noise = true,
+                .results = {[INDICES] = {"indices", API_OF_DRAWS, API_ON_RETURN, API_CLASSES},
+                            [LOG_PROBABILITIES] = {"log_probabilities", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
+                            [SCORES] = {"scores", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
+                            [TOP_INDICES] = {"top_indices", API_OF_TOP, API_WITH_LOGPROBS, API_CLASSES},
+                            [TOP_LOG_PROBABILITIES] = {"top_log_probabilities", API_OF_TOP, API_WITH_LOGPROBS,
+                                                       API_LOGARITHMS}},
+                .scratch = categorical_scratch,
+                .compute = categorical,
+            },
+        [API_VJP] =
+            {
+                .name = "vjp",
+                .parameters = ARRAYS | GRADIENT | GUMBEL | ESTIMATED | TAKES(API_TEMPERATURE),
+                .results = {[GRAD_LOGITS] = {"grad_logits", API_OF_LOGITS, API_ALWAYS, API_GRADIENTS},
+                            [GRAD_TEMPERATURE] = {"grad_temperature", API_OF_ROWS, API_OF_TEMPERATURE, API_GRADIENTS},
+                            [GRAD_TAU] = {"grad_tau", API_OF_ROWS, API_OF_TAU, API_GRADIENTS}},
+                .scratch = vjp_scratch,
+                .compute = vjp,
+            },
 };

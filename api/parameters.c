@@ -1,0 +1,176 @@
+/* The tables of parameters, of schedules and of limits. */
+#include "api.h"
+
+#include <stddef.h>
+
+#define MAX_FLOAT32 3.4028235e38 /* the shortest decimal that reads as the largest float32 */
+#define MAX_COUNT 2147483647.0   /* of classes and what is counted in them */
+
+const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT] = {
+    [API_FLOAT32] = {"float32", 4}, [API_FLOAT64] = {"float64", 8}, [API_INT32] = {"int32", 4},
+    [API_UINT64] = {"uint64", 8},   [API_BOOL] = {"bool", 1},
+};
+
+static const char *const dtypes[] = {"float32", "float64", NULL};
+static const char *const on_invalid[] = {"error", "zero", "uniform", "nan", NULL};
+static const char *const filter_orders[] = {"temperature_first", "temperature_last", NULL};
+static const char *const distributions[] = {"raw", "filtered", NULL};
+static const char *const differentiable[] = {"softmax", "log_softmax", "gumbel_softmax", NULL};
+static const char *const estimators[] = {"straight_through", "gumbel_rao", NULL};
+
+const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
+    [API_LOGITS] = {.name = "logits",
+                    .type = API_NUMBERS,
+                    .required = true,
+                    .doc = "The unnormalised log-probabilities, an array of 1 to 8 axes."},
+    [API_DIM] = {.name = "dim",
+                 .type = API_INTEGER,
+                 .minimum = -8,
+                 .maximum = 7,
+                 .fallback = -1,
+                 .doc = "The class axis, counted from the end where negative."},
+    [API_MASK] = {.name = "mask",
+                  .type = API_BOOLEANS,
+                  .optional = true,
+                  .doc = "Which classes are possible, in the shape of the logits, or one row for all."},
+    [API_DTYPE] = {.name = "dtype",
+                   .type = API_CHOICE,
+                   .choices = dtypes,
+                   .doc = "The precision of the arrays and of the computation."},
+    [API_ON_INVALID] = {.name = "on_invalid",
+                        .type = API_CHOICE,
+                        .choices = on_invalid,
+                        .doc = "What becomes of a row without an answer."},
+    [API_TEMPERATURE] = {.name = "temperature",
+                         .type = API_NUMBER,
+                         .per_row = true,
+                         .maximum = MAX_FLOAT32,
+                         .fallback = 1,
+                         .doc = "Divides the logits; at 0 all falls on the first maximum."},
+    [API_TAU] = {.name = "tau",
+                 .type = API_NUMBER,
+                 .per_row = true,
+                 .schedule = true,
+                 .maximum = MAX_FLOAT32,
+                 .fallback = 1,
+                 .doc = "The temperature of the samples; at 0 they are one-hot."},
+    [API_HARD] = {.name = "hard",
+                  .type = API_BOOLEAN,
+                  .doc = "Whether a sample is the exact one-hot of the first maximum of logits + g."},
+    [API_SEED] = {.name = "seed",
+                  .type = API_INTEGER,
+                  .per_row = true,
+                  .drawn = true,
+                  .maximum = API_MAX_INTEGER,
+                  .doc = "Keys the noise."},
+    [API_ROW_OFFSET] = {.name = "row_offset",
+                        .type = API_INTEGER,
+                        .maximum = UINT32_MAX,
+                        .doc = "The row of the seed's noise that the first row gets."},
+    [API_NUM_SAMPLES] = {.name = "num_samples",
+                         .type = API_INTEGER,
+                         .optional = true,
+                         .minimum = 1,
+                         .maximum = MAX_COUNT,
+                         .fallback = 1,
+                         .doc = "How many samples or draws each row gives."},
+    [API_NOISE_SCALE] = {.name = "noise_scale",
+                         .type = API_NUMBER,
+                         .per_row = true,
+                         .maximum = MAX_FLOAT32,
+                         .fallback = 1,
+                         .doc = "Multiplies the noise; at 0 there is none."},
+    [API_REPLACEMENT] = {.name = "replacement",
+                         .type = API_BOOLEAN,
+                         .fallback = 1,
+                         .doc = "Whether a class can be drawn more than once."},
+    [API_TOP_K] = {.name = "top_k",
+                   .type = API_INTEGER,
+                   .per_row = true,
+                   .maximum = MAX_COUNT,
+                   .doc = "Keeps this many of the most probable classes; 0 keeps all."},
+    [API_TOP_P] = {.name = "top_p",
+                   .type = API_NUMBER,
+                   .per_row = true,
+                   .maximum = 1,
+                   .fallback = 1,
+                   .doc = "Keeps the smallest set of classes whose mass reaches this."},
+    [API_MIN_P] = {.name = "min_p",
+                   .type = API_NUMBER,
+                   .per_row = true,
+                   .maximum = 1,
+                   .doc = "Keeps the classes of at least this part of the greatest probability."},
+    [API_TYPICAL_P] = {.name = "typical_p",
+                       .type = API_NUMBER,
+                       .per_row = true,
+                       .above = true,
+                       .maximum = 1,
+                       .fallback = 1,
+                       .doc = "Keeps the smallest set of typical classes whose mass reaches this."},
+    [API_LOGIT_BIAS] = {.name = "logit_bias",
+                        .type = API_BIAS,
+                        .optional = true,
+                        .minimum = -MAX_FLOAT32,
+                        .maximum = MAX_FLOAT32,
+                        .doc = "Numbers to be added to the logits of some classes in all rows."},
+    [API_FILTER_ORDER] = {.name = "filter_order",
+                          .type = API_CHOICE,
+                          .choices = filter_orders,
+                          .doc = "Whether the temperature is applied before the filters or after them."},
+    [API_LOGPROBS] = {.name = "logprobs",
+                      .type = API_INTEGER,
+                      .maximum = MAX_COUNT,
+                      .doc = "How many of the most probable classes are told with their log-probabilities."},
+    [API_LOGPROBS_OF] = {.name = "logprobs_of",
+                         .type = API_CHOICE,
+                         .choices = distributions,
+                         .doc = "Of which distribution the log-probabilities are."},
+    [API_FUNCTION] = {.name = "function",
+                      .type = API_CHOICE,
+                      .required = true,
+                      .choices = differentiable,
+                      .doc = "The function that is differentiated."},
+    [API_COTANGENT] = {.name = "cotangent",
+                       .type = API_NUMBERS,
+                       .required = true,
+                       .doc = "The gradient of a loss with respect to the function's result, in that result's shape."},
+    [API_ESTIMATOR] = {.name = "estimator",
+                       .type = API_CHOICE,
+                       .choices = estimators,
+                       .doc = "How the gradient of a hard sample is estimated."},
+    [API_CONDITIONAL_SAMPLES] = {.name = "conditional_samples",
+                                 .type = API_INTEGER,
+                                 .minimum = 1,
+                                 .maximum = 65536,
+                                 .fallback = 10,
+                                 .doc = "How many conditional samples gumbel_rao takes the mean of."},
+    [API_RETURN] = {.name = "return",
+                    .type = API_NAMES,
+                    .optional = true,
+                    .doc = "The results that are wanted; left out, the function's first alone."},
+};
+
+/* ---- Schedules ---- */
+
+const char *const api_schedule_kinds[] = {"exponential", "linear", "cosine", NULL};
+
+enum { EXPONENTIAL = 1, LINEAR = 2, COSINE = 4, EACH = 7 };
+
+const struct api_schedule_member api_schedule_members[API_SCHEDULE_MEMBER_COUNT] = {
+    {"start", EACH, .maximum = MAX_FLOAT32},
+    {"min", EACH, .maximum = MAX_FLOAT32},
+    {"rate", EXPONENTIAL, .maximum = MAX_FLOAT32},
+    {"steps", LINEAR | COSINE, .integer = true, .minimum = 1, .maximum = API_MAX_INTEGER},
+    {"step", EACH, .integer = true, .maximum = API_MAX_INTEGER},
+};
+
+/* ---- Limits ---- */
+
+const struct api_limit api_limits[API_LIMIT_COUNT] = {
+    [API_LIMIT_ROWS] = {"rows", 1 << 22, "rows of a call"},
+    [API_LIMIT_CLASSES] = {"classes", 1 << 24, "classes of a row"},
+    [API_LIMIT_DRAWS] = {"draws", 1 << 20, "samples of a row (num_samples)"},
+    [API_LIMIT_WORK] = {"work", 1 << 30, "logits times samples of a call"},
+    [API_LIMIT_RESULT_BYTES] = {"result_bytes", 1 << 27, "bytes of a request's results as arrays"},
+    [API_LIMIT_BATCH_REQUESTS] = {"batch_requests", 1024, "calls of a batch"},
+};
