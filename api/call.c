@@ -1,5 +1,6 @@
-/* What can be done with a decoded call. */
+/* What can be done with a call that has been built. */
 #include "call.h"
+#include "sampling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,24 +10,64 @@ size_t api_call_rows(const struct api_call *call)
     return call->rows;
 }
 
-int api_compute(const struct api_call *call, size_t first, size_t count, struct api_problem *problem)
+struct core_per_row call_per_row(const struct api_call *call, enum api_parameter_id id)
 {
-    size_t row;
-    if (call->function->compute(call, first, count, &row) == 0)
-        return 0;
-    char pointer[32] = "/logits";
-    if (call->array.rank > 1)
-        snprintf(pointer, sizeof pointer, "/logits/%zu", row);
+    const struct api_value *value = &call->values[id];
+    return (struct core_per_row){value->list != NULL ? value->list : &value->one.number, value->list != NULL};
+}
+
+/* The pointer to a row of the logits, down to the class axis. */
+static void locate_row(const struct api_call *call, size_t row, char *pointer, size_t size)
+{
+    size_t used = (size_t)snprintf(pointer, size, "/%s", api_parameters[API_LOGITS].name);
+    size_t rest = call->rows;
+    for (size_t axis = 0; axis < call->axis && used < size; axis++) {
+        rest /= call->shape[axis];
+        used += (size_t)snprintf(pointer + used, size - used, "/%zu", row / rest);
+        row %= rest;
+    }
+}
+
+static int fail_row(const struct api_call *call, int status, size_t row, struct api_problem *problem)
+{
+    char pointer[256];
+    locate_row(call, row, pointer, sizeof pointer);
+    if (status == CORE_TOO_FEW_CLASSES)
+        return api_fail(problem, API_TOO_FEW_CLASSES, pointer, API_NO_OFFSET,
+                        "row %zu has fewer possible classes than %zu draws without replacement", row, call->draws);
     return api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu holds +inf or NaN, or nothing but -inf",
                     row);
+}
+
+static int compute(const struct api_call *call, size_t first, size_t count, struct api_problem *problem)
+{
+    size_t row;
+    const size_t bytes = call->function->scratch(call);
+    void *scratch = bytes > 0 ? malloc(bytes) : NULL;
+    if (bytes > 0 && scratch == NULL)
+        return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory to compute with");
+    const int status = call->function->compute(call, first, count, scratch, &row);
+    free(scratch);
+    return status == CORE_OK ? 0 : fail_row(call, status, row, problem);
+}
+
+int api_compute(const struct api_call *call, size_t first, size_t count, struct api_problem *problem)
+{
+    uint8_t *marks;
+    if (call_replace_invalid(call, first, count, &marks, problem) != 0)
+        return -1;
+    const int result = compute(call, first, count, problem);
+    if (result == 0 && marks != NULL)
+        call_mark_invalid(call, first, count, marks);
+    free(marks);
+    return result;
 }
 
 void api_call_free(struct api_call *call)
 {
     if (call == NULL)
         return;
-    for (int id = 0; id < API_PARAMETER_COUNT; id++)
-        free(call->values[id].list);
-    free(call->array.data);
+    for (size_t i = 0; i < call->owned_count; i++)
+        free(call->owned[i]);
     free(call);
 }

@@ -1,0 +1,132 @@
+/* Rows without an answer, where `on_invalid` gives them one. The core refuses such rows, and results may take the
+ * place of logits: so they are found first, equal logits put in their place, and their results set afterwards. */
+#include "call.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum on_invalid { ON_INVALID_ERROR, ON_INVALID_ZERO, ON_INVALID_UNIFORM, ON_INVALID_NAN };
+
+enum mark { MARK_VALID, MARK_INVALID, MARK_NAN /* a real NaN, which stays one */ };
+
+static enum on_invalid on_invalid(const struct api_call *call)
+{
+    return (enum on_invalid)call->values[API_ON_INVALID].one.choice;
+}
+
+static double get(const struct api_call *call, const void *array, size_t at)
+{
+    return call->dtype == CORE_FLOAT64 ? ((const double *)array)[at] : (double)((const float *)array)[at];
+}
+
+static void set(const struct api_call *call, void *array, size_t at, double value)
+{
+    if (call->dtype == CORE_FLOAT64)
+        ((double *)array)[at] = value;
+    else
+        ((float *)array)[at] = (float)value;
+}
+
+/* ---- Finding and replacing them ---- */
+
+static bool is_allowed(const struct api_call *call, size_t class, size_t at)
+{
+    return call->mask == NULL || call->mask[call->mask_stride != 0 ? at : class] != 0;
+}
+
+static bool is_forbidden(const struct api_call *call, size_t class)
+{
+    for (size_t i = 0; i < call->bias.count; i++)
+        if (call->bias.classes[i] == class && call->bias.values[i] == -INFINITY)
+            return true;
+    return false;
+}
+
+static enum mark mark_of(const struct api_call *call, struct call_row row)
+{
+    bool possible = false, infinite = call->all_masked;
+    for (size_t class = 0; class < row.length && !call->all_masked; class ++) {
+        const size_t at = row.start + class * row.step;
+        const double logit = get(call, call->logits, at);
+        if (!is_allowed(call, class, at))
+            continue;
+        if (isnan(logit))
+            return MARK_NAN;
+        infinite |= logit == INFINITY;
+        possible |= logit > -INFINITY && !(call->bias.count > 0 && !possible && is_forbidden(call, class));
+    }
+    return possible && !infinite ? MARK_VALID : MARK_INVALID;
+}
+
+/* Equal logits; and where the mask allows no class, it allows all. */
+static void replace(const struct api_call *call, struct call_row row)
+{
+    bool possible = false;
+    for (size_t class = 0; class < row.length; class ++) {
+        const size_t at = row.start + class * row.step;
+        set(call, call->logits, at, 0);
+        possible |= is_allowed(call, class, at);
+    }
+    for (size_t class = 0; class < row.length && !possible; class ++)
+        call->mask[row.start + class * row.step] = 1;
+}
+
+int call_replace_invalid(const struct api_call *call, size_t first, size_t count, uint8_t **marks,
+                         struct api_problem *problem)
+{
+    *marks = NULL;
+    if (on_invalid(call) == ON_INVALID_ERROR)
+        return 0;
+    *marks = malloc(count > 0 ? count : 1);
+    if (*marks == NULL)
+        return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for invalid rows");
+    for (size_t i = 0; i < count; i++) {
+        const struct call_row row = call_row_of_logits(call, first + i);
+        const enum mark mark = mark_of(call, row);
+        (*marks)[i] = (uint8_t)mark;
+        if (mark != MARK_VALID)
+            replace(call, row);
+    }
+    return 0;
+}
+
+/* ---- Their results ---- */
+
+/* What the row's results of that content become; false if they are what was computed. */
+static bool value_of(enum on_invalid mode, enum api_content content, double *value)
+{
+    static const double absent[] = {
+        [API_MASSES] = 0, [API_LOGARITHMS] = -INFINITY, [API_CLASSES] = -1, [API_GRADIENTS] = 0};
+    if (content == API_NOISE || (mode == ON_INVALID_UNIFORM && content != API_GRADIENTS))
+        return false;
+    *value = mode == ON_INVALID_NAN && content != API_CLASSES ? (double)NAN : absent[content];
+    return true;
+}
+
+static void set_result(const struct api_call *call, size_t result, size_t row, double value)
+{
+    const struct api_result_kind *kind = &call->function->results[result];
+    const struct call_row at = call_row_of_result(call, kind, row);
+    const struct call_samples samples = call_samples_of_result(call, kind);
+    for (size_t sample = 0; sample < samples.count; sample++)
+        for (size_t i = 0; i < at.length; i++) {
+            const size_t element = sample * samples.distance + at.start + i * at.step;
+            if (kind->content == API_CLASSES)
+                ((int32_t *)call->data[result])[element] = (int32_t)value;
+            else
+                set(call, call->data[result], element, value);
+        }
+}
+
+void call_mark_invalid(const struct api_call *call, size_t first, size_t count, const uint8_t *marks)
+{
+    for (size_t i = 0; i < count; i++) {
+        const enum on_invalid mode = marks[i] == MARK_NAN ? ON_INVALID_NAN : on_invalid(call);
+        double value;
+        if (marks[i] == MARK_VALID)
+            continue;
+        for (size_t result = 0; result < API_MAX_RESULTS; result++)
+            if (call->data[result] != NULL && value_of(mode, call->function->results[result].content, &value))
+                set_result(call, result, first + i, value);
+    }
+}

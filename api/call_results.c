@@ -1,0 +1,221 @@
+/* Which results a call has, their shapes and their memory. */
+#include "call_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_wanted(const struct api_call *call, size_t result)
+{
+    const struct api_value *names = &call->values[API_RETURN];
+    switch (call->function->results[result].condition) {
+    case API_ON_RETURN:
+        return names->given ? names->one.names >> result & 1 : result == 0;
+    case API_WITH_LOGPROBS:
+        return call->values[API_LOGPROBS].one.integer > 0;
+    case API_OF_TEMPERATURE:
+        return api_function_takes(call->of, API_TEMPERATURE);
+    case API_OF_TAU:
+        return api_function_takes(call->of, API_TAU);
+    default:
+        return true;
+    }
+}
+
+enum api_dtype call_result_dtype(const struct api_call *call, const struct api_result_kind *kind)
+{
+    if (kind->content == API_CLASSES)
+        return API_INT32;
+    return call->dtype == CORE_FLOAT64 ? API_FLOAT64 : API_FLOAT32;
+}
+
+/* ---- Shapes ---- */
+
+struct extent {
+    bool leading;  /* an axis of num_samples comes first, where that is given */
+    bool dropped;  /* there is no class axis */
+    size_t length; /* of what stands in the class axis' place */
+};
+
+static struct extent extent_of(const struct api_call *call, const struct api_result_kind *kind)
+{
+    switch (kind->extent) {
+    case API_OF_SAMPLES:
+        return (struct extent){.leading = true, .length = call->classes};
+    case API_OF_WINNERS:
+        return (struct extent){.leading = true, .dropped = true, .length = 1};
+    case API_OF_ROWS:
+        return (struct extent){.dropped = true, .length = 1};
+    case API_OF_DRAWS:
+        return (struct extent){.length = call->draws};
+    case API_OF_TOP:
+        return (struct extent){.length = (size_t)call->values[API_LOGPROBS].one.integer};
+    default:
+        return (struct extent){.length = call->classes};
+    }
+}
+
+static struct api_tensor tensor_of(const struct api_call *call, const struct api_result_kind *kind)
+{
+    const struct extent extent = extent_of(call, kind);
+    struct api_tensor tensor = {.name = kind->name, .dtype = call_result_dtype(call, kind), .count = 1};
+    if (extent.leading && call->values[API_NUM_SAMPLES].given)
+        tensor.shape[tensor.rank++] = call->draws;
+    for (size_t axis = 0; axis < call->rank; axis++)
+        if (axis != call->axis || !extent.dropped)
+            tensor.shape[tensor.rank++] = axis == call->axis ? extent.length : call->shape[axis];
+    for (size_t axis = 0; axis < tensor.rank; axis++)
+        tensor.count *= tensor.shape[axis];
+    return tensor;
+}
+
+/* ---- Rows of them ---- */
+
+struct call_row call_row_of_logits(const struct api_call *call, size_t row)
+{
+    const size_t outer = row / call->inner, inner = row % call->inner;
+    return (struct call_row){outer * call->classes * call->inner + inner, call->inner, call->classes, false};
+}
+
+struct call_row call_row_of_result(const struct api_call *call, const struct api_result_kind *kind, size_t row)
+{
+    if (kind->extent == API_OF_LOGITS || kind->extent == API_OF_SAMPLES)
+        return call_row_of_logits(call, row);
+    const struct extent extent = extent_of(call, kind);
+    return (struct call_row){row * extent.length, 1, extent.length, extent.dropped};
+}
+
+struct call_samples call_samples_of_result(const struct api_call *call, const struct api_result_kind *kind)
+{
+    const struct extent extent = extent_of(call, kind);
+    return (struct call_samples){
+        .count = extent.leading ? call->draws : 1,
+        .distance = call->rows * extent.length,
+        .axis = extent.leading && call->values[API_NUM_SAMPLES].given,
+    };
+}
+
+/* ---- Memory ---- */
+
+/* Bytes of a result, or `most` + 1 if they are more than that. */
+static size_t bytes_of(const struct api_call *call, const struct api_result_kind *kind, size_t most)
+{
+    const struct extent extent = extent_of(call, kind);
+    const size_t factors[] = {extent.length, call->rows, extent.leading ? call->draws : 1};
+    size_t bytes = api_dtypes[call_result_dtype(call, kind)].size;
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+        if (factors[i] > most / bytes)
+            return most + 1;
+        bytes *= factors[i];
+    }
+    return bytes;
+}
+
+size_t call_result_bytes(const struct api_call *call)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < API_MAX_RESULTS && call->function->results[i].name != NULL; i++)
+        total += is_wanted(call, i) ? bytes_of(call, &call->function->results[i], SIZE_MAX / 16) : 0;
+    return total;
+}
+
+static int check_bytes(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const size_t limit = builder_limit(builder, API_LIMIT_RESULT_BYTES);
+    size_t total = 0;
+    for (size_t i = 0; i < API_MAX_RESULTS && call->function->results[i].name != NULL; i++)
+        if (is_wanted(call, i) && (total += bytes_of(call, &call->function->results[i], limit)) > limit)
+            return builder_fail_limit(builder, API_LIMIT_RESULT_BYTES, api_parameters[API_LOGITS].name);
+    return 0;
+}
+
+/* The last sample takes the place of the logits. Where all are wanted, that place is behind the others. */
+static int place_samples(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    const size_t size = core_dtype_size(call->dtype), count = call->rows * call->classes;
+    call->samples = call->logits;
+    if (call->draws > 1) {
+        const size_t places = is_wanted(call, 0) ? call->draws : 2;
+        call->samples = builder_allocate(builder, places * count, size, call->function->results[0].name);
+        if (call->samples == NULL)
+            return -1;
+        call->sample_distance = is_wanted(call, 0) ? count : 0;
+        call->logits = memcpy((char *)call->samples + (places - 1) * count * size, call->logits, count * size);
+    }
+    call->data[0] = is_wanted(call, 0) ? call->samples : NULL;
+    return 0;
+}
+
+/* Gradients of further samples are computed there and added. */
+static int allocate_spare(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    if (call->cotangent == NULL || call->draws == 1)
+        return 0;
+    const size_t count = call->rows * (call->classes + 1);
+    call->spare = builder_allocate(builder, count, core_dtype_size(call->dtype), call->function->results[0].name);
+    return call->spare != NULL ? 0 : -1;
+}
+
+int builder_lay_out_results(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    const struct api_result_kind *kinds = call->function->results;
+    if (check_bytes(builder) != 0)
+        return -1;
+    const bool in_place = kinds[0].extent == API_OF_SAMPLES;
+    if (in_place ? place_samples(builder) != 0 : allocate_spare(builder) != 0)
+        return -1;
+    for (size_t i = in_place; i < API_MAX_RESULTS && kinds[i].name != NULL; i++) {
+        if (!is_wanted(call, i))
+            continue;
+        const struct api_tensor tensor = tensor_of(call, &kinds[i]);
+        call->data[i] = builder_allocate(builder, tensor.count, api_dtypes[tensor.dtype].size, tensor.name);
+        if (call->data[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- The finished results ---- */
+
+/* [outer][inner][length] into [outer][length][inner], of elements of 4 or 8 bytes. */
+static void transpose(const struct api_call *call, const char *from, char *to, size_t length, size_t size)
+{
+    for (size_t outer = 0; outer < call->rows / call->inner; outer++, from += length * call->inner * size)
+        for (size_t j = 0; j < length; j++)
+            for (size_t inner = 0; inner < call->inner; inner++, to += size)
+                memcpy(to, from + (inner * length + j) * size, size);
+}
+
+/* The core gives draws row by row; where the class axis is not the last, they lie across. */
+static int put_across(struct api_call *call, size_t result, struct api_tensor *tensor, struct api_problem *problem)
+{
+    const struct api_result_kind *kind = &call->function->results[result];
+    const size_t length = extent_of(call, kind).length, size = api_dtypes[tensor->dtype].size;
+    if (call->inner == 1 || length == 1 || (kind->extent != API_OF_DRAWS && kind->extent != API_OF_TOP))
+        return 0;
+    char *across = call_own(call, malloc(tensor->count * size));
+    if (across == NULL)
+        return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for %s", tensor->name);
+    transpose(call, tensor->data, across, length, size);
+    tensor->data = across;
+    return 0;
+}
+
+int call_finish(struct api_call *call, struct api_problem *problem)
+{
+    if (call->result_count > 0)
+        return 0;
+    for (size_t i = 0; i < API_MAX_RESULTS && call->function->results[i].name != NULL; i++) {
+        if (!is_wanted(call, i))
+            continue;
+        struct api_tensor tensor = tensor_of(call, &call->function->results[i]);
+        tensor.data = call->data[i];
+        if (put_across(call, i, &tensor, problem) != 0)
+            return -1;
+        call->results[call->result_count++] = tensor;
+    }
+    return 0;
+}
