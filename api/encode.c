@@ -1,89 +1,51 @@
 /* A computed call into a body. Its members have known names and no strings of the client's, so it is printed
  * straight into one buffer. */
 #include "call.h"
-#include "number_write.h"
+#include "json_put.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-static char *put_text(char *out, const char *text)
-{
-    size_t length = strlen(text);
-    memcpy(out, text, length);
-    return out + length;
-}
-
-static char *put_sizes(char *out, const size_t *sizes, size_t count)
+static char *put_shape(char *out, const struct api_tensor *tensor)
 {
     *out++ = '[';
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < tensor->rank; i++) {
         if (i > 0)
             *out++ = ',';
-        out = number_write_integer(out, sizes[i]);
+        out = json_put_whole(out, tensor->shape[i]);
     }
     *out++ = ']';
     return out;
 }
 
-static char *put_numbers(char *out, const float *numbers, size_t count)
+/* A parameter's value, one for all rows or a list. */
+static char *put_parameter(char *out, const struct api_call *call, enum api_parameter_id id)
 {
-    *out++ = '[';
-    out = number_write_row(out, numbers, count);
-    *out++ = ']';
-    return out;
-}
-
-static char *put_integers(char *out, const uint64_t *integers, size_t count)
-{
-    *out++ = '[';
-    for (size_t i = 0; i < count; i++) {
-        out = number_write_integer(out, integers[i]);
-        *out++ = ',';
-    }
-    out[-1] = ']';
-    return out;
-}
-
-static char *put_seed(char *out, const struct api_value *seed, size_t rows)
-{
-    out = put_text(out, ",\"seed\":");
-    return seed->list != NULL ? put_integers(out, seed->list, rows) : number_write_integer(out, seed->one.integer);
-}
-
-static char *put_tau(char *out, const struct api_value *tau, size_t rows)
-{
-    out = put_text(out, ",\"tau\":");
-    return tau->list != NULL ? put_numbers(out, tau->list, rows) : number_write(out, tau->one.number);
-}
-
-static char *put_rows(char *out, const struct api_call *call)
-{
-    const float *rows = call->array.data;
-    if (call->array.rank == 1)
-        return put_numbers(out, rows, call->classes);
-    *out++ = '[';
-    for (size_t row = 0; row < call->rows; row++) {
-        out = put_numbers(out, rows + row * call->classes, call->classes);
-        *out++ = ',';
-    }
-    out[-1] = ']';
-    return out;
+    const struct api_value *value = &call->values[id];
+    const bool integers = api_parameters[id].type == API_INTEGER;
+    const struct api_tensor list = {.dtype = integers ? API_UINT64 : API_FLOAT64,
+                                    .data = value->list,
+                                    .rank = 1,
+                                    .shape = {call->rows},
+                                    .count = call->rows};
+    out = json_put_name(out, api_parameters[id].name);
+    if (value->list != NULL)
+        return json_put_tensor(out, &list);
+    return integers ? json_put_whole(out, (uint64_t)value->one.integer) : json_put_double(out, value->one.number);
 }
 
 static char *put_call(char *out, const struct api_call *call)
 {
-    out = put_text(out, "{\"shape\":");
-    out = put_sizes(out, call->array.shape, call->array.rank);
-    out = put_text(out, ",\"dtype\":\"float32\"");
-    if (call->function->draws_noise) {
-        out = put_text(out, ",\"rng\":\"" API_RNG "\"");
-        out = put_seed(out, &call->values[API_SEED], call->rows);
-        out = put_tau(out, &call->values[API_TAU], call->rows);
+    out = put_shape(json_put_text(out, "{\"shape\":"), &call->results[0]);
+    out = json_put_name(out, "dtype");
+    out = json_put_text(out, call->dtype == CORE_FLOAT64 ? "\"float64\"" : "\"float32\"");
+    if (call->of->draws_noise) {
+        out = json_put_text(out, ",\"rng\":\"" API_RNG "\"");
+        out = put_parameter(out, call, API_SEED);
     }
-    out = put_text(out, ",\"");
-    out = put_text(out, call->function->result);
-    out = put_text(out, "\":");
-    out = put_rows(out, call);
+    if (api_function_takes(call->of, API_TAU))
+        out = put_parameter(out, call, API_TAU);
+    for (size_t i = 0; i < call->result_count; i++)
+        out = json_put_tensor(json_put_name(out, call->results[i].name), &call->results[i]);
     *out++ = '}';
     return out;
 }
@@ -91,15 +53,19 @@ static char *put_call(char *out, const struct api_call *call)
 /* Bytes that put_call cannot exceed. */
 static size_t space(const struct api_call *call)
 {
-    const size_t fixed = 256, brackets = 2 * call->rows, digits = 21;
-    size_t lists = 0;
-    if (call->function->draws_noise)
-        lists = ((call->values[API_SEED].list != NULL) + (call->values[API_TAU].list != NULL)) * call->rows * digits;
-    return fixed + brackets + lists + call->array.count * (NUMBER_LONGEST + 1) + NUMBER_SPACE;
+    size_t bytes = 512;
+    for (size_t i = 0; i < call->result_count; i++)
+        bytes += json_put_tensor_space(&call->results[i]) + 32;
+    for (int id = API_TAU; id <= API_SEED; id++)
+        if (call->values[id].list != NULL)
+            bytes += call->rows * JSON_PUT_LONGEST;
+    return bytes + JSON_PUT_SPACE;
 }
 
-int api_encode(const struct api_call *call, struct api_response *response, struct api_problem *problem)
+int api_encode(struct api_call *call, struct api_response *response, struct api_problem *problem)
 {
+    if (call_finish(call, problem) != 0)
+        return -1;
     char *body = malloc(space(call));
     if (body == NULL)
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the answer");

@@ -5,7 +5,7 @@
  * a line says of the call is said by put_head and put_row_head alone. */
 #include "accept.h"
 #include "call.h"
-#include "number_write.h"
+#include "json_put.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +25,12 @@ typedef char *piece(struct api_stream *stream, char *out, const char *end);
 
 struct api_stream {
     struct api_call *call;
-    piece *next;                /* NULL behind the last line */
-    size_t row, column;         /* to be written next */
-    size_t computed;            /* rows */
-    struct api_problem problem; /* of the row `computed` or one behind it, if compute failed */
+    piece *next;                        /* NULL behind the last line */
+    size_t row, result, sample, column; /* to be written next */
+    struct call_row place;              /* of the row in that result */
+    struct call_samples samples;        /* of that result */
+    size_t computed;                    /* rows */
+    struct api_problem problem;         /* of the row `computed` or one behind it, if compute failed */
 };
 
 /* ---- Computing ---- */
@@ -53,56 +55,44 @@ static int compute_block(struct api_stream *stream)
 
 /* ---- Pieces ---- */
 
-static char *put_text(char *out, const char *text)
+static char *put_shape(char *out, const struct api_call *call)
 {
-    const size_t length = strlen(text);
-    memcpy(out, text, length);
-    return out + length;
+    out = json_put_text(out, "{\"shape\":[");
+    for (size_t i = 0; i < call->rank; i++) {
+        out = json_put_whole(out, call->shape[i]);
+        *out++ = ',';
+    }
+    return json_put_text(out - 1, "]");
 }
 
-static char *put_whole(char *out, const char *name, uint64_t value)
-{
-    return number_write_integer(put_text(out, name), value);
-}
-
-static char *put_number(char *out, const char *name, float value)
-{
-    return number_write(put_text(out, name), value);
-}
-
-static char *put_shape(char *out, const struct json_array *array)
-{
-    out = put_text(out, "{\"shape\":[");
-    for (size_t i = 0; i < array->rank; i++)
-        out = put_whole(out, i > 0 ? "," : "", array->shape[i]);
-    return put_text(out, "]");
-}
-
-/* What holds for all rows; a seed or tau for each row stands in that row's line. */
-static char *put_head(char *out, const struct api_call *call)
+/* The parameters that an answer repeats: for all rows, or in each row's line. */
+static char *put_parameters(char *out, const struct api_call *call, bool lists, size_t row)
 {
     const struct api_value *seed = &call->values[API_SEED], *tau = &call->values[API_TAU];
-    out = put_text(put_shape(out, &call->array), ",\"dtype\":\"float32\"");
-    if (call->function->draws_noise) {
-        out = put_text(out, ",\"rng\":\"" API_RNG "\"");
-        if (seed->list == NULL)
-            out = put_whole(out, ",\"seed\":", seed->one.integer);
-        if (tau->list == NULL)
-            out = put_number(out, ",\"tau\":", tau->one.number);
+    if (call->of->draws_noise && (seed->list != NULL) == lists) {
+        out = json_put_name(out, api_parameters[API_SEED].name);
+        out = json_put_whole(out, lists ? ((const uint64_t *)seed->list)[row] : (uint64_t)seed->one.integer);
     }
-    return put_text(out, "}\n");
+    if (api_function_takes(call->of, API_TAU) && (tau->list != NULL) == lists) {
+        out = json_put_name(out, api_parameters[API_TAU].name);
+        out = json_put_double(out, lists ? ((const double *)tau->list)[row] : tau->one.number);
+    }
+    return out;
+}
+
+/* What holds for all rows. */
+static char *put_head(char *out, const struct api_call *call)
+{
+    out = json_put_name(put_shape(out, call), "dtype");
+    out = json_put_text(out, call->dtype == CORE_FLOAT64 ? "\"float64\"" : "\"float32\"");
+    if (call->of->draws_noise)
+        out = json_put_text(out, ",\"rng\":\"" API_RNG "\"");
+    return json_put_text(put_parameters(out, call, false, 0), "}\n");
 }
 
 static char *put_row_head(char *out, const struct api_call *call, size_t row)
 {
-    const struct api_value *seed = &call->values[API_SEED], *tau = &call->values[API_TAU];
-    out = put_whole(out, "{\"row\":", row);
-    if (seed->list != NULL)
-        out = put_whole(out, ",\"seed\":", ((const uint64_t *)seed->list)[row]);
-    if (tau->list != NULL)
-        out = put_number(out, ",\"tau\":", ((const float *)tau->list)[row]);
-    out = put_text(put_text(out, ",\""), call->function->result);
-    return put_text(out, "\":[");
+    return put_parameters(json_put_whole(json_put_text(out, "{\"row\":"), row), call, true, row);
 }
 
 static char *problem_line(struct api_stream *stream, char *out, const char *end)
@@ -114,43 +104,76 @@ static char *problem_line(struct api_stream *stream, char *out, const char *end)
     out += response.length;
     free(response.owned);
     stream->next = NULL;
-    return put_text(out, "\n");
+    return json_put_text(out, "\n");
 }
 
 static char *last_line(struct api_stream *stream, char *out, const char *end)
 {
     (void)end;
     stream->next = NULL;
-    return put_text(put_whole(out, "{\"rows\":", stream->call->rows), ",\"complete\":true}\n");
+    return json_put_text(json_put_whole(json_put_text(out, "{\"rows\":"), stream->call->rows), ",\"complete\":true}\n");
 }
 
-static piece row_begin;
+static piece row_begin, result_begin;
 
-static char *row_numbers(struct api_stream *stream, char *out, const char *end)
+/* Behind the numbers of a sample: the next sample of the row, or its next result. */
+static char *sample_end(struct api_stream *stream, char *out)
+{
+    const bool more = ++stream->sample < stream->samples.count;
+    out = json_put_text(out - 1, stream->place.bare ? "" : "]");
+    stream->column = 0;
+    if (more)
+        return json_put_text(out, stream->place.bare ? "," : ",[");
+    stream->result++;
+    stream->next = result_begin;
+    return json_put_text(out, stream->samples.axis ? "]" : "");
+}
+
+static char *numbers(struct api_stream *stream, char *out, const char *end)
 {
     const struct api_call *call = stream->call;
-    const float *numbers = call->array.data + stream->row * call->classes;
-    for (; stream->column < call->classes && end - out >= PIECE_BYTES; stream->column++) {
-        out = number_write(out, numbers[stream->column]);
-        *out++ = ',';
+    const enum api_dtype dtype = call_result_dtype(call, &call->function->results[stream->result]);
+    const size_t room = (size_t)(end - out - JSON_PUT_SPACE) / JSON_PUT_LONGEST;
+    const size_t left = stream->place.length - stream->column;
+    struct call_row part = stream->place;
+    part.start += stream->sample * stream->samples.distance + stream->column * part.step;
+    part.length = left < room ? left : room;
+    out = json_put_row(out, dtype, call->data[stream->result], part);
+    stream->column += part.length;
+    return part.length < left ? out : sample_end(stream, out);
+}
+
+/* The row's part of a result, or the line's end. */
+static char *result_begin(struct api_stream *stream, char *out, const char *end)
+{
+    const struct api_call *call = stream->call;
+    (void)end;
+    while (stream->result < API_MAX_RESULTS && call->data[stream->result] == NULL)
+        stream->result++;
+    if (stream->result == API_MAX_RESULTS) {
+        stream->row++;
+        stream->next = row_begin;
+        return json_put_text(out, "}\n");
     }
-    if (stream->column < call->classes)
-        return out;
-    stream->row++;
-    stream->next = row_begin;
-    return put_text(out - 1, "]}\n");
+    const struct api_result_kind *kind = &call->function->results[stream->result];
+    stream->place = call_row_of_result(call, kind, stream->row);
+    stream->samples = call_samples_of_result(call, kind);
+    stream->column = stream->sample = 0;
+    stream->next = numbers;
+    out = json_put_text(json_put_name(out, kind->name), stream->samples.axis ? "[" : "");
+    return json_put_text(out, stream->place.bare ? "" : "[");
 }
 
 static char *row_begin(struct api_stream *stream, char *out, const char *end)
 {
     (void)end;
-    stream->column = 0;
+    stream->result = 0;
     if (stream->row == stream->call->rows)
         stream->next = last_line;
     else if (stream->row == stream->computed && compute_block(stream) != 0)
         stream->next = problem_line;
     else {
-        stream->next = row_numbers;
+        stream->next = result_begin;
         return put_row_head(out, stream->call, stream->row);
     }
     return out;

@@ -1,0 +1,13 @@
+/* JSON into calls. */
+#ifndef API_DECODE_H
+#define API_DECODE_H
+
+#include "call.h"
+#include "json_array.h"
+
+/* Reads the object in `text` into a call of the function, with what else the request says. Pointers and offsets of
+ * problems are those of the text. */
+int decode_call(const struct json_text *text, const struct api_function *function, const struct api_request *request,
+                struct api_call **call, struct api_problem *problem);
+
+#endif
