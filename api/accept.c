@@ -78,9 +78,15 @@ static int weight(const struct api_request *request, const char *const *ranges)
     return accept == NULL || accept[strspn(accept, " \t,")] == '\0' ? FULL_WEIGHT : api_accept_weight(accept, ranges);
 }
 
+/* A function's answer has rows; a batch's has not. */
+static bool has_lines(const struct api_route *route)
+{
+    return route->kind == API_ROUTE_CALL && route->function != NULL;
+}
+
 bool api_stream_wanted(const struct api_request *request)
 {
-    return request->route->kind == API_ROUTE_CALL && weight(request, ndjson_ranges) > 0 &&
+    return has_lines(request->route) && weight(request, ndjson_ranges) > 0 &&
            weight(request, ndjson_ranges) > weight(request, json_ranges);
 }
 
@@ -91,7 +97,9 @@ int accept_negotiate(const struct api_request *request, struct api_problem *prob
     if (request->content_type != NULL && !is_name(request->content_type, json))
         return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s",
                         json);
-    if (weight(request, json_ranges) <= 0 && weight(request, ndjson_ranges) <= 0)
-        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s or %s", json, ndjson);
+    const bool lines = has_lines(request->route);
+    if (weight(request, json_ranges) <= 0 && (!lines || weight(request, ndjson_ranges) <= 0))
+        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s%s%s", json,
+                        lines ? " or " : "", lines ? ndjson : "");
     return 0;
 }

@@ -1,9 +1,12 @@
 /* A request into a response: content negotiation, then decode, compute and encode. */
 #include "accept.h"
+#include "batch.h"
 
 static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
 {
     struct api_call *call;
+    if (request->route->function == NULL)
+        return batch_answer(request, response, problem);
     if (api_decode(request, &call, problem) != 0)
         return -1;
     int result = api_compute(call, 0, api_call_rows(call), problem);

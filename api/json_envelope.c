@@ -314,12 +314,12 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
 /* ---- The elements of one array ---- */
 
 /* The array that is the value of member `name`, or NULL. */
-static const char *find_array(const struct json_text *text, const char *name)
+static const char *find_value(const struct json_text *text, const char *name, char first)
 {
     const char *next = first_member(text);
     struct member member;
     while (next != NULL && read_member(next, &member)) {
-        if (*member.value == '[' && member_is(&member, name))
+        if (*member.value == first && member_is(&member, name))
             return member.value;
         next = skip_value(member.value);
         next = next != NULL && *next == ',' ? next + 1 : NULL;
@@ -410,7 +410,7 @@ static const char *find_elements(struct finder *finder, const char *next)
 
 static int cut_elements(struct rest *rest, struct finder *finder)
 {
-    const char *begin = find_array(finder->text, finder->name);
+    const char *begin = find_value(finder->text, finder->name, '[');
     if (begin == NULL)
         return 0;
     const char *end = find_elements(finder, begin + 1);
@@ -434,4 +434,17 @@ int json_elements_read(const struct json_text *text, const char *name, size_t ma
     }
     *elements = found;
     return 0;
+}
+
+int json_object_read(const struct json_text *text, const char *name, struct json_text *object, json_t **envelope,
+                     struct api_problem *problem)
+{
+    struct rest rest = {.text = text};
+    const char *begin = find_value(text, name, '{'), *end = begin != NULL ? skip_value(begin) : NULL;
+    *object = (struct json_text){0};
+    if (end != NULL) {
+        rest.holes[rest.hole_count++] = (struct hole){begin, end};
+        *object = (struct json_text){.body = begin, .length = (size_t)(end - begin)};
+    }
+    return refuse_nul(text, problem) != 0 ? -1 : read_rest(&rest, envelope, problem);
 }

@@ -35,6 +35,12 @@ struct json_elements {
 int json_elements_read(const struct json_text *text, const char *name, size_t max, struct json_elements *elements,
                        json_t **envelope, struct api_problem *problem);
 
+/* Reads the object in `text` but for its member `name`, if that is an object: it is found and not read, null takes its
+ * place in *envelope, and *object, whose body is NULL if there is none, is a text of its own, whose offsets and
+ * pointers begin with it. Otherwise as json_envelope_read. */
+int json_object_read(const struct json_text *text, const char *name, struct json_text *object, json_t **envelope,
+                     struct api_problem *problem);
+
 /* Writes "/name" as a JSON pointer (RFC 6901), cut where `size` bytes end. */
 void json_pointer_write(char *pointer, size_t size, const char *name);
 
