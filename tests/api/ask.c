@@ -42,6 +42,16 @@ struct answer ask(const char *path, const char *format, ...)
     return answer;
 }
 
+struct answer ask_json(const char *path, json_t *body)
+{
+    char *text = json_dumps(body, JSON_REAL_PRECISION(17));
+    ck_assert_ptr_nonnull(text);
+    struct answer answer = ask_bytes(path, text, strlen(text));
+    free(text);
+    json_decref(body);
+    return answer;
+}
+
 void ask_free(struct answer *answer)
 {
     json_decref(answer->json);

@@ -23,6 +23,9 @@ struct answer ask_bytes(const char *path, const char *body, size_t length);
 /* POSTs printf's text. */
 struct answer ask(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* POSTs a JSON value, which is taken over. */
+struct answer ask_json(const char *path, json_t *body);
+
 void ask_free(struct answer *answer);
 
 /* A member of a problem document as text, "" where it is missing. */

@@ -1,0 +1,149 @@
+/* The examples of the specification and of the README are true. */
+#include "ask.h"
+#include "schema.h"
+#include "spec.h"
+#include "suites.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Numbers may differ in the last digits that the specification's way through YAML keeps. */
+static bool same(const json_t *one, const json_t *other)
+{
+    size_t i;
+    const json_t *element;
+    const char *key;
+    json_t *member;
+    if (json_is_number(one) && json_is_number(other)) {
+        const double a = json_number_value(one), b = json_number_value(other);
+        return fabs(a - b) <= 1e-14 * fabs(b);
+    }
+    if (json_is_array(one) && json_array_size(one) == json_array_size(other)) {
+        json_array_foreach (one, i, element)
+            if (!same(element, json_array_get(other, i)))
+                return false;
+        return true;
+    }
+    if (json_is_object(one) && json_object_size(one) == json_object_size(other)) {
+        json_object_foreach ((json_t *)one, key, member)
+            if (!same(member, json_object_get(other, key)))
+                return false;
+        return true;
+    }
+    return json_equal(one, other);
+}
+
+static size_t check_example(const struct api_route *route, const char *name, const json_t *request)
+{
+    const json_t *media = spec_get(spec_get(spec_get(spec_get(spec_operation(route), "responses"), "200"), "content"),
+                                   "application/json");
+    const json_t *expected = spec_get(spec_get(spec_get(media, "examples"), name), "value");
+    char *body = json_dumps(request, 0);
+    struct answer answer = ask(route->path, "%s", body);
+    ck_assert_msg(answer.status == 200, "%s: %s", name, answer.text);
+    ck_assert_msg(schema_allows(spec, spec_request_schema(route), request), "%s is not what the schema says", name);
+    ck_assert_msg(schema_allows(spec, spec_response_schema(route), answer.json), "%s is answered by %s", name,
+                  answer.text);
+    ck_assert_msg(same(answer.json, expected), "%s is answered by %s", name, answer.text);
+    ask_free(&answer);
+    free(body);
+    return 1;
+}
+
+START_TEST(the_examples_of_requests_are_answered)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (api_routes[i].kind != API_ROUTE_CALL)
+            continue;
+        const json_t *media = spec_get(spec_get(spec_get(spec_operation(&api_routes[i]), "requestBody"), "content"),
+                                       "application/json");
+        const char *name;
+        json_t *example;
+        size_t run = 0;
+        json_object_foreach ((json_t *)spec_get(media, "examples"), name, example)
+            run += check_example(&api_routes[i], name, spec_get(example, "value"));
+        ck_assert_uint_ge(run, 1);
+    }
+}
+END_TEST
+
+/* Each parameter stands in the example of a function that takes it. */
+START_TEST(the_examples_show_every_parameter)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (api_routes[i].function == NULL)
+            continue;
+        const json_t *media = spec_get(spec_get(spec_get(spec_operation(&api_routes[i]), "requestBody"), "content"),
+                                       "application/json");
+        const char *name;
+        json_t *example;
+        static bool shown[API_PARAMETER_COUNT];
+        json_object_foreach ((json_t *)spec_get(media, "examples"), name, example)
+            for (int id = 0; id < API_PARAMETER_COUNT; id++)
+                shown[id] |= json_object_get(spec_get(example, "value"), api_parameters[id].name) != NULL;
+        for (int id = 0; i == API_FUNCTION_COUNT - 1 && id < API_PARAMETER_COUNT; id++)
+            ck_assert_msg(shown[id], "no example has %s", api_parameters[id].name);
+    }
+}
+END_TEST
+
+START_TEST(the_version_is_the_specs)
+{
+    struct api_request request = {0};
+    struct api_response response;
+    ck_assert_int_eq(api_route_find("GET", "/version", &request.route, NULL), 0);
+    api_answer(&request, &response);
+    json_t *version = json_loadb(response.body, response.length, 0, NULL);
+    ck_assert_str_eq(json_string_value(spec_get(version, "version")),
+                     json_string_value(spec_get(spec_get(spec, "info"), "version")));
+    ck_assert_str_eq(json_string_value(spec_get(version, "rng")), API_RNG);
+    json_decref(version);
+    free(response.owned);
+}
+END_TEST
+
+/* The text between two marks of `from`, to be freed. */
+static char *between(const char *from, const char *before, const char *after)
+{
+    const char *begin = strstr(from, before);
+    ck_assert_msg(begin != NULL, "there is no %s", before);
+    begin += strlen(before);
+    const char *end = strstr(begin, after);
+    ck_assert_ptr_nonnull(end);
+    return strndup(begin, (size_t)(end - begin));
+}
+
+START_TEST(the_example_of_the_readme_is_true)
+{
+    char readme[20000] = "";
+    FILE *file = fopen("README.md", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_lt(fread(readme, 1, sizeof readme - 1, file), sizeof readme - 1);
+    fclose(file);
+    char *path = between(readme, "$ curl -s http://127.0.0.1:8080", " "), *body = between(readme, "--json '", "'");
+    char *printed = between(readme, "--json '", "```"), *line = strchr(printed, '\n');
+    struct answer answer = ask(path, "%s", body);
+    ck_assert_ptr_nonnull(line);
+    line[strlen(line) - 1] = '\0';
+    ck_assert_str_eq(line + 1, answer.text);
+    ask_free(&answer);
+    free(path);
+    free(body);
+    free(printed);
+}
+END_TEST
+
+Suite *test_api_examples_suite(void)
+{
+    Suite *suite = suite_create("api: examples");
+    TCase *examples = tcase_create("examples");
+    tcase_add_checked_fixture(examples, spec_load, spec_free);
+    tcase_add_test(examples, the_examples_of_requests_are_answered);
+    tcase_add_test(examples, the_examples_show_every_parameter);
+    tcase_add_test(examples, the_version_is_the_specs);
+    tcase_add_test(examples, the_example_of_the_readme_is_true);
+    suite_add_tcase(suite, examples);
+    return suite;
+}
