@@ -47,7 +47,7 @@ static const struct bad_body bad_bodies[] = {
     {SOFTMAX, "{\"logits\":[1,2],\"temperature\":tru}", 400, "malformed_json", "/temperature"},
     {SOFTMAX, "\xef\xbb\xbf{\"logits\":[1,2]}", 400, "malformed_json", NULL},
     {SOFTMAX, "[[1,2],[3,4]]", 400, "wrong_type", NULL},
-    {SOFTMAX, "null", 400, "malformed_json", NULL},
+    {SOFTMAX, "null", 400, "wrong_type", NULL},
     /* the array */
     {SOFTMAX, "{\"logits\":[[1,2],[3]]}", 400, "ragged_array", "/logits/1"},
     {SOFTMAX, "{\"logits\":[[1,2],3]}", 400, "ragged_array", "/logits/1"},
@@ -55,7 +55,7 @@ static const struct bad_body bad_bodies[] = {
     {SOFTMAX, "{\"logits\":[]}", 400, "empty_array", "/logits"},
     {SOFTMAX, "{\"logits\":[[]]}", 400, "empty_array", "/logits/0"},
     {SOFTMAX, "{\"logits\":[[1],[]]}", 400, "empty_array", "/logits/1"},
-    {SOFTMAX, "{\"logits\":[[[1]]]}", 400, "wrong_type", "/logits"},
+    {SOFTMAX, "{\"logits\":[[[[[[[[[1]]]]]]]]]}", 400, "wrong_type", "/logits/0/0/0/0/0/0/0/0"},
     {SOFTMAX, "{\"logits\":[[1,2],[3,\"4\"]]}", 400, "wrong_type", "/logits/1/1"},
     {SOFTMAX, "{\"logits\":[1,true]}", 400, "wrong_type", "/logits/1"},
     {SOFTMAX, "{\"logits\":[1,{}]}", 400, "wrong_type", "/logits/1"},

@@ -184,17 +184,15 @@ static void put_seed(struct text *body, struct random *random, size_t rows)
 static void add_call(struct pairs *pairs, struct random *random, size_t rows, size_t classes)
 {
     struct text body = {0};
-    const struct api_function *function = &api_functions[random_below(random, API_FUNCTION_COUNT)];
+    const struct api_function *function = &api_functions[random_below(random, API_VJP)];
     char path[64];
     snprintf(path, sizeof path, "/v1/%s", function->name);
     put(&body, "{");
-    if (function->draws_noise) {
+    if (function->draws_noise)
         put_seed(&body, random, rows);
-        put_scale(&body, random, "tau", rows);
+    if (api_function_takes(function, API_HARD))
         put(&body, "\"hard\":%s,", random_once_in(random, 2) ? "true" : "false");
-    } else {
-        put_scale(&body, random, "temperature", rows);
-    }
+    put_scale(&body, random, api_function_takes(function, API_TAU) ? "tau" : "temperature", rows);
     put_logits(&body, random, rows, classes);
     put(&body, "}");
     add(pairs, random, "POST", path, &body);
@@ -217,7 +215,7 @@ static void add_refused(struct pairs *pairs, struct random *random)
         "{\"logits\":[\"%u\"]}",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        for (size_t function = 0; function < API_FUNCTION_COUNT; function++) {
+        for (size_t function = 0; function < API_CATEGORICAL; function++) {
             struct text body = {0};
             char path[64];
             snprintf(path, sizeof path, "/v1/%s", api_functions[function].name);
