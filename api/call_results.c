@@ -129,6 +129,18 @@ static int check_bytes(const struct builder *builder)
     return 0;
 }
 
+/* Copies the logits, whose own memory is not needed then, to `place`. */
+static void move_logits(struct api_call *call, void *place, size_t bytes)
+{
+    memcpy(place, call->logits, bytes);
+    for (size_t i = 0; i < call->owned_count; i++)
+        if (call->owned[i] == call->logits) {
+            free(call->owned[i]);
+            call->owned[i] = NULL;
+        }
+    call->logits = place;
+}
+
 /* The last sample takes the place of the logits. Where all are wanted, that place is behind the others. */
 static int place_samples(const struct builder *builder)
 {
@@ -141,7 +153,7 @@ static int place_samples(const struct builder *builder)
         if (call->samples == NULL)
             return -1;
         call->sample_distance = is_wanted(call, 0) ? count : 0;
-        call->logits = memcpy((char *)call->samples + (places - 1) * count * size, call->logits, count * size);
+        move_logits(call, (char *)call->samples + (places - 1) * count * size, count * size);
     }
     call->data[0] = is_wanted(call, 0) ? call->samples : NULL;
     return 0;
