@@ -57,6 +57,7 @@ struct call_bias {
     uint32_t *classes;
     double *values;
     size_t count;
+    uint8_t *forbidden; /* [classes]: 1 where the bias is -inf; NULL if it is nowhere */
 };
 
 enum { CALL_MAX_OWNED = 24 };

@@ -146,6 +146,23 @@ START_TEST(uniform_keeps_to_the_mask)
 }
 END_TEST
 
+/* What a bias forbids is impossible too: the row in the middle has nothing else. */
+START_TEST(a_forbidden_class_leaves_a_row_without_answer)
+{
+    struct answer answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                                                  "\"on_invalid\":\"zero\",\"seed\":1}");
+    assert_classes(&answer, "indices", (const int32_t[]){1, -1, 1}, SHAPE(3, 1));
+    ask_free(&answer);
+    answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                                    "\"on_invalid\":\"uniform\",\"seed\":1}");
+    assert_classes(&answer, "indices", (const int32_t[]){1, 1, 1}, SHAPE(3, 1));
+    ask_free(&answer);
+    assert_problem("/v1/categorical",
+                   "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null,\"1\":null},\"on_invalid\":\"zero\"}", 422,
+                   "invalid_row", "/logits/0");
+}
+END_TEST
+
 /* ---- From a source of its own ---- */
 
 /* The probabilities of rows of two classes; 0, or the problem's code. */
@@ -272,6 +289,7 @@ Suite *test_api_invalid_suite(void)
     tcase_add_test(invalid, an_invalid_row_is_named);
     tcase_add_test(invalid, samples_and_class_axes_find_the_invalid_rows);
     tcase_add_test(invalid, uniform_keeps_to_the_mask);
+    tcase_add_test(invalid, a_forbidden_class_leaves_a_row_without_answer);
     tcase_add_test(invalid, a_real_nan_is_never_swallowed);
     tcase_add_test(limits, a_limit_is_the_most_that_is_taken);
     tcase_add_test(limits, no_product_of_sizes_overflows);
