@@ -14,12 +14,8 @@
 #include "short_race.h"
 #include "target.h"
 
-/* So many draws pay for the preparation of the thinned race, and of fewer columns too many are in it. */
-#define THIN_DRAWS 3
-#define THIN_COLUMNS 200
-
-/* A list of classes costs four times the random words for each class. */
-#define LIST_SHARE 8
+/* Of so few classes a list is made: each costs the random words of four, and its part of making the list. */
+#define LIST_SHARE 32
 
 /* Scratch memory, cut up. */
 struct work {
@@ -123,22 +119,13 @@ static void filter(const struct core_filters *filters, size_t r, struct filtered
         keep_min_p(row, min_p);
 }
 
-static bool is_thin(const struct core_categorical_call *call, size_t columns)
-{
-    return call->draws >= THIN_DRAWS && columns >= THIN_COLUMNS;
-}
-
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
-                                  const struct work *work, const struct log_scale *log)
+                                  const struct log_scale *log)
 {
-    bool thin = is_thin(call, race->columns);
-    if (thin)
-        race_thinning(race, work->mass);
     for (size_t i = 0; i < call->draws; i++) {
         struct noise_source source = source_of_row(&call->noise, r, i, 0);
-        real score;
-        size_t column = thin ? race_thin_winner(race, work->mass, &source, &score) : race_winner(race, &source, &score);
-        tell_draw(call, r * call->draws + i, race, column, score, log);
+        struct winner winner = race_winner(race, &source);
+        tell_draw(call, r * call->draws + i, race, winner.column, winner.score, log);
     }
 }
 
@@ -235,7 +222,7 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
     if (row.log.sharp)
         draw_greedily(call, r, &race, work, &row.log);
     else if (call->replacement || call->draws == 1)
-        draw_with_replacement(call, r, &race, work, &row.log);
+        draw_with_replacement(call, r, &race, &row.log);
     else
         draw_without_replacement(call, r, &race, work, &row.log);
     return CORE_OK;
@@ -253,7 +240,7 @@ static int direct_row(const struct core_categorical_call *call, size_t r, const 
     if (!extent_max(&extent, &race.max))
         return CORE_INVALID_ROW;
     race.scale = inverse(parameter_or(&call->temperature, r, 1));
-    draw_with_replacement(call, r, &race, work, NULL);
+    draw_with_replacement(call, r, &race, NULL);
     return CORE_OK;
 }
 
@@ -350,7 +337,7 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
 {
     const struct work work = work_of(call, scratch);
     const bool plain = is_plain(call), single = call->replacement || call->draws == 1;
-    const bool few = single && call->classes < SHORT_RACE_CLASSES, direct = plain && !is_thin(call, work.columns);
+    const bool few = single && call->classes < SHORT_RACE_CLASSES;
     for (size_t r = first, end = first + count; r < end;) {
         size_t rows = end - r < LANES ? end - r : LANES, bad = r;
         int status;
@@ -358,7 +345,7 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
             status = short_rows(call, r, rows, plain, &work, &bad);
         } else {
             rows = 1;
-            status = direct && !any_greedy(call, r, 1) ? direct_row(call, r, &work) : prepared_row(call, r, &work);
+            status = plain && !any_greedy(call, r, 1) ? direct_row(call, r, &work) : prepared_row(call, r, &work);
         }
         if (status != CORE_OK) {
             *invalid_row = bad;
