@@ -71,10 +71,11 @@ INLINE int long_vjp_rows(const struct vjp_call *call, size_t r, size_t count, si
         row[i].x = y[i].in;
         row[i].c = call->cotangent + (r + i) * classes;
         row[i].max = max[i];
-        row[i].scale = inverse(parameter(&call->temperature, r + i));
+        real temperature = parameter(&call->temperature, r + i);
+        row[i].scale = inverse(temperature);
         memcpy(row[i].x_tail, y[i].tail, sizeof(row[i].x_tail));
         tail_load(row[i].c_tail, row[i].c, &y[i]);
-        total[i] = long_row_exponentials(&y[i], y[i].in, max[i], row[i].scale);
+        total[i] = long_row_exponentials(&y[i], y[i].in, max[i], temperature);
     }
     for (size_t i = 0; i < count; i++)
         if (parameter(&call->temperature, r + i) == 0.0f)

@@ -61,7 +61,7 @@ INLINE bool rao_draw(struct rao_row *row, const struct vjp_call *call, size_t r)
 /* p and log p_max, of softmax(x / s). */
 INLINE void rao_probabilities(struct rao_row *row)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(row->max), vec_splat(inverse(row->noise_scale)));
+    const struct exp_frame frame = long_row_frame(row->max, row->noise_scale);
     struct long_row p;
     long_row_open(&p, row->x, row->p, row->whole);
     real sum = long_row_exp(&p, row->x, &frame, true);
@@ -114,13 +114,13 @@ INLINE void rao_condition(struct rao_row *row, const struct noise_source *source
 }
 
 /* Adds a sample's products to grad and tau_sum. */
-INLINE void rao_add(struct rao_row *row, real scale, bool weighted)
+INLINE void rao_add(struct rao_row *row, real tau, bool weighted)
 {
     struct long_row y;
-    struct vjp_row products = {.x = row->z, .c = row->c, .scale = scale};
+    struct vjp_row products = {.x = row->z, .c = row->c, .scale = inverse(tau)};
     long_row_open(&y, row->z, row->y, row->whole);
     long_row_max(&y, &products.max);
-    real total = long_row_exponentials(&y, row->z, products.max, scale);
+    real total = long_row_exponentials(&y, row->z, products.max, tau);
     products.sum = row_share(&y, &products, total, false);
     if (weighted)
         row->tau_sum += row_products(&y, &products, row->grad, SOFTMAX_ADDEND, true);
@@ -129,8 +129,9 @@ INLINE void rao_add(struct rao_row *row, real scale, bool weighted)
 }
 
 /* The gradients from the sums over the samples. */
-INLINE void rao_mean(struct rao_row *row, const struct vjp_call *call, size_t r, real scale)
+INLINE void rao_mean(struct rao_row *row, const struct vjp_call *call, size_t r, real tau)
 {
+    real scale = inverse(tau);
     size_t classes = call->layout.classes;
     vreal samples = vec_splat((real)call->samples);
     for (size_t j = 0; j < row->whole; j += VEC_LANES)
@@ -145,7 +146,7 @@ static int long_rao(const struct vjp_call *call, size_t first, size_t count, siz
     size_t classes = call->layout.classes;
     for (size_t r = first; r < first + count; r++) {
         struct rao_row row = rao_row_of(call->scratch, classes);
-        real tau = parameter(&call->temperature, r), scale = inverse(tau);
+        real tau = parameter(&call->temperature, r);
         row.noise_scale = noise_scale(&call->noise_scale, r);
         if (!rao_draw(&row, call, r))
             return invalid(r, invalid_row);
@@ -160,9 +161,9 @@ static int long_rao(const struct vjp_call *call, size_t first, size_t count, siz
         for (uint32_t i = 0; i < call->samples; i++) {
             source.draw = call->noise->draw * call->samples + i;
             rao_condition(&row, &source);
-            rao_add(&row, scale, call->grad_temperature != NULL);
+            rao_add(&row, tau, call->grad_temperature != NULL);
         }
-        rao_mean(&row, call, r, scale);
+        rao_mean(&row, call, r, tau);
     }
     return CORE_OK;
 }

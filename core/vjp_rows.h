@@ -1,7 +1,6 @@
 /* What all vector-Jacobian products have in common, and the passes over the columns of one long row.
  *
- * Sums go in the order of softmax: lane l of a block of SUM_BLOCK adds its columns l, l + 16, ... in order, the lanes
- * are added by lanes_sum, the blocks in order. */
+ * Sums are those of sums.h, as softmax has them. */
 #ifndef CORE_VJP_ROWS_H
 #define CORE_VJP_ROWS_H
 
@@ -51,6 +50,12 @@ INLINE void tail_load(real tail[LANES], const real *array, const struct long_row
     copy_few(tail, array + y->whole, y->classes % LANES);
 }
 
+/* A sum of anything: infinite where the sum is, though the rests of double's additions are then NaN. */
+INLINE real any_total(const struct total *total)
+{
+    return total->rest == total->rest ? total_value(total) : total->sum;
+}
+
 /* y = y / total; adds y c, or c, to the sums. */
 INLINE void share_step(real *y, const real *c, size_t count, real total, bool logarithm, vreal sums[VECS])
 {
@@ -67,7 +72,7 @@ INLINE void share_step(real *y, const real *c, size_t count, real total, bool lo
 /* Completes a softmax from its exponentials and their total, but leaves the tail where it is; returns row->sum. */
 INLINE real row_share(struct long_row *y, const struct vjp_row *row, real total, bool logarithm)
 {
-    real sum = 0;
+    struct total sum = {0, 0};
     for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
         FOR_VECS (q)
@@ -76,9 +81,9 @@ INLINE real row_share(struct long_row *y, const struct vjp_row *row, real total,
         share_step(y->out + block, row->c + block, left < SUM_BLOCK ? left : SUM_BLOCK, total, logarithm, sums);
         if (left < SUM_BLOCK)
             share_step(y->tail, row->c_tail, y->tail_count, total, logarithm, sums);
-        sum += lanes_sum(sums);
+        total_add(&sum, sums);
     }
-    return sum;
+    return any_total(&sum);
 }
 
 /* Which products of a row are wanted, and where they go. */
@@ -122,7 +127,7 @@ INLINE void product_step(const struct vjp_row *row, const real *x, const real *y
 INLINE real row_products(struct long_row *y, const struct vjp_row *row, real *grad, enum products products,
                          bool weighted)
 {
-    real total = 0;
+    struct total total = {0, 0};
     for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
         FOR_VECS (q)
@@ -133,9 +138,9 @@ INLINE real row_products(struct long_row *y, const struct vjp_row *row, real *gr
         if (left < SUM_BLOCK)
             product_step(row, row->x_tail, y->tail, row->c_tail, y->tail, y->tail_count, products, weighted, sums);
         if (weighted)
-            total += lanes_sum(sums);
+            total_add(&total, sums);
     }
-    return total;
+    return any_total(&total);
 }
 
 #endif

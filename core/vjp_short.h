@@ -99,7 +99,7 @@ INLINE int short_vjp(const struct vjp_call *call, size_t first, size_t count, si
         if (r == first || call->temperature.stride != 0)
             group_scale(&scale, &call->temperature, false, r, rows);
         memcpy(y, x, classes * sizeof(y[0]));
-        group_softmax(y, classes, max, scale.scale, scale.unscaled);
+        group_softmax(y, classes, max, &scale);
         group_load(c, call->cotangent, call->layout, r, rows);
         group_products(y, c, classes, logarithm);
         if (call->grad_temperature != NULL)
@@ -148,7 +148,7 @@ static void group_rao_open(struct rao_group *g, const struct vjp_call *call, siz
     group_noise_scale(g->noise_scale, &call->noise_scale, row, count);
     FOR_VECS (q) {
         vreal scale = 1.0f / g->noise_scale[q];
-        frame[q] = exp_frame(max[q], vec_select(scale < REAL_MAX, scale, vec_splat(REAL_MAX)));
+        frame[q] = exp_frame_at(max[q], vec_select(scale < REAL_MAX, scale, vec_splat(REAL_MAX)), g->noise_scale[q]);
     }
     memcpy(g->p, x, classes * sizeof(g->p[0]));
     group_exp(g->p, classes, frame, false);
@@ -212,7 +212,7 @@ INLINE void group_rao_add(struct rao_group *g, size_t classes, group_columns z, 
     group_columns y __attribute__((aligned(64)));
     vreal sum[VECS];
     memcpy(y, z, classes * sizeof(y[0]));
-    group_softmax(y, classes, max, scale->scale, scale->unscaled);
+    group_softmax(y, classes, max, scale);
     group_products(y, g->c, classes, false);
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
