@@ -74,7 +74,7 @@ static double logit(enum core_dtype dtype, unsigned kind, uint32_t word)
                                       {0x1p-21, 0x1p-17, 0x1p999, 0x1p-1074, 0x1p-1}};
     int32_t integer = (int32_t)word >> (kind == 4 ? 29 : 8);
     double x = integer * unit[dtype][kind];
-    return dtype == CORE_FLOAT64 && kind < 3 ? x + word * unit[dtype][kind] * 0x1p-33 : x;
+    return dtype == CORE_FLOAT64 && kind < 3 ? x + word * 0x1p-33 * unit[dtype][kind] : x;
 }
 
 struct inputs {
