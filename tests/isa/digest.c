@@ -5,9 +5,9 @@
  *   digest ISA                            prints the lines of a golden file; nothing is divided
  *
  * Every case is computed by one call, by 2, 3 and 4 threads, and in two calls for each row at which the batch can be
- * split; all must agree with the bits that enter the hash. For emulators: EVERY = n divides only each nth batch, LONGEST
- * leaves out longer rows of doubles. Inputs come from integers alone, so that they are the same on every machine. Ends
- * with 77 if this machine does not run the instruction set. */
+ * split; all must agree with the bits that enter the hash. For emulators: EVERY = n divides only each nth batch,
+ * LONGEST leaves out longer rows of doubles. Inputs come from integers alone, so that they are the same on every
+ * machine. Ends with 77 if this machine does not run the instruction set. */
 #include "functions.h"
 
 #include <pthread.h>
