@@ -134,7 +134,7 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 .PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-http test-isa \
-        exhaustive stats vectors check-vectors clean help
+        exhaustive stats agreement vectors check-vectors clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -203,6 +203,15 @@ bench-core: deps bench-deps build/venv-bench/installed
 	$(Q)build/venv-bench/bin/python tests/bench/core/bench $(BENCH_CORE_FLAGS)
 	$(Q)/usr/bin/python3 tests/bench/core/bench $(BENCH_CORE_FLAGS)
 
+# The core's results against torch's, NumPy's and JAX's.
+build/venv-agreement/installed: tests/agreement/requirements.txt
+	$(Q)python3 -m venv build/venv-agreement
+	$(Q)build/venv-agreement/bin/pip install --quiet -r $<
+	$(Q)touch $@
+agreement: deps agreement-deps build/venv-bench/installed build/venv-agreement/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
+	$(Q)python3 tests/agreement/run
+
 # The core's bits on every instruction set, natively and under qemu; `exhaustive` over all 2^32 inputs.
 ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
     KERNEL_SOURCES='$(KERNEL_SOURCES)' COMMON_FLAGS='$(COMMON) $(COMMON_release) $(INCLUDE_core)' \
@@ -241,7 +250,8 @@ clean:
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
-	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-http'
+	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors'
+	$(Q)echo 'make agreement | bench-core | bench-http'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -252,11 +262,12 @@ IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
 BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
+AGREEMENT_DEPS := python3 python3-venv python3-torch python3-numpy
 
 SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps isa-deps vector-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps isa-deps vector-deps agreement-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
@@ -264,6 +275,7 @@ image-deps: ; $(call install,$(IMAGE_DEPS))
 bench-deps: ; $(call install,$(BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
+agreement-deps: ; $(call install,$(AGREEMENT_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
 define install
