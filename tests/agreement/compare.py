@@ -156,7 +156,7 @@ def compare_softmax_vjp(report, core, peer, case):
 
 
 def compare_hard(report, case, peer, ours, z, units):
-    """The winner: nothing of their z may be above that at ours by more than roundings. And the result is its one-hot."""
+    """The winner: none of their z may be above that at ours by more than roundings. And the result is its one-hot."""
     rows = np.arange(len(z))
     best = z.argmax(-1)
     one_hot = np.zeros_like(ours["hard"])
