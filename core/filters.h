@@ -179,6 +179,46 @@ struct filtered_row {
     struct candidate *candidates; /* scratch, of `columns` */
 };
 
+/* Rows of at most so many columns are cut by comparing each column with each other one: in vectors, and without a
+ * branch that depends on them. */
+#define SHORT_COLUMNS 64
+
+/* The mass of the columns that come before columns at .. at + VEC_LANES - 1 in the order of keys. */
+INLINE vreal mass_before(const real *key, const real *mass, size_t columns, size_t at)
+{
+    const vreal own = vec_load(key + at);
+    const vint lane = vec_iota();
+    vreal before = vec_splat(0);
+    for (size_t j = 0; j < at; j++)
+        before += vec_keep(vec_splat(key[j]) <= own, vec_splat(mass[j]));
+    for (size_t j = at; j < at + VEC_LANES; j++) {
+        vreal other = vec_splat(key[j]);
+        vint first = (other < own) | ((other == own) & (lane > (lane_int)(j - at)));
+        before += vec_keep(first, vec_splat(mass[j]));
+    }
+    for (size_t j = at + VEC_LANES; j < columns; j++)
+        before += vec_keep(vec_splat(key[j]) < own, vec_splat(mass[j]));
+    return before;
+}
+
+/* Keeps the shortest beginning whose mass reaches the target, of a short row, in the order of |x - center|; columns
+ * without mass are not in it. */
+static void cut_short(struct filtered_row *row, real center, real target)
+{
+    real key[SHORT_COLUMNS] __attribute__((aligned(64)));
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < row->columns; j += VEC_LANES)
+        vec_store(key + j, (vreal)keys_of(vec_load(row->x + j), center));
+    for (size_t j = 0; j < row->columns; j += VEC_LANES) {
+        vint keep = (mass_before(key, row->mass, row->columns, j) < target) & (vec_load(row->mass + j) > 0);
+        vec_store(row->x + j, vec_select(keep, vec_load(row->x + j), vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    row->possible = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        row->possible += (size_t)kept[lane];
+}
+
 /* A bound that at least `lanes` of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
  * equal modulo `lanes`, a multiple of LANES. */
 static real top_bound(const struct filtered_row *row, size_t lanes)
@@ -202,6 +242,12 @@ static void keep_top_k(struct filtered_row *row, size_t k)
 {
     if (k == 0 || k >= row->possible)
         return;
+    if (row->columns <= SHORT_COLUMNS) {
+        for (size_t j = 0; j < row->columns; j++)
+            row->mass[j] = row->x[j] >= -REAL_MAX;
+        cut_short(row, 0, (real)k);
+        return;
+    }
     size_t lanes = k < BOUND_LANES ? BOUND_LANES : (k + LANES - 1) / LANES * LANES;
     real bound = lanes <= row->columns / BOUND_SHARE ? top_bound(row, lanes) : -REAL_MAX;
     size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound > -REAL_MAX ? bound : -REAL_MAX,
@@ -268,7 +314,7 @@ static void narrow(const struct filtered_row *row, double target, real ratio, st
 
 /* Rows of so many columns are narrowed down, and once more, before their candidates are gathered: there the gathering
  * of many costs more. */
-#define MANY_COLUMNS 512
+#define MANY_COLUMNS 65
 #define VERY_MANY_COLUMNS 20480
 
 /* Starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them reach p,
@@ -289,6 +335,10 @@ static void keep_top_p(struct filtered_row *row, real p)
     if (!(p < 1))
         return;
     real total = row_masses(row->x, row->columns, row->mass);
+    if (row->columns <= SHORT_COLUMNS) {
+        cut_short(row, 0, (real)mass_target(p, total));
+        return;
+    }
     struct mass_range range = nucleus_range(row, p, total);
     size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, range.floor, range.ceiling, row->mass);
     double target = mass_target(p, total) - range.before;
@@ -303,6 +353,10 @@ static void keep_typical(struct filtered_row *row, real p)
         return;
     real total = row_masses(row->x, row->columns, row->mass);
     real mean = row_mean(row->x, row->mass, row->columns, total);
+    if (row->columns <= SHORT_COLUMNS) {
+        cut_short(row, mean, (real)mass_target(p, total));
+        return;
+    }
     size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(),
                           row->mass);
     row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));

@@ -152,7 +152,7 @@ INLINE int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
     return CORE_OK;
 }
 
-static int long_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
+INLINE int long_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                size_t *invalid_row)
 {
     size_t end = first + count, rows, most = call->classes <= NOISE_CHUNK ? LONG_ROWS : 1;
@@ -198,7 +198,7 @@ INLINE int strided_softmax(const struct core_softmax_call *call, size_t first, s
     return CORE_OK;
 }
 
-static int strided_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
+INLINE int strided_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                   size_t *invalid_row)
 {
     struct layout layout = layout_of(call->classes, call->inner);

@@ -135,7 +135,7 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
     }
 }
 
-static int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
+INLINE int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                 size_t *invalid_row)
 {
     struct layout layout = layout_of(call->classes, call->inner);

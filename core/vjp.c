@@ -11,7 +11,7 @@
     }
 
 static const struct core_vjp_kernels *const tables[CORE_ISA_COUNT][2] = {
-    /* by enum core_dtype */
+/* by enum core_dtype */
 #if defined(__x86_64__)
     [CORE_SSE2] = KERNELS(sse2),
     [CORE_AVX2] = KERNELS(avx2),

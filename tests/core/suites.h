@@ -20,8 +20,9 @@ BOTH(test_core_rows_suite) /* rows without an answer; nothing outside the rows i
 BOTH(test_core_outputs_suite) /* gumbel_softmax's further results, and the noise's scale */
 BOTH(test_core_layouts_suite) /* masks, and strided rows */
 Suite *test_core_schedule_suite(void);      /* schedules of tau */
-Suite *test_core_vjp_suite(void);           /* the gradients against long double, and Gumbel-Rao's distribution */
-Suite *test_core_vjp_bits_suite(void);      /* the gradients' bits, and that nothing outside the rows is touched */
+BOTH(test_core_vjp_suite) /* the gradients against long double, and Gumbel-Rao's distribution */
+BOTH(test_core_vjp_bits_suite) /* the gradients' bits, and that nothing outside the rows is touched */
+BOTH(test_core_vjp_layouts_suite) /* the gradients of masked and of strided rows */
 Suite *test_core_filters_suite(void);       /* the filters of categorical against a plain reference */
 Suite *test_core_sampling_suite(void);      /* categorical: draws and their distribution */
 Suite *test_core_sampling_rows_suite(void); /* categorical: bits, rows without an answer, fences */

@@ -1,24 +1,26 @@
 /* The core's calls as the bench makes them through ctypes: plain arguments, so that it need not know the structs.
- * All parameters 1, seed 7; rows first .. first+count-1. CORE_OK or the core's error. */
-#include "core.h"
+ * Of float32, all parameters 1 but for filters, seed 7; rows first .. first+count-1. y is floats, or of the categorical
+ * calls the classes drawn, an int32_t for each. CORE_OK or the core's error. */
+#include "sampling.h"
 #include "vjp.h"
 
 #include <stdlib.h>
 
-typedef int bench_call(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count);
+typedef int bench_call(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count);
 
 bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
+bench_call bench_categorical, bench_categorical_16, bench_categorical_top_p, bench_categorical_top_k;
 
 static const double one = 1;
 static const uint64_t seed = 7;
 
-static struct core_softmax_call softmax_call(const float *x, float *y, size_t rows, size_t classes)
+static struct core_softmax_call softmax_call(const float *x, void *y, size_t rows, size_t classes)
 {
     return (struct core_softmax_call){
         .logits = x, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = y};
 }
 
-static struct core_gumbel_softmax_call gumbel_call(const float *x, float *y, size_t rows, size_t classes, bool hard)
+static struct core_gumbel_softmax_call gumbel_call(const float *x, void *y, size_t rows, size_t classes, bool hard)
 {
     return (struct core_gumbel_softmax_call){.logits = x,
                                              .rows = rows,
@@ -29,38 +31,91 @@ static struct core_gumbel_softmax_call gumbel_call(const float *x, float *y, siz
                                              .samples = y};
 }
 
-int bench_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_softmax_call call = softmax_call(x, y, rows, classes);
     return core_softmax(&call, first, count, &bad);
 }
 
-int bench_log_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_log_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_softmax_call call = softmax_call(x, y, rows, classes);
     return core_log_softmax(&call, first, count, &bad);
 }
 
-int bench_gumbel_softmax(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_gumbel_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, false);
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
-int bench_gumbel_softmax_hard(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_gumbel_softmax_hard(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, true);
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
+static int categorical(struct core_categorical_call call, size_t first, size_t count)
+{
+    static _Thread_local struct {
+        void *memory;
+        size_t size;
+    } scratch; /* kept, as a server would: to get memory from the system takes longer than to draw */
+    size_t bad, size = core_categorical_scratch(&call);
+    if (size > scratch.size) {
+        free(scratch.memory);
+        scratch.memory = malloc(size);
+        scratch.size = scratch.memory != NULL ? size : 0;
+    }
+    return scratch.memory != NULL ? core_categorical(&call, first, count, scratch.memory, &bad) : -1;
+}
+
+static struct core_categorical_call categorical_call(const float *x, int32_t *y, size_t rows, size_t classes,
+                                                     size_t draws)
+{
+    return (struct core_categorical_call){.logits = x,
+                                          .rows = rows,
+                                          .classes = classes,
+                                          .noise = {.seed = &seed},
+                                          .draws = draws,
+                                          .replacement = true,
+                                          .indices = {.narrow = y}};
+}
+
+int bench_categorical(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    return categorical(categorical_call(x, y, rows, classes, 1), first, count);
+}
+
+int bench_categorical_16(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    return categorical(categorical_call(x, y, rows, classes, 16), first, count);
+}
+
+int bench_categorical_top_p(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    static const double top_p = 0.95;
+    struct core_categorical_call call = categorical_call(x, y, rows, classes, 1);
+    call.filters.top_p.value = &top_p;
+    return categorical(call, first, count);
+}
+
+int bench_categorical_top_k(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    static const uint32_t top_k = 50;
+    struct core_categorical_call call = categorical_call(x, y, rows, classes, 1);
+    call.filters.top_k.value = &top_k;
+    return categorical(call, first, count);
+}
+
 /* The cotangents follow the logits in x; y becomes their gradient. */
 bench_call bench_softmax_vjp, bench_gumbel_softmax_vjp, bench_gumbel_rao_vjp;
 
-int bench_softmax_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_softmax_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_softmax_vjp_call call = {.logits = x,
@@ -72,7 +127,7 @@ int bench_softmax_vjp(const float *x, float *y, size_t rows, size_t classes, siz
     return core_softmax_vjp(&call, first, count, NULL, &bad);
 }
 
-static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, float *y, size_t rows, size_t classes)
+static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, void *y, size_t rows, size_t classes)
 {
     return (struct core_gumbel_softmax_vjp_call){.logits = x,
                                                  .cotangent = x + rows * classes,
@@ -84,7 +139,7 @@ static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, float
                                                  .grad_logits = y};
 }
 
-int bench_gumbel_softmax_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_gumbel_softmax_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);
@@ -94,7 +149,7 @@ int bench_gumbel_softmax_vjp(const float *x, float *y, size_t rows, size_t class
     return status;
 }
 
-int bench_gumbel_rao_vjp(const float *x, float *y, size_t rows, size_t classes, size_t first, size_t count)
+int bench_gumbel_rao_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
     struct core_gumbel_softmax_vjp_call call = gumbel_vjp_call(x, y, rows, classes);

@@ -1,29 +1,24 @@
-/* The gradients' bits: those of the plain formula in float, whatever the instruction set, the split of the rows over
- * calls and the caller's floating-point environment. Rows without an answer are named; nothing outside the rows of a
- * call is read or written. */
-#include "suites.h"
-#include "vjp_digest.h"
+/* The gradients' bits: those of the plain formula in the core's type, whatever the instruction set, the split of the
+ * rows over calls and the caller's floating-point environment. Rows without an answer are named; nothing outside the
+ * rows of a call is read or written. */
+#include "core/suites.h"
+#include "core/vjp_digest.h"
 #include "vjp_problem.h"
 
 #include <fenv.h>
-#include <float.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 
+#define SIGNALING ((real_bits)(TEST_REAL == 32 ? 0x7f800001 : 0x7ff0000000000001)) /* a NaN */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { ROWS = 83 };
 
 static const size_t class_counts[] = {1, 2, 3, 4, 5, 10, 16, 17, 31, 48, 63, 64, 65, 79, 100, 130, 257, 1000, 4100};
 static const uint64_t one_seed = 0x0123456789abcdef;
-static const float one_parameter = 0.8f;
+static const double one_parameter = 0.8;
 
 static struct vjp_problem problem_of(enum vjp_function function, size_t rows, size_t classes, enum logits_kind kind,
                                      struct inputs *inputs)
@@ -36,15 +31,15 @@ static struct vjp_problem problem_of(enum vjp_function function, size_t rows, si
 
 static void clear(struct vjp_problem *problem)
 {
-    memset(problem->grad, 0x55, problem->rows * problem->classes * sizeof(float));
-    memset(problem->grad_parameter, 0x55, problem->rows * sizeof(float));
+    memset(problem->grad, 0x55, problem->rows * problem->classes * sizeof(real));
+    memset(problem->grad_parameter, 0x55, problem->rows * sizeof(real));
 }
 
 static void require_same(const struct vjp_problem *got, const struct vjp_problem *whole, size_t first, size_t count)
 {
     size_t from = first * got->classes;
-    if (!same_bits(got->grad + from, whole->grad + from, count * got->classes) ||
-        !same_bits(got->grad_parameter + first, whole->grad_parameter + first, count))
+    if (!same_reals(got->grad + from, whole->grad + from, count * got->classes) ||
+        !same_reals(got->grad_parameter + first, whole->grad_parameter + first, count))
         ck_abort_msg("function %d, K %zu: rows %zu + %zu differ", (int)got->function, got->classes, first, count);
 }
 
@@ -60,8 +55,8 @@ static void for_all_problems(void (*check)(struct vjp_problem *problem, const st
             struct vjp_problem whole = problem_of(function, rows, class_counts[i], kind, &inputs);
             struct vjp_problem problem = whole;
             vjp_run_all(&whole);
-            problem.grad = floats(rows * class_counts[i]);
-            problem.grad_parameter = floats(rows);
+            problem.grad = reals(rows * class_counts[i]);
+            problem.grad_parameter = reals(rows);
             clear(&problem);
             check(&problem, &whole, &inputs);
             free(problem.grad);
@@ -70,29 +65,35 @@ static void for_all_problems(void (*check)(struct vjp_problem *problem, const st
         }
 }
 
-/* The sum of the terms in the order of 16 lanes and blocks of 4096. */
-static float sum_in_order(const float *y, const float *c, size_t classes)
+/* The sum of the terms in the order of 16 lanes and blocks; of double with what the additions of blocks round off. */
+static real sum_in_order(const real *y, const real *c, size_t classes)
 {
-    float total = 0;
-    for (size_t block = 0; block < classes; block += 4096) {
-        float lane[16] = {0};
-        for (size_t j = block; j < classes && j < block + 4096; j++)
-            lane[j % 16] = fmaf(y != NULL ? y[j] : 1, c[j], lane[j % 16]);
+    real total = 0, rest = 0;
+    for (size_t block = 0; block < classes; block += SUM_BLOCK) {
+        real lane[16] = {0}, before = total;
+        for (size_t j = block; j < classes && j < block + SUM_BLOCK; j++)
+            lane[j % 16] = fma(y != NULL ? y[j] : 1, c[j], lane[j % 16]);
         for (size_t half = 8; half > 0; half /= 2)
             for (size_t l = 0; l < half; l++)
                 lane[l] += lane[l + half];
         total += lane[0];
+        rest += (real)((wide)before + lane[0] - total);
     }
-    return total;
+    return TEST_REAL == 64 ? total + rest : total;
 }
 
 /* y is what the core's own function returns for the same arguments. */
-static void forward(const struct vjp_problem *p, float *y)
+static void forward(const struct vjp_problem *p, real *y)
 {
     size_t bad;
-    struct core_softmax_call plain = {
-        .logits = p->logits, .rows = p->rows, .classes = p->classes, .temperature = p->parameter, .result = y};
-    struct core_gumbel_softmax_call gumbel = {.logits = p->logits,
+    struct core_softmax_call plain = {.dtype = DTYPE,
+                                      .logits = p->logits,
+                                      .rows = p->rows,
+                                      .classes = p->classes,
+                                      .temperature = p->parameter,
+                                      .result = y};
+    struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,
+                                              .logits = p->logits,
                                               .rows = p->rows,
                                               .classes = p->classes,
                                               .tau = p->parameter,
@@ -108,33 +109,33 @@ static void forward(const struct vjp_problem *p, float *y)
 static void require_formula(struct vjp_problem *problem, const struct vjp_problem *whole)
 {
     size_t classes = problem->classes;
-    float *y = floats(problem->rows * classes), scale = 1 / one_parameter;
+    real *y = reals(problem->rows * classes), scale = 1 / (real)one_parameter;
     forward(problem, y);
     for (size_t r = 0; r < problem->rows; r++) {
-        const float *c = problem->cotangent + r * classes, *y_row = y + r * classes;
+        const real *c = problem->cotangent + r * classes, *y_row = y + r * classes;
         bool logarithm = problem->function == VJP_LOG_SOFTMAX;
-        float s = sum_in_order(logarithm ? NULL : y_row, c, classes);
+        real s = sum_in_order(logarithm ? NULL : y_row, c, classes);
         for (size_t j = 0; j < classes; j++) {
-            float v = logarithm ? fmaf(-y_row[j], s, c[j]) : y_row[j] * (c[j] - s);
+            real v = logarithm ? fma(-y_row[j], s, c[j]) : y_row[j] * (c[j] - s);
             problem->grad[r * classes + j] = v * scale + 0.0f;
         }
     }
-    ck_assert_msg(same_bits(problem->grad, whole->grad, problem->rows * classes), "function %d, K %zu",
+    ck_assert_msg(same_reals(problem->grad, whole->grad, problem->rows * classes), "function %d, K %zu",
                   (int)problem->function, classes);
     free(y);
 }
 
 static void check_formula(struct vjp_problem *problem, const struct vjp_problem *whole, struct inputs *inputs)
 {
-    float scales[ROWS];
+    double scales[ROWS];
     if (problem->function != VJP_RAO)
         require_formula(problem, whole);
     if (problem->function != VJP_GUMBEL)
         return;
     for (size_t r = 0; r < problem->rows; r++)
-        scales[r] = r % 4 == 1 ? 0.0f : r % 9 == 2 ? FLT_MAX : r % 6 == 5 ? 1.0f : (float)(3 * inputs_uniform(inputs));
+        scales[r] = r % 4 == 1 ? 0.0 : r % 9 == 2 ? 1e300 : r % 6 == 5 ? 1.0 : 3 * inputs_uniform(inputs);
     struct vjp_problem scaled = *problem;
-    scaled.grad = floats(problem->rows * problem->classes);
+    scaled.grad = reals(problem->rows * problem->classes);
     scaled.noise_scale = problem->noise_scale = (struct core_per_row){scales, 1};
     vjp_run_all(&scaled);
     require_formula(problem, &scaled);
@@ -156,7 +157,7 @@ static void check_splits(struct vjp_problem *problem, const struct vjp_problem *
         for (size_t first = 0; first < problem->rows; first += count) {
             count = turn == 0 ? 1 : 1 + inputs_below(inputs, problem->rows - first);
             if (problem->scratch != NULL) /* what it held before means nothing */
-                memset(problem->scratch, 0xff, vjp_scratch(problem->function, problem->classes) * sizeof(float));
+                memset(problem->scratch, 0xff, vjp_scratch(problem));
             ck_assert_int_eq(vjp_run(problem, first, count, &bad), CORE_OK);
         }
         require_same(problem, whole, 0, problem->rows);
@@ -170,10 +171,10 @@ START_TEST(test_splits)
 }
 END_TEST
 
-static bool untouched(const float *memory, size_t count)
+static bool untouched(const real *memory, size_t count)
 {
     const unsigned char *bytes = (const unsigned char *)memory;
-    for (size_t i = 0; i < count * sizeof(float); i++)
+    for (size_t i = 0; i < count * sizeof(real); i++)
         if (bytes[i] != 0x55)
             return false;
     return true;
@@ -209,7 +210,7 @@ static void check_without_parameter(struct vjp_problem *problem, const struct vj
     (void)inputs;
     without.grad_parameter = NULL;
     vjp_run_all(&without);
-    ck_assert(same_bits(problem->grad, whole->grad, problem->rows * problem->classes));
+    ck_assert(same_reals(problem->grad, whole->grad, problem->rows * problem->classes));
 }
 
 START_TEST(test_without_parameter)
@@ -222,28 +223,31 @@ END_TEST
 /* Parameters and seeds of each row give what each row gives alone with its own; some parameters are 0. */
 static void check_per_row(struct vjp_problem *problem, const struct vjp_problem *whole, struct inputs *inputs)
 {
-    float parameters[ROWS];
+    double parameters[ROWS], scales[ROWS];
     uint64_t seeds[ROWS];
     (void)whole;
     for (size_t r = 0; r < problem->rows; r++) {
-        parameters[r] = r % 5 == 1 ? 0.0f : r % 7 == 2 ? 1e-40f : (float)(0.1 + 2 * inputs_uniform(inputs));
+        parameters[r] = r % 5 == 1 ? 0 : r % 7 == 2 ? 1e-40 : 0.1 + 2 * inputs_uniform(inputs);
+        scales[r] = r % 3 == 1 ? 1 : r % 8 == 2 ? 0 : 3 * inputs_uniform(inputs);
         seeds[r] = inputs_next(inputs);
     }
     problem->parameter = (struct core_per_row){parameters, 1};
     problem->noise = (struct core_noise){seeds, 1, 5, 6};
+    problem->noise_scale = (struct core_per_row){scales, 1};
     vjp_run_all(problem);
     for (size_t r = 0; r < problem->rows; r++) {
         struct vjp_problem alone = *problem;
         alone.rows = 1;
         alone.logits += r * problem->classes;
         alone.cotangent += r * problem->classes;
-        alone.grad = floats(problem->classes);
-        alone.grad_parameter = floats(1);
+        alone.grad = reals(problem->classes);
+        alone.grad_parameter = reals(1);
         alone.parameter = (struct core_per_row){&parameters[r], 0};
         alone.noise = (struct core_noise){&seeds[r], 0, 5, 6};
+        alone.noise_scale = (struct core_per_row){&scales[r], 0};
         vjp_run_all(&alone);
-        ck_assert(same_bits(alone.grad, problem->grad + r * problem->classes, problem->classes));
-        ck_assert(same_bits(alone.grad_parameter, problem->grad_parameter + r, 1));
+        ck_assert(same_reals(alone.grad, problem->grad + r * problem->classes, problem->classes));
+        ck_assert(same_reals(alone.grad_parameter, problem->grad_parameter + r, 1));
         free(alone.grad);
         free(alone.grad_parameter);
     }
@@ -259,20 +263,20 @@ END_TEST
 /* In every third row a cotangent that is infinite, NaN, or overflows the sum. */
 static void spoil(struct vjp_problem *problem, struct inputs *inputs)
 {
-    static const uint32_t strange[] = {0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001,
-                                       0xffbfffff, 0x7f7fffff, 0xff7fffff, 0x00000001, 0x80000000};
+    const real strange[] = {
+        INFINITY, -INFINITY, NAN,           -NAN,          real_of_bits(SIGNALING), -real_of_bits(SIGNALING),
+        REAL_MAX, -REAL_MAX, REAL_TRUE_MIN, -REAL_TRUE_MIN};
     for (size_t r = 0; r < problem->rows; r += 3)
         for (int i = 0; i < 2; i++) {
-            uint32_t value = strange[inputs_below(inputs, COUNT(strange))];
-            memcpy(&problem->cotangent[r * problem->classes + inputs_below(inputs, problem->classes)], &value,
-                   sizeof(value));
+            real *at = &problem->cotangent[r * problem->classes + inputs_below(inputs, problem->classes)];
+            memcpy(at, &strange[inputs_below(inputs, COUNT(strange))], sizeof(*at));
         }
 }
 
 /* Every instruction set gives the bits of the first; a NaN is always the same one. */
 START_TEST(test_targets_agree)
 {
-    static const float parameters[] = {0.0f, 1e-45f, 1e-3f, 0.7f, 1.0f, 30.0f, 1e38f};
+    static const double parameters[] = {0, 0x1p-149, 1e-3, 0.7, 1, 30, 1e38};
     static const size_t large[] = {4095, 4096, 4097, 8193, 32001};
     struct inputs inputs = {2};
     for (size_t k = 1; k <= 130 + COUNT(large); k++)
@@ -285,10 +289,10 @@ START_TEST(test_targets_agree)
             vjp_run_all(&first);
             for (size_t i = 0; i < rows * classes; i++)
                 if (isnan(first.grad[i]))
-                    ck_assert(same_bits(&first.grad[i], &(float){__builtin_nanf("")}, 1));
+                    ck_assert(same_reals(&first.grad[i], &(real){__builtin_nanf("")}, 1));
             other = first;
-            other.grad = floats(rows * classes);
-            other.grad_parameter = floats(rows);
+            other.grad = reals(rows * classes);
+            other.grad_parameter = reals(rows);
             for (int isa = first_isa() + 1; isa <= (int)core_isa_best(); isa++) {
                 select_isa(isa);
                 vjp_run_all(&other);
@@ -305,7 +309,7 @@ END_TEST
 START_TEST(test_strange_cotangents)
 {
     struct inputs inputs = {3};
-    static const float strange[] = {INFINITY, -INFINITY, NAN};
+    static const real strange[] = {INFINITY, -INFINITY, NAN};
     select_isa(_i);
     for (enum vjp_function function = 0; function < VJP_FUNCTIONS; function++)
         for (size_t classes = 1; classes <= 100; classes++) {
@@ -328,7 +332,9 @@ END_TEST
 START_TEST(test_digest)
 {
     select_isa(_i);
-    ck_assert_uint_eq(vjp_digest_of_results(), VJP_DIGEST_V1);
+    ck_assert_uint_eq(vjp_digest_of_results(DTYPE), TEST_REAL == 32 ? VJP_DIGEST_V1 : VJP_DIGEST_V1_FLOAT64);
+    ck_assert_uint_eq(vjp_digest_of_scaled_results(DTYPE),
+                      TEST_REAL == 32 ? VJP_SCALED_DIGEST_V1 : VJP_SCALED_DIGEST_V1_FLOAT64);
 }
 END_TEST
 
@@ -377,7 +383,7 @@ END_TEST
 /* What no row may hold, at any place of it, and a row of nothing but -inf: the first such row of the range counts. */
 START_TEST(test_invalid_rows)
 {
-    static const float forbidden[] = {INFINITY, NAN};
+    static const real forbidden[] = {INFINITY, NAN};
     struct inputs inputs = {4};
     select_isa(_i);
     for (enum vjp_function function = 0; function < VJP_FUNCTIONS; function++)
@@ -400,39 +406,29 @@ START_TEST(test_invalid_rows)
 }
 END_TEST
 
-/* Floats that end, or begin, where nobody may read or write. */
-struct fenced {
-    char *mapping;
-    size_t page, size;
-};
-
-static float *fenced_open(struct fenced *fenced, size_t count, bool at_end)
+/* Of `count` numbers, at the end of the fenced memory or at its start. */
+static real *fence(struct fenced *fenced, size_t count, bool at_end)
 {
-    fenced->page = (size_t)sysconf(_SC_PAGESIZE);
-    fenced->size = (count * sizeof(float) + fenced->page - 1) / fenced->page * fenced->page;
-    fenced->mapping = mmap(NULL, fenced->size + 2 * fenced->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert(fenced->mapping != MAP_FAILED);
-    char *inside = fenced->mapping + fenced->page;
-    ck_assert_int_eq(mprotect(inside, fenced->size, PROT_READ | PROT_WRITE), 0);
-    return (float *)(void *)(at_end ? inside + fenced->size - count * sizeof(float) : inside);
+    *fenced = fenced_open(count * sizeof(real));
+    return at_end ? fenced_last(fenced, count) : fenced_first(fenced);
 }
 
 static void check_fences(const struct vjp_problem *whole, bool at_end)
 {
-    size_t count = whole->rows * whole->classes, scratch = vjp_scratch(whole->function, whole->classes);
+    size_t count = whole->rows * whole->classes, scratch = vjp_scratch(whole) / sizeof(real);
     struct fenced fenced[5];
     struct vjp_problem problem = *whole;
-    problem.logits = fenced_open(&fenced[0], count, at_end);
-    problem.cotangent = fenced_open(&fenced[1], count, at_end);
-    problem.grad = fenced_open(&fenced[2], count, at_end);
-    problem.grad_parameter = fenced_open(&fenced[3], whole->rows, at_end);
-    problem.scratch = fenced_open(&fenced[4], scratch > 0 ? scratch : 1, at_end);
-    memcpy(problem.logits, whole->logits, count * sizeof(float));
-    memcpy(problem.cotangent, whole->cotangent, count * sizeof(float));
+    problem.logits = fence(&fenced[0], count, at_end);
+    problem.cotangent = fence(&fenced[1], count, at_end);
+    problem.grad = fence(&fenced[2], count, at_end);
+    problem.grad_parameter = fence(&fenced[3], whole->rows, at_end);
+    problem.scratch = fence(&fenced[4], scratch > 0 ? scratch : 1, at_end);
+    memcpy(problem.logits, whole->logits, count * sizeof(real));
+    memcpy(problem.cotangent, whole->cotangent, count * sizeof(real));
     vjp_run_all(&problem);
     require_same(&problem, whole, 0, whole->rows);
     for (int i = 0; i < 5; i++)
-        munmap(fenced[i].mapping, fenced[i].size + 2 * fenced[i].page);
+        fenced_close(&fenced[i]);
 }
 
 START_TEST(test_fences)
@@ -452,9 +448,9 @@ START_TEST(test_fences)
 }
 END_TEST
 
-Suite *test_core_vjp_bits_suite(void)
+Suite *NAME(test_core_vjp_bits_suite)(void)
 {
-    Suite *suite = suite_create("core vjp bits");
+    Suite *suite = suite_create(SUITE("vjp bits"));
     TCase *bits = tcase_create("bits");
     tcase_set_timeout(bits, 60);
     tcase_add_isa_test(bits, test_formula);
