@@ -139,9 +139,10 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-# The tests without installing anything.
-check: $(BINARY) $(OUT)/tests/run
+# The tests without installing anything; of the distributions those that 10^7 draws can tell.
+check: $(BINARY) $(OUT)/tests/run $(OUT)/tests/run-stats
 	$(Q)$(OUT)/tests/run
+	$(Q)$(OUT)/tests/run-stats --draws 10000000 --quiet
 
 run: deps
 	$(Q)$(SUBMAKE) build/gumbeld
@@ -223,7 +224,7 @@ exhaustive: deps isa-deps
 	$(Q)$(ISA_ENVIRONMENT) tests/isa/run exhaustive
 
 # The noise's and the samples' distributions: 10^9 draws, or STATS_FLAGS='--draws N'.
-$(OUT)/tests/run-stats: $(OUT)/tests/stats/stats.o $(CORE_OBJECTS)
+$(OUT)/tests/run-stats: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/stats/*.c)) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -lm
 stats: deps
