@@ -290,4 +290,5 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
--include $(patsubst %.o,%.d,$(CORE_OBJECTS) $(API_OBJECTS) $(SERVER_OBJECTS) $(TEST_OBJECTS))
+-include $(patsubst %.o,%.d,$(CORE_OBJECTS) $(API_OBJECTS) $(SERVER_OBJECTS) $(TEST_OBJECTS)) \
+         $(wildcard $(OUT)/tests/stats/*.d $(OUT)/tests/vectors/*.d)
