@@ -1,6 +1,7 @@
 /* A request into a response: content negotiation, then decode, compute and encode. */
 #include "accept.h"
 #include "batch.h"
+#include "npy_write.h"
 
 static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
 {
@@ -11,7 +12,7 @@ static int answer_call(const struct api_request *request, struct api_response *r
         return -1;
     int result = api_compute(call, 0, api_call_rows(call), problem);
     if (result == 0)
-        result = api_encode(call, response, problem);
+        result = (accept_form(request) == ACCEPT_NPY ? npy_write : api_encode)(call, response, problem);
     api_call_free(call);
     return result;
 }
