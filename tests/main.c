@@ -53,6 +53,8 @@ static const struct {
     {"api", test_api_refusals_suite},
     {"api", test_api_invalid_suite},
     {"api", test_api_batch_suite},
+    {"api", test_api_npy_suite},
+    {"api", test_api_npy_calls_suite},
     {"api", test_api_contract_suite},
     {"api", test_api_examples_suite},
     {"server", test_server_command_line_suite},
