@@ -192,7 +192,7 @@ static int check_header(struct reader *reader, const struct npy_header *header, 
 static int read_array(struct reader *reader, const struct api_parameter *parameter)
 {
     struct npy_header header;
-    const struct kind *kind;
+    const struct kind *kind = NULL;
     size_t offset;
     struct api_tensor tensor = {.name = parameter->name, .borrowed = true};
     const char *wrong = npy_header_read(reader->body + reader->at, reader->length - reader->at, &header, &offset);
