@@ -2,7 +2,6 @@
 #include "call_build.h"
 #include "json_envelope.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
