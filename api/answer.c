@@ -1,16 +1,23 @@
 /* A request into a response: content negotiation, then decode, compute and encode. */
 #include "accept.h"
 #include "batch.h"
+#include "call.h"
 #include "npy_write.h"
 
-static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
+enum { TOO_MUCH = 1 };
+
+/* TOO_MUCH if the call computes or gives more than `most` numbers: the body is still there then. */
+static int answer_call(const struct api_request *request, size_t most, struct api_response *response,
+                       struct api_problem *problem)
 {
     struct api_call *call;
+    struct api_request lent = *request;
     if (request->route->function == NULL)
-        return batch_answer(request, response, problem);
-    if (api_decode(request, &call, problem) != 0)
+        return most < SIZE_MAX ? TOO_MUCH : batch_answer(request, response, problem);
+    lent.own_body = most < SIZE_MAX ? NULL : request->own_body;
+    if (api_decode(&lent, &call, problem) != 0)
         return -1;
-    int result = api_compute(call, 0, api_call_rows(call), problem);
+    int result = call_cost(call) <= most ? api_compute(call, 0, api_call_rows(call), problem) : TOO_MUCH;
     if (result == 0)
         result = (accept_form(request) == ACCEPT_NPY ? npy_write : api_encode)(call, response, problem);
     api_call_free(call);
@@ -23,14 +30,20 @@ static void answer_document(const struct api_route *route, struct api_response *
     route->document(response);
 }
 
-void api_answer(const struct api_request *request, struct api_response *response)
+bool api_answer_small(const struct api_request *request, size_t most, struct api_response *response)
 {
     struct api_problem problem;
     int result = accept_negotiate(request, &problem);
     if (result == 0 && request->route->kind == API_ROUTE_CALL)
-        result = answer_call(request, response, &problem);
+        result = answer_call(request, most, response, &problem);
     else if (result == 0)
         answer_document(request->route, response);
-    if (result != 0)
+    if (result == -1)
         api_answer_problem(&problem, response);
+    return result != TOO_MUCH;
+}
+
+void api_answer(const struct api_request *request, struct api_response *response)
+{
+    api_answer_small(request, SIZE_MAX, response);
 }

@@ -118,6 +118,12 @@ size_t call_result_bytes(const struct api_call *call)
     return total;
 }
 
+size_t call_cost(const struct api_call *call)
+{
+    const size_t numbers = call_result_bytes(call) / sizeof(float);
+    return call->work > numbers ? call->work : numbers;
+}
+
 static int check_bytes(const struct builder *builder)
 {
     const struct api_call *call = builder->call;

@@ -226,9 +226,10 @@ static enum MHD_Result answer_in_time(struct exchange *exchange)
     struct server *server = exchange->loop->server;
     const struct api_request request = request_of(exchange);
     const bool streams = api_stream_wanted(&request);
-    if (!streams && exchange->body.length <= server->config.inline_max_bytes && server->config.inline_max_bytes > 0) {
+    const size_t small = server->config.inline_max_bytes;
+    if (!streams && exchange->body.length <= small && small > 0 &&
+        api_answer_small(&request, small, &exchange->response)) {
         metrics_add(server->metrics, METRIC_INLINE, 1);
-        answer_call(exchange);
         return finish(exchange);
     }
     if (streams && !(exchange->streams = admit(exchange, METRIC_STREAMS, server->config.max_streams)))
