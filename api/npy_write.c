@@ -54,7 +54,8 @@ static int add_names(const struct api_call *call, struct api_response *response,
     if (text == NULL)
         return fail(problem);
     for (size_t i = 0; i < call->result_count; i++)
-        out = stpcpy(i > 0 ? stpcpy(out, ",") : out, call->results[i].name);
+        out = json_put_text(json_put_text(out, i > 0 ? "," : ""), call->results[i].name);
+    *out = '\0';
     api_response_header(response, "X-Gumbeld-Results", text, text);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "query.h"
 #include "decode.h"
 #include "json_envelope.h"
+#include "json_put.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,10 @@ static char *as_object(const struct api_argument *argument, bool bare_list, size
     char *text = calloc(1, name + argument->length + 8 + API_BODY_PADDING), *end = text;
     if (text == NULL)
         return NULL;
-    end = stpcpy(stpcpy(stpcpy(end, "{\""), argument->name), bare_list ? "\":[" : "\":");
+    end = json_put_text(json_put_text(end, "{\""), argument->name);
+    end = json_put_text(end, bare_list ? "\":[" : "\":");
     end = (char *)memcpy(end, argument->value, argument->length) + argument->length;
-    end = stpcpy(end, bare_list ? "]}" : "}");
+    end = json_put_text(end, bare_list ? "]}" : "}");
     *length = (size_t)(end - text);
     return text;
 }
