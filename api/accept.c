@@ -90,11 +90,11 @@ enum accept_form accept_form(const struct api_request *request)
     const int weights[] = {
         [ACCEPT_NOTHING] = 0,
         [ACCEPT_JSON] = weight(request, json_ranges),
-        [ACCEPT_NPY] = has_arrays(request->route) ? weight(request, npy_ranges) : 0,
         [ACCEPT_LINES] = has_arrays(request->route) ? weight(request, ndjson_ranges) : 0,
+        [ACCEPT_NPY] = has_arrays(request->route) ? weight(request, npy_ranges) : 0,
     };
     enum accept_form best = ACCEPT_NOTHING;
-    for (int form = ACCEPT_JSON; form <= ACCEPT_LINES; form++)
+    for (int form = ACCEPT_JSON; form <= ACCEPT_NPY; form++)
         if (weights[form] > weights[best])
             best = (enum accept_form)form;
     return best;

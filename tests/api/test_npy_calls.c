@@ -398,7 +398,7 @@ static const struct {
     {SOFTMAX, API_NPY, "application/x-npy, application/json", "application/json"},
     {SOFTMAX, API_NPY, "application/x-npy, application/*;q=0.1", API_NPY},
     {SOFTMAX, API_NPY, "application/x-npy;q=0, */*", "application/json"},
-    {SOFTMAX, API_NPY, "application/json;q=0, */*", API_NPY},
+    {SOFTMAX, API_NPY, "application/json;q=0, application/*;q=0.1, application/x-npy;q=0.2", API_NPY},
     {SOFTMAX, API_NPY, "text/html", "406"},
     {SOFTMAX, API_NPY, "application/x-npy;q=0", "406"},
     {SOFTMAX, "application/octet-stream", NULL, "415"},

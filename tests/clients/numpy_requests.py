@@ -153,6 +153,9 @@ def check_the_headers_repeat_the_answer():
     seeds = numpy.arange(4) + 2**53 - 4
     listed = post("gumbel_softmax", logits, seeds, arrays="logits,seed")
     assert listed.headers["X-Gumbeld-Seed"] == ",".join(map(str, seeds))
+    both = post("gumbel_softmax", logits_of(800, 2), numpy.arange(1000, 1800), numpy.full(800, 0.25),
+                arrays="logits,seed,tau")
+    assert len(both.headers["X-Gumbeld-Seed"]) == len(both.headers["X-Gumbeld-Tau"]) == 3999
     long = post("gumbel_softmax", logits_of(4000, 2), seed=",".join(["7"] * 4000))
     assert long.status_code == 200 and "X-Gumbeld-Seed" not in long.headers
 
