@@ -55,6 +55,7 @@ static const struct {
     {"api", test_api_batch_suite},
     {"api", test_api_npy_suite},
     {"api", test_api_npy_calls_suite},
+    {"api", test_api_npy_answers_suite},
     {"api", test_api_npy_contract_suite},
     {"api", test_api_contract_suite},
     {"api", test_api_examples_suite},
