@@ -7,6 +7,8 @@ enum { FULL_WEIGHT = 1000 };
 
 static const char json[] = "application/json", ndjson[] = API_NDJSON;
 static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
+static const char binary[] = "application/octet-stream";
+static const char *const binary_ranges[] = {binary, "application/*", "*/*", NULL};
 static const char *const ndjson_ranges[] = {ndjson, "application/*", "*/*", NULL};
 
 /* ---- Lists with weights ---- */
@@ -90,8 +92,22 @@ bool api_stream_wanted(const struct api_request *request)
            weight(request, ndjson_ranges) > weight(request, json_ranges);
 }
 
+/* An inference request is JSON, with binary tensors behind it or not, and so is its answer. */
+static int negotiate_inference(const struct api_request *request, struct api_problem *problem)
+{
+    const char *type = request->content_type;
+    if (type != NULL && !is_name(type, json) && !is_name(type, binary))
+        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET,
+                        "send the body as Content-Type: %s or %s", json, binary);
+    if (weight(request, json_ranges) <= 0 && weight(request, binary_ranges) <= 0)
+        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s or %s", json, binary);
+    return 0;
+}
+
 int accept_negotiate(const struct api_request *request, struct api_problem *problem)
 {
+    if (request->route->kind == API_ROUTE_INFER)
+        return negotiate_inference(request, problem);
     if (request->route->kind != API_ROUTE_CALL)
         return 0;
     if (request->content_type != NULL && !is_name(request->content_type, json))

@@ -1,10 +1,13 @@
 /* A request into a response: content negotiation, then decode, compute and encode. */
 #include "accept.h"
 #include "batch.h"
+#include "oip.h"
 
 static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
 {
     struct api_call *call;
+    if (request->route->kind == API_ROUTE_INFER)
+        return oip_answer(request, response, problem);
     if (request->route->function == NULL)
         return batch_answer(request, response, problem);
     if (api_decode(request, &call, problem) != 0)
@@ -16,20 +19,23 @@ static int answer_call(const struct api_request *request, struct api_response *r
     return result;
 }
 
-static void answer_document(const struct api_route *route, struct api_response *response)
+static void answer_document(const struct api_request *request, struct api_response *response)
 {
+    const struct api_route *route = request->route;
     *response = (struct api_response){.status = 200, .media_type = route->media_type};
-    route->document(response);
+    route->document(request, response);
 }
 
 void api_answer(const struct api_request *request, struct api_response *response)
 {
     struct api_problem problem;
     int result = accept_negotiate(request, &problem);
-    if (result == 0 && request->route->kind == API_ROUTE_CALL)
+    if (result == 0 && api_route_takes_body(request->route))
         result = answer_call(request, response, &problem);
     else if (result == 0)
-        answer_document(request->route, response);
-    if (result != 0)
+        answer_document(request, response);
+    if (result != 0 && api_path_is_inference(request->route->path))
+        api_answer_error(&problem, response);
+    else if (result != 0)
         api_answer_problem(&problem, response);
 }
