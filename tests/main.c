@@ -54,6 +54,7 @@ static const struct {
     {"api", test_api_batch_suite},
     {"api", test_api_contract_suite},
     {"api", test_api_examples_suite},
+    {"api", test_api_oip_documents_suite},
     {"api", test_api_oip_suite},
     {"api", test_api_oip_problems_suite},
     {"api", test_api_oip_bits_suite},

@@ -16,6 +16,7 @@ Suite *test_api_invalid_suite(void);
 Suite *test_api_batch_suite(void);
 Suite *test_api_contract_suite(void);
 Suite *test_api_examples_suite(void);
+Suite *test_api_oip_documents_suite(void);
 Suite *test_api_oip_suite(void);
 Suite *test_api_oip_problems_suite(void);
 Suite *test_api_oip_bits_suite(void);

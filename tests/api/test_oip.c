@@ -1,4 +1,4 @@
-/* The Open Inference Protocol: what is told of the models, what is read and what is answered. */
+/* The Open Inference Protocol: what is read and what is answered. */
 #define _GNU_SOURCE /* asprintf */
 #include "infer.h"
 #include "suites.h"
@@ -11,130 +11,6 @@
 #define GUMBEL "/v2/models/gumbel_softmax/infer"
 #define SOFTMAX "/v2/models/softmax/infer"
 #define LOGITS "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],\"data\":[1,2,3,4,5,6]}"
-
-/* ---- Documents ---- */
-
-START_TEST(the_server_tells_its_extensions)
-{
-    json_t *server = infer_get("/v2"), *models = infer_get("/v2/models");
-    ck_assert_str_eq(infer_text(server, "name"), "gumbeld");
-    ck_assert_str_ne(infer_text(server, "version"), "");
-    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(server, "extensions"), 0)), "binary_tensor_data");
-    ck_assert_uint_eq(json_array_size(json_object_get(models, "models")), API_FUNCTION_COUNT);
-    json_decref(server);
-    json_decref(models);
-}
-END_TEST
-
-static const json_t *named(const json_t *list, const char *name)
-{
-    size_t i;
-    const json_t *one;
-    json_array_foreach (list, i, one)
-        if (strcmp(infer_text(one, "name"), name) == 0)
-            return one;
-    return NULL;
-}
-
-/* Inputs and outputs are those of the tables, in metadata and in the configuration. */
-START_TEST(a_model_is_described)
-{
-    const struct api_function *function = &api_functions[_i];
-    char path[80];
-    snprintf(path, sizeof path, "/v2/models/%s", function->name);
-    json_t *metadata = infer_get(path);
-    snprintf(path, sizeof path, "/v2/models/%s/versions/1/config", function->name);
-    json_t *config = infer_get(path);
-    ck_assert_str_eq(infer_text(metadata, "name"), function->name);
-    ck_assert_str_eq(infer_text(config, "name"), function->name);
-    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(metadata, "versions"), 0)), "1");
-    const json_t *logits = named(json_object_get(metadata, "inputs"), "logits"),
-                 *mask = named(json_object_get(config, "input"), "mask");
-    ck_assert_str_eq(infer_text(logits, "datatype"), "FP32");
-    ck_assert_uint_eq(json_array_size(json_object_get(logits, "shape")), 2);
-    ck_assert_str_eq(infer_text(mask, "data_type"), "TYPE_BOOL");
-    ck_assert(json_is_true(json_object_get(mask, "optional")));
-    ck_assert_int_eq(named(json_object_get(metadata, "inputs"), "seed") != NULL,
-                     api_function_takes(function, API_SEED));
-    size_t results = 0;
-    for (; results < API_MAX_RESULTS && function->results[results].name != NULL; results++) {
-        const json_t *result = named(json_object_get(metadata, "outputs"), function->results[results].name);
-        ck_assert_str_eq(infer_text(result, "datatype"),
-                         function->results[results].content == API_CLASSES ? "INT32" : "FP32");
-    }
-    ck_assert_uint_eq(json_array_size(json_object_get(metadata, "outputs")), results);
-    ck_assert_uint_eq(json_array_size(json_object_get(config, "output")), results);
-    json_decref(metadata);
-    json_decref(config);
-}
-END_TEST
-
-START_TEST(the_index_is_posted_for)
-{
-    struct inferred index = infer_post("/v2/repository/index", NULL, "", 0);
-    ck_assert_int_eq(index.answer.status, 200);
-    ck_assert_uint_eq(json_array_size(index.answer.json), API_FUNCTION_COUNT);
-    ck_assert_str_eq(infer_text(named(index.answer.json, "vjp"), "state"), "READY");
-    infer_free(&index);
-}
-END_TEST
-
-static int find(const char *method, const char *path)
-{
-    const struct api_route *route;
-    struct api_problem problem = {0};
-    return api_route_find(method, path, &route, &problem) == 0 ? 200 : api_problem_kinds[problem.code].status;
-}
-
-START_TEST(paths_name_models_and_the_one_version)
-{
-    const struct api_route *route;
-    ck_assert_int_eq(find("POST", "/v2/models/vjp/infer"), 200);
-    ck_assert_int_eq(find("POST", "/v2/models/vjp/versions/1/infer"), 200);
-    ck_assert_int_eq(find("GET", "/v2/models/log_softmax/versions/1"), 200);
-    ck_assert_int_eq(find("GET", "/v2/models/log_softmax/ready"), 200);
-    ck_assert_int_eq(find("GET", "/v2/models/log_softmax/versions/1/stats"), 200);
-    ck_assert_int_eq(find("GET", "/v2/models/vjp/infer"), 405);
-    ck_assert_int_eq(find("POST", "/v2/models/vjp/versions/2/infer"), 404);
-    ck_assert_int_eq(find("POST", "/v2/models/vjp/versions/1/versions/1/infer"), 404);
-    ck_assert_int_eq(find("POST", "/v2/models/nope/infer"), 404);
-    ck_assert_int_eq(find("POST", "/v2/models/soft/infer"), 404);
-    ck_assert_int_eq(find("POST", "/v2/models/softmaxx/infer"), 404);
-    ck_assert_int_eq(find("POST", "/v2/models//infer"), 404);
-    ck_assert_int_eq(find("GET", "/v2/models/{model}"), 404);
-    ck_assert_int_eq(find("GET", "/v2/"), 404);
-    api_route_find("GET", "/v2/models/log_softmax/versions/1/stats", &route, NULL);
-    ck_assert_ptr_eq(api_route_model(route, "/v2/models/log_softmax/versions/1/stats"),
-                     &api_functions[API_LOG_SOFTMAX]);
-    api_route_find("GET", "/v2/models/stats", &route, NULL);
-    ck_assert_ptr_null(api_route_model(route, "/v2/models/stats"));
-    ck_assert(api_path_is_inference("/v2") && api_path_is_inference("/v2/nope"));
-    ck_assert(!api_path_is_inference("/v1/softmax") && !api_path_is_inference("/v22"));
-}
-END_TEST
-
-START_TEST(statistics_are_the_servers)
-{
-    const struct api_model_statistics models[API_FUNCTION_COUNT] = {
-        [API_VJP] = {.success = {2, 30}, .fail = {1, 4}, .compute = {2, 20}, .rows = 5, .last_ms = 7}};
-    struct api_response response;
-    api_answer_statistics(&api_functions[API_VJP], models, &response);
-    json_t *document = json_loadb(response.body, response.length, 0, NULL);
-    const json_t *list = json_object_get(document, "model_stats"), *one = json_array_get(list, 0);
-    ck_assert_uint_eq(json_array_size(list), 1);
-    ck_assert_str_eq(infer_text(one, "name"), "vjp");
-    ck_assert_int_eq(json_integer_value(json_object_get(one, "inference_count")), 2);
-    const json_t *success = json_object_get(json_object_get(one, "inference_stats"), "success");
-    ck_assert_int_eq(json_integer_value(json_object_get(success, "ns")), 30);
-    json_decref(document);
-    api_response_release(&response);
-    api_answer_statistics(NULL, models, &response);
-    document = json_loadb(response.body, response.length, 0, NULL);
-    ck_assert_uint_eq(json_array_size(json_object_get(document, "model_stats")), API_FUNCTION_COUNT);
-    json_decref(document);
-    api_response_release(&response);
-}
-END_TEST
 
 /* ---- JSON ---- */
 
@@ -430,12 +306,7 @@ END_TEST
 Suite *test_api_oip_suite(void)
 {
     Suite *suite = suite_create("api: oip");
-    TCase *documents = tcase_create("documents"), *json = tcase_create("json"), *binary = tcase_create("binary");
-    tcase_add_test(documents, the_server_tells_its_extensions);
-    tcase_add_loop_test(documents, a_model_is_described, 0, API_FUNCTION_COUNT);
-    tcase_add_test(documents, the_index_is_posted_for);
-    tcase_add_test(documents, paths_name_models_and_the_one_version);
-    tcase_add_test(documents, statistics_are_the_servers);
+    TCase *json = tcase_create("json"), *binary = tcase_create("binary");
     tcase_add_test(json, data_is_flat_or_nested);
     tcase_add_test(json, an_id_is_echoed_and_what_is_unknown_ignored);
     tcase_add_test(json, what_repeats_an_answer_is_among_its_parameters);
@@ -448,7 +319,6 @@ Suite *test_api_oip_suite(void)
     tcase_add_test(binary, each_output_is_binary_or_not);
     tcase_add_test(binary, a_body_without_json_is_a_row_of_logits);
     tcase_add_test(binary, datatypes_are_converted);
-    suite_add_tcase(suite, documents);
     suite_add_tcase(suite, json);
     suite_add_tcase(suite, binary);
     return suite;
