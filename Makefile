@@ -149,7 +149,7 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec bench-http test-isa \
+.PHONY: check run test asan tsan check-layers lint soak test-clients image-test bare-test bench bench-core bench-codec bench-http test-isa \
         exhaustive stats vectors check-vectors fuzz-differential fuzz clean help
 
 # A second make reads the Makefile anew, when all that is needed is installed.
@@ -188,6 +188,16 @@ lint: lint-deps
 soak: deps test-deps
 	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
 	$(Q)build/release/tests/run-soak
+
+# Clients of others against a server: NumPy and requests, Triton's, KServe's.
+test-clients: deps client-deps build/venv-clients/installed
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/clients/run
+
+build/venv-clients/installed: tests/clients/requirements.txt
+	$(Q)python3 -m venv build/venv-clients
+	$(Q)build/venv-clients/bin/pip install --quiet -r $<
+	$(Q)touch $@
 
 # The container image, built and run without a Docker engine. Needs root.
 image-test: image-deps
@@ -306,7 +316,7 @@ clean:
 
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
-	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
+	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | test-clients | image-test | bare-test | clean'
 	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-codec | bench-http'
 	$(Q)echo 'make fuzz | fuzz-differential'
 
@@ -320,13 +330,14 @@ BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
 CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
+CLIENT_DEPS := python3 python3-venv
 CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
 FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson)
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson tests/clients/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps client-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
@@ -335,6 +346,7 @@ bench-deps: ; $(call install,$(BENCH_DEPS))
 codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
+client-deps: ; $(call install,$(CLIENT_DEPS))
 fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
