@@ -68,6 +68,7 @@ static const struct {
     {"server", test_server_determinism_suite},
     {"server", test_server_drain_suite},
     {"server", test_server_limits_suite},
+    {"server", test_server_inference_suite},
     {"server", test_server_records_suite},
 };
 /* clang-format on */
