@@ -258,7 +258,7 @@ END_TEST
 
 Suite *test_server_inference_suite(void)
 {
-    Suite *suite = suite_create("server: inference");
+    Suite *suite = suite_create("server inference");
     TCase *health = tcase_create("health"), *one = tcase_create("one server");
     tcase_set_timeout(health, 60);
     tcase_set_timeout(one, 60);
