@@ -3,16 +3,20 @@
 #include "batch.h"
 #include "oip.h"
 
-static int answer_call(const struct api_request *request, struct api_response *response, struct api_problem *problem)
+enum { TOO_MUCH = OIP_TOO_MUCH };
+
+/* TOO_MUCH if the call computes or gives more than `most` numbers. */
+static int answer_call(const struct api_request *request, size_t most, struct api_response *response,
+                       struct api_problem *problem)
 {
     struct api_call *call;
     if (request->route->kind == API_ROUTE_INFER)
-        return oip_answer(request, response, problem);
+        return oip_answer(request, most, response, problem);
     if (request->route->function == NULL)
-        return batch_answer(request, response, problem);
+        return most < SIZE_MAX ? TOO_MUCH : batch_answer(request, response, problem);
     if (api_decode(request, &call, problem) != 0)
         return -1;
-    int result = api_compute(call, 0, api_call_rows(call), problem);
+    int result = call_cost(call) <= most ? api_compute(call, 0, api_call_rows(call), problem) : TOO_MUCH;
     if (result == 0)
         result = api_encode(call, response, problem);
     api_call_free(call);
@@ -26,16 +30,22 @@ static void answer_document(const struct api_request *request, struct api_respon
     route->document(request, response);
 }
 
-void api_answer(const struct api_request *request, struct api_response *response)
+bool api_answer_small(const struct api_request *request, size_t most, struct api_response *response)
 {
     struct api_problem problem;
     int result = accept_negotiate(request, &problem);
     if (result == 0 && api_route_takes_body(request->route))
-        result = answer_call(request, response, &problem);
+        result = answer_call(request, most, response, &problem);
     else if (result == 0)
         answer_document(request, response);
-    if (result != 0 && api_path_is_inference(request->route->path))
+    if (result == -1 && api_path_is_inference(request->route->path))
         api_answer_error(&problem, response);
-    else if (result != 0)
+    else if (result == -1)
         api_answer_problem(&problem, response);
+    return result != TOO_MUCH;
+}
+
+void api_answer(const struct api_request *request, struct api_response *response)
+{
+    api_answer_small(request, SIZE_MAX, response);
 }

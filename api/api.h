@@ -347,6 +347,10 @@ void api_call_free(struct api_call *call);
  * api_stream_wanted. */
 void api_answer(const struct api_request *request, struct api_response *response);
 
+/* The same, if the request is a call that computes and gives at most `most` numbers, or has a problem; otherwise false,
+ * and nothing is answered. A batch is never that small. */
+bool api_answer_small(const struct api_request *request, size_t most, struct api_response *response);
+
 /* The application/problem+json form (RFC 9457). */
 void api_answer_problem(const struct api_problem *problem, struct api_response *response);
 

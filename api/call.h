@@ -57,6 +57,7 @@ struct call_bias {
     uint32_t *classes;
     double *values;
     size_t count;
+    uint8_t *forbidden; /* [classes]: 1 where the bias is -inf; NULL if it is nowhere */
 };
 
 enum { CALL_MAX_OWNED = 24 };
@@ -69,6 +70,7 @@ struct api_call {
     size_t rank, shape[API_MAX_RANK], axis; /* of the logits; the class axis */
     size_t rows, classes, inner;            /* inner as in core.h, 1 if the class axis is the last */
     size_t draws;                           /* num_samples, or 1 */
+    size_t work;                            /* logits times samples */
 
     void *logits; /* softmax and the last of the samples take its place */
     const void *cotangent;
@@ -101,6 +103,9 @@ int call_finish(struct api_call *call, struct api_problem *problem);
 
 /* Bytes of all results. */
 size_t call_result_bytes(const struct api_call *call);
+
+/* How many numbers a call computes or gives, whichever is more. */
+size_t call_cost(const struct api_call *call);
 
 /* Makes the call free `memory` with itself, and returns that. */
 void *call_own(struct api_call *call, void *memory);

@@ -284,7 +284,7 @@ static int check_estimator(const struct builder *builder)
 /* The greatest number of rows times classes, at least 1, is that of an array in memory. */
 static int check_work(const struct builder *builder)
 {
-    const struct api_call *call = builder->call;
+    struct api_call *call = builder->call;
     const struct api_value *values = call->values;
     const size_t limit = builder_limit(builder, API_LIMIT_WORK);
     size_t passes = values[API_ESTIMATOR].one.choice != 0 ? (size_t)values[API_CONDITIONAL_SAMPLES].one.integer : 1;
@@ -293,6 +293,7 @@ static int check_work(const struct builder *builder)
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
         return builder_fail_limit(builder, API_LIMIT_WORK,
                                   api_parameters[call->draws > 1 ? API_NUM_SAMPLES : API_LOGITS].name);
+    call->work = element_count(call) * call->draws * passes;
     return 0;
 }
 

@@ -36,10 +36,7 @@ static bool is_allowed(const struct api_call *call, size_t class, size_t at)
 
 static bool is_forbidden(const struct api_call *call, size_t class)
 {
-    for (size_t i = 0; i < call->bias.count; i++)
-        if (call->bias.classes[i] == class && call->bias.values[i] == -INFINITY)
-            return true;
-    return false;
+    return call->bias.forbidden != NULL && call->bias.forbidden[class] != 0;
 }
 
 static enum mark mark_of(const struct api_call *call, struct call_row row)
@@ -53,7 +50,7 @@ static enum mark mark_of(const struct api_call *call, struct call_row row)
         if (isnan(logit))
             return MARK_NAN;
         infinite |= logit == INFINITY;
-        possible |= logit > -INFINITY && !(call->bias.count > 0 && !possible && is_forbidden(call, class));
+        possible |= logit > -INFINITY && !is_forbidden(call, class);
     }
     return possible && !infinite ? MARK_VALID : MARK_INVALID;
 }

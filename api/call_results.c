@@ -118,6 +118,12 @@ size_t call_result_bytes(const struct api_call *call)
     return total;
 }
 
+size_t call_cost(const struct api_call *call)
+{
+    const size_t numbers = call_result_bytes(call) / sizeof(float);
+    return call->work > numbers ? call->work : numbers;
+}
+
 static int check_bytes(const struct builder *builder)
 {
     const struct api_call *call = builder->call;
@@ -127,6 +133,18 @@ static int check_bytes(const struct builder *builder)
         if (is_wanted(call, i) && (total += bytes_of(call, &call->function->results[i], limit)) > limit)
             return builder_fail_limit(builder, API_LIMIT_RESULT_BYTES, api_parameters[API_LOGITS].name);
     return 0;
+}
+
+/* Copies the logits, whose own memory is not needed then, to `place`. */
+static void move_logits(struct api_call *call, void *place, size_t bytes)
+{
+    memcpy(place, call->logits, bytes);
+    for (size_t i = 0; i < call->owned_count; i++)
+        if (call->owned[i] == call->logits) {
+            free(call->owned[i]);
+            call->owned[i] = NULL;
+        }
+    call->logits = place;
 }
 
 /* The last sample takes the place of the logits. Where all are wanted, that place is behind the others. */
@@ -141,7 +159,7 @@ static int place_samples(const struct builder *builder)
         if (call->samples == NULL)
             return -1;
         call->sample_distance = is_wanted(call, 0) ? count : 0;
-        call->logits = memcpy((char *)call->samples + (places - 1) * count * size, call->logits, count * size);
+        move_logits(call, (char *)call->samples + (places - 1) * count * size, count * size);
     }
     call->data[0] = is_wanted(call, 0) ? call->samples : NULL;
     return 0;

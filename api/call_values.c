@@ -155,25 +155,36 @@ static int64_t class_of(const char *name)
     return class;
 }
 
+static int forbid(const struct builder *builder, const struct api_parameter *parameter, size_t class)
+{
+    struct call_bias *bias = &builder->call->bias;
+    if (bias->forbidden == NULL)
+        bias->forbidden = builder_allocate(builder, builder->call->classes, 1, parameter->name);
+    if (bias->forbidden == NULL)
+        return -1;
+    bias->forbidden[class] = 1;
+    return 0;
+}
+
 static int read_bias_member(const struct builder *builder, const struct api_parameter *parameter, const char *name,
                             const json_t *json, struct call_bias *bias)
 {
     const size_t classes = builder->call->classes;
-    const int64_t class = class_of(name);
+    const int64_t at = class_of(name);
     const bool minus_infinity = json_is_null(json) ||
                                 (json_is_string(json) && strcmp(json_string_value(json), "-Infinity") == 0);
     char below[64];
     json_pointer_write(below, sizeof below, name);
-    if (class < 0 || (uint64_t) class >= classes)
+    if (at < 0 || (uint64_t)at >= classes)
         return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must name classes from 0 to %zu",
                             classes - 1);
     if (!minus_infinity && !json_is_number(json))
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be a number, null or \"-Infinity\"");
     if (!minus_infinity && check_number(builder, parameter, below, json_number_value(json)) != 0)
         return -1;
-    bias->classes[bias->count] = (uint32_t) class;
+    bias->classes[bias->count] = (uint32_t)at;
     bias->values[bias->count++] = minus_infinity ? -INFINITY : json_number_value(json);
-    return 0;
+    return minus_infinity ? forbid(builder, parameter, (size_t)at) : 0;
 }
 
 static int read_bias(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,

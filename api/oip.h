@@ -104,8 +104,11 @@ bool oip_has_classes(const struct api_result_kind *kind);
 int oip_classify(const struct api_call *call, const struct api_result_kind *kind, size_t classes,
                  struct api_tensor *tensor, struct oip_strings *strings, struct api_problem *problem);
 
-/* A call of the route from its body to its answer. */
-int oip_answer(const struct api_request *request, struct api_response *response, struct api_problem *problem);
+enum { OIP_TOO_MUCH = 1 };
+
+/* A call of the route from its body to its answer; OIP_TOO_MUCH, and no answer, if call_cost is more than `most`. */
+int oip_answer(const struct api_request *request, size_t most, struct api_response *response,
+               struct api_problem *problem);
 
 /* ---- Documents: the bodies of answers about the server and its models ---- */
 

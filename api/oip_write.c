@@ -270,13 +270,14 @@ static int compute(const struct api_call *call, const struct oip_request *reques
     return -1;
 }
 
-int oip_answer(const struct api_request *request, struct api_response *response, struct api_problem *problem)
+int oip_answer(const struct api_request *request, size_t most, struct api_response *response,
+               struct api_problem *problem)
 {
     struct oip_request read;
     struct api_call *call = NULL;
     int result = oip_read(request, &read, &call, problem);
     if (result == 0)
-        result = compute(call, &read, problem);
+        result = call_cost(call) <= most ? compute(call, &read, problem) : OIP_TOO_MUCH;
     if (result == 0)
         result = oip_write(call, &read, response, problem);
     api_call_free(call);

@@ -44,7 +44,8 @@ INLINE __m128d fma_in_double(__m128 a, __m128 b, __m128 c) /* of the two low lan
     return _mm_add_pd(_mm_mul_pd(_mm_cvtps_pd(a), _mm_cvtps_pd(b)), _mm_cvtps_pd(c));
 }
 
-INLINE __m128 fma_sse2(__m128 a, __m128 b, __m128 c)
+/* Not inlined: the kernels have hundreds of these, and would take minutes to compile. */
+static __attribute__((noinline)) __m128 fma_sse2(__m128 a, __m128 b, __m128 c)
 {
     __m128d low = fma_in_double(a, b, c);
     __m128d high = fma_in_double(_mm_movehl_ps(a, a), _mm_movehl_ps(b, b), _mm_movehl_ps(c, c));

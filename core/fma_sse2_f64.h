@@ -69,7 +69,8 @@ INLINE __m128d fma_below(__m128d x, double bound)
     return _mm_cmplt_pd(magnitude, _mm_set1_pd(bound));
 }
 
-INLINE __m128d fma_sse2(__m128d a, __m128d b, __m128d c)
+/* Not inlined: the kernels have hundreds of these, and would take minutes to compile. */
+static __attribute__((noinline)) __m128d fma_sse2(__m128d a, __m128d b, __m128d c)
 {
     struct fma_two product = fma_two_product(a, b);
     __m128d zero = _mm_cmpeq_pd(product.high, _mm_setzero_pd());

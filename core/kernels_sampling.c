@@ -14,11 +14,8 @@
 #include "short_race.h"
 #include "target.h"
 
-/* So many draws pay for the preparation of the thinned race. */
-#define THIN_DRAWS 3
-
-/* A list of classes costs four times the random words for each class. */
-#define LIST_SHARE 8
+/* Of so few classes a list is made: each costs the random words of four, and its part of making the list. */
+#define LIST_SHARE 32
 
 /* Scratch memory, cut up. */
 struct work {
@@ -123,16 +120,12 @@ static void filter(const struct core_filters *filters, size_t r, struct filtered
 }
 
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
-                                  const struct work *work, const struct log_scale *log)
+                                  const struct log_scale *log)
 {
-    bool thin = call->draws >= THIN_DRAWS;
-    if (thin)
-        race_thinning(race, work->mass);
     for (size_t i = 0; i < call->draws; i++) {
         struct noise_source source = source_of_row(&call->noise, r, i, 0);
-        real score;
-        size_t column = thin ? race_thin_winner(race, work->mass, &source, &score) : race_winner(race, &source, &score);
-        tell_draw(call, r * call->draws + i, race, column, score, log);
+        struct winner winner = race_winner(race, &source);
+        tell_draw(call, r * call->draws + i, race, winner.column, winner.score, log);
     }
 }
 
@@ -182,42 +175,56 @@ static size_t filter_row(const struct core_categorical_call *call, size_t r, con
     return row.possible;
 }
 
-static int prepared_row(const struct core_categorical_call *call, size_t r, const struct work *work)
+/* A row on its way: what is left of it in x, and what its log-probabilities are. */
+struct prepared {
+    size_t possible;
+    struct log_scale log;
+};
+
+/* x = d, and the results that do not depend on draws. */
+static int prepare_row(const struct core_categorical_call *call, size_t r, const struct work *work,
+                       struct prepared *row)
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
     real max, temperature = parameter_or(&call->temperature, r, 1);
     bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
-    struct log_scale log = {.sharp = sharp};
     struct row_extent extent = extent_of_nothing();
+    row->log = (struct log_scale){.sharp = sharp};
     row_gather(call, r, work->x, work->columns);
     extent_add(&extent, work->x, work->columns);
     if (!extent_max(&extent, &max))
         return CORE_INVALID_ROW;
     size_t possible = row_scale(work->x, work->columns, max, sharp || last ? 1 : inverse(temperature));
     if (wants_log && raw) {
-        log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
-        tell_top(call, r, work, &log);
+        row->log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
+        tell_top(call, r, work, &row->log);
     }
-    possible = filter_row(call, r, work, possible, temperature, &log);
+    row->possible = filter_row(call, r, work, possible, temperature, &row->log);
     if (wants_log && !raw) {
-        log = log_scale_of(work, sharp, 1);
-        tell_top(call, r, work, &log);
+        row->log = log_scale_of(work, sharp, 1);
+        tell_top(call, r, work, &row->log);
     }
-    if (!call->replacement && call->draws > possible)
-        return CORE_TOO_FEW_CLASSES;
+    return !call->replacement && call->draws > row->possible ? CORE_TOO_FEW_CLASSES : CORE_OK;
+}
 
+static int prepared_row(const struct core_categorical_call *call, size_t r, const struct work *work)
+{
+    struct prepared row;
     struct race race = {.x = work->x, .scale = 1, .whole = work->columns, .columns = work->columns};
-    if (!sharp && possible <= call->classes / LIST_SHARE) {
+    int status = prepare_row(call, r, work, &row);
+    if (status != CORE_OK)
+        return status;
+    if (!row.log.sharp && row.possible <= call->classes / LIST_SHARE) {
         uint32_t *list = (uint32_t *)(void *)work->candidates;
         race.whole = race.columns = row_compact(work->x, work->columns, list);
         race.list = list;
     }
-    if (sharp)
-        draw_greedily(call, r, &race, work, &log);
+    if (row.log.sharp)
+        draw_greedily(call, r, &race, work, &row.log);
     else if (call->replacement || call->draws == 1)
-        draw_with_replacement(call, r, &race, work, &log);
+        draw_with_replacement(call, r, &race, &row.log);
     else
-        draw_without_replacement(call, r, &race, work, &log);
+        draw_without_replacement(call, r, &race, work, &row.log);
     return CORE_OK;
 }
 
@@ -233,38 +240,78 @@ static int direct_row(const struct core_categorical_call *call, size_t r, const 
     if (!extent_max(&extent, &race.max))
         return CORE_INVALID_ROW;
     race.scale = inverse(parameter_or(&call->temperature, r, 1));
-    draw_with_replacement(call, r, &race, work, NULL);
+    draw_with_replacement(call, r, &race, NULL);
     return CORE_OK;
 }
 
-/* Plain rows r .. r + count - 1, at most LANES, of few classes. *bad: the first without an answer, or r + count. */
-static void short_rows(const struct core_categorical_call *call, size_t r, size_t count, size_t *bad)
+/* Loads plain rows r .. r + count - 1, at most LANES, of few classes. */
+static int short_rows_plain(const struct core_categorical_call *call, size_t r, size_t count, struct short_race *race,
+                            size_t *invalid_row)
+{
+    for (size_t lane = 0; lane < LANES; lane++)
+        race->scale[lane] = inverse(parameter_or(&call->temperature, r + (lane < count ? lane : 0), 1));
+    short_race_load(race, (const real *)call->logits + r * call->classes, count, call->classes);
+    size_t lane = short_race_scale(race, call->classes);
+    if (lane == LANES)
+        return CORE_OK;
+    *invalid_row = r + lane; /* a lane without a row is as good as the first */
+    return CORE_INVALID_ROW;
+}
+
+/* The same for rows that are prepared one by one. */
+static int short_rows_prepared(const struct core_categorical_call *call, size_t r, size_t count,
+                               const struct work *work, struct short_race *race, struct prepared rows[LANES],
+                               size_t *invalid_row)
+{
+    for (size_t lane = 0; lane < LANES; lane++) {
+        int status = lane < count ? prepare_row(call, r + lane, work, &rows[lane]) : CORE_OK;
+        if (status != CORE_OK) {
+            *invalid_row = r + lane;
+            return status;
+        }
+        for (size_t j = 0; j < call->classes; j++)
+            race->x[j][lane] = work->x[j];
+    }
+    return CORE_OK;
+}
+
+/* Of one draw of each row. */
+static void tell_short_draws(const struct core_categorical_call *call, size_t r, size_t count, size_t draw,
+                             const struct short_race *race, const struct short_winners *winners,
+                             const struct prepared rows[LANES])
+{
+    real *scores = call->scores, *log_probabilities = call->log_probabilities;
+    for (size_t lane = 0; lane < count; lane++) {
+        size_t at = (r + lane) * call->draws + draw, column = (size_t)winners->column[lane];
+        put_index(&call->indices, at, (int64_t)column);
+        if (scores != NULL)
+            scores[at] = winners->score[lane];
+        if (log_probabilities != NULL)
+            log_probabilities[at] = log_probability(&rows[lane].log, race->x[column][lane], column);
+    }
+}
+
+/* Rows r .. r + count - 1, at most LANES, of few classes, none of them greedy. */
+static int short_rows(const struct core_categorical_call *call, size_t r, size_t count, bool plain,
+                      const struct work *work, size_t *invalid_row)
 {
     struct short_race race;
     struct short_winners winners;
-    size_t classes = call->classes, draws = call->draws;
-    real *scores = call->scores;
+    struct prepared rows[LANES];
     for (size_t lane = 0; lane < LANES; lane++) {
-        size_t row = r + (lane < count ? lane : 0);
-        struct noise_source source = source_of_row(&call->noise, row, 0, 0);
-        race.scale[lane] = inverse(parameter_or(&call->temperature, row, 1));
+        struct noise_source source = source_of_row(&call->noise, r + (lane < count ? lane : 0), 0, 0);
         race.key[0][lane] = (uint32_t)source.seed;
         race.key[1][lane] = source.seed >> 32;
         race.row[lane] = source.row;
     }
-    short_race_load(&race, (const real *)call->logits + r * classes, count, classes);
-    size_t lane_of_bad = short_race_scale(&race, classes);
-    *bad = r + (lane_of_bad < count ? lane_of_bad : count);
-    for (size_t i = 0; i < draws && lane_of_bad == LANES; i++) {
+    int status = plain ? short_rows_plain(call, r, count, &race, invalid_row)
+                       : short_rows_prepared(call, r, count, work, &race, rows, invalid_row);
+    for (size_t i = 0; i < call->draws && status == CORE_OK; i++) {
         race.draw = call->noise.draw + (uint32_t)i;
-        short_race_run(&race, classes, &winners);
-        for (size_t lane = 0; lane < count; lane++) {
-            size_t at = (r + lane) * draws + i;
-            put_index(&call->indices, at, winners.column[lane]);
-            if (scores != NULL)
-                scores[at] = winners.score[lane];
-        }
+        short_race_run(&race, call->classes, &winners);
+        tell_short_draws(call, r, count, i, &race, &winners, rows);
     }
+    return status;
 }
 
 /* Whether nothing but draws is asked for. */
@@ -289,25 +336,22 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
                        size_t *invalid_row)
 {
     const struct work work = work_of(call, scratch);
-    const bool plain = is_plain(call), few = call->classes < SHORT_RACE_CLASSES;
+    const bool plain = is_plain(call), single = call->replacement || call->draws == 1;
+    const bool few = single && call->classes < SHORT_RACE_CLASSES;
     for (size_t r = first, end = first + count; r < end;) {
-        size_t rows = end - r < LANES ? end - r : LANES, bad;
-        if (plain && few && !any_greedy(call, r, rows)) {
-            short_rows(call, r, rows, &bad);
-            if (bad < r + rows) {
-                *invalid_row = bad;
-                return CORE_INVALID_ROW;
-            }
-            r += rows;
-            continue;
+        size_t rows = end - r < LANES ? end - r : LANES, bad = r;
+        int status;
+        if (few && !any_greedy(call, r, rows)) {
+            status = short_rows(call, r, rows, plain, &work, &bad);
+        } else {
+            rows = 1;
+            status = plain && !any_greedy(call, r, 1) ? direct_row(call, r, &work) : prepared_row(call, r, &work);
         }
-        bool direct = plain && call->draws < THIN_DRAWS && !any_greedy(call, r, 1);
-        int status = direct ? direct_row(call, r, &work) : prepared_row(call, r, &work);
         if (status != CORE_OK) {
-            *invalid_row = r;
+            *invalid_row = bad;
             return status;
         }
-        r++;
+        r += rows;
     }
     return CORE_OK;
 }

@@ -49,7 +49,7 @@ INLINE void noise_random_of(lane_uint *random, const uint32_t *classes, size_t c
     }
 }
 
-/* The integers of columns at .. at + count - 1, up to RACE_CHUNK; `random` has room for NOISE_ROUNDED(RACE_CHUNK). */
+/* The integers of columns at .. at + count - 1; `random` has room for NOISE_ROUNDED(count). */
 INLINE void race_random(const struct race *race, const struct noise_source *source, size_t at, size_t count,
                         lane_uint *random)
 {
@@ -102,119 +102,128 @@ INLINE size_t race_chunk_size(const struct race *race, size_t at)
     return race->columns - at < RACE_CHUNK ? race->columns - at : RACE_CHUNK;
 }
 
-/* The column of the first maximum of z, and that maximum. */
-static size_t race_winner(const struct race *race, const struct noise_source *source, real *score)
+/* The first maximum of z so far. */
+struct winner {
+    size_t column;
+    real score;
+};
+
+static struct winner race_all(const struct race *race, const struct noise_source *source)
 {
     real z[RACE_CHUNK] __attribute__((aligned(64)));
-    real best = -__builtin_inff();
-    size_t winner = 0;
+    struct winner winner = {0, -__builtin_inff()};
     for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
         real max = race_chunk(race, source, at, race_chunk_size(race, at), z);
-        if (max > best) {
-            best = max;
-            winner = at + first_equal(z, max);
-        }
+        if (max > winner.score)
+            winner = (struct winner){at + first_equal(z, max), max};
     }
-    *score = best;
     return winner;
 }
 
-/* ---- The thinned race: the same winners, for many draws --------------------------------------------------------
+/* ---- The thinned race: the same winner --------------------------------------------------------------------------
  *
- * An integer u of n bits gives E >= (u + 1/2) / 2^n >= floor(u / 2) / 2^(n-1), so that z > best needs
+ * An integer u of n bits gives E >= (u + 1/2) / 2^n > h / 2^(n-1), h = floor(u / 2). And log2 h is at least what h's
+ * exponent and mantissa make as one number with a binary point between them, by less than 0.09. So z is at most
  *
- *   floor(u / 2) * (exp(-d) / 2^(n-1)) < exp(-best),
+ *   bound = d - ln 2 (that number - (n - 1)) + THIN_SLACK
  *
- * which few columns meet once a good best is known: only for their groups E and z are made. THIN_SLACK is above what
- * all the roundings amount to, 1e-5. A class with d < -THIN_FAR loses whatever the noise is and takes no part: the
- * greatest d is 0, or what typical_p left, at least -2 log K > -43.1, and -3.7 < -log E < 37.5. */
-#define THIN_FAR 86.0f
-#define THIN_SLACK 1.0001f
+ * which takes no logarithm; the slack is above what all the roundings amount to, 1e-5. E and z are made of few groups
+ * alone: of the one with the greatest bound, and of those whose bound reaches the best z then known. */
+#define THIN_SLACK 3e-5f
+#define THIN_CHUNK 1024
+
+/* Below so many columns that takes longer. */
+#define THIN_COLUMNS 128
 
 #if CORE_REAL == 32
-#define THIN_UNIT 0x1p-31f
-
-INLINE vreal thin_halves(vuint u)
+INLINE vreal thin_noise(vuint u)
 {
-    return __builtin_convertvector((vint)(u >> 1), vreal);
+    vint bits = (vint) __builtin_convertvector((vint)(u >> 1), vreal) - ((127 + 31) << 23);
+    return THIN_SLACK - __builtin_convertvector(bits, vreal) * (LN2_HIGH * 0x1p-23f);
 }
 #else
-#define THIN_UNIT 0x1p-52
-
-/* Of the first 53 bits: the half is a mantissa. */
-INLINE vreal thin_halves(vuint u)
+/* Of the first 53 bits: half of them is a mantissa, and so is the number, with 41 bits after the point. */
+INLINE vreal thin_noise(vuint u)
 {
-    return (vreal)(u >> 12 | 0x4330000000000000u) - 0x1p52;
+    vreal half = (vreal)(u >> 12 | 0x4330000000000000u) - 0x1p52;
+    vreal number = (vreal)((vuint)half >> 11 | 0x4330000000000000u) - (0x1p52 + (1023 + 52) * 0x1p41);
+    return THIN_SLACK - number * (LN2_HIGH * 0x1p-41);
 }
 #endif
 
-/* exp(-d) / 2^(n-1) for the columns of a race whose scale is 1, max 0, and tail NULL; +inf for classes too far off. */
-static void race_thinning(const struct race *race, real *weights)
+/* LANES columns. */
+INLINE const real *race_columns(const struct race *race, size_t at)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
-    for (size_t j = 0; j < race->columns; j += VEC_LANES) {
-        vreal d = vec_load(race->x + j);
-        vint near = d >= -THIN_FAR;
-        vreal w = vec_exp(&frame, -vec_select(near, d, vec_splat(0)), true) * THIN_UNIT;
-        vec_store(weights + j, vec_select(near, w, vec_splat(__builtin_inff())));
-    }
+    return at < race->whole ? race->x + at : race->tail;
 }
 
-INLINE bool thin_group_hit(const lane_uint *random, const real *weights, real bound)
+/* The bounds of columns at .. at + count - 1; returns the greatest. */
+static real thin_bounds(const struct race *race, size_t at, size_t count, const lane_uint *random, real *bounds)
 {
-    vint hit = vec_splat_int(0);
-    FOR_VECS (q) {
-        vreal halves = thin_halves(vec_load_uints(random + q * VEC_LANES));
-        hit |= halves * vec_load(weights + q * VEC_LANES) < bound;
-    }
-    return vec_any(hit);
+    vreal maxima[VECS];
+    FOR_VECS (q)
+        maxima[q] = vec_splat(-__builtin_inff());
+    for (size_t j = 0; j < count; j += LANES)
+        FOR_VECS (q) {
+            vreal x = vec_load(race_columns(race, at + j) + q * VEC_LANES);
+            vreal v = (x - race->max) * race->scale + thin_noise(vec_load_uints(random + j + q * VEC_LANES));
+            vec_store(bounds + j + q * VEC_LANES, v);
+            maxima[q] = vec_max(v, maxima[q]);
+        }
+    for (int q = 1; q < VECS; q++)
+        maxima[0] = vec_max(maxima[q], maxima[0]);
+    return vec_max_lane(maxima[0]);
 }
 
-/* The maximum of z of one group. */
-INLINE real thin_group_max(const lane_uint *random, const real *x, real *z)
+INLINE bool group_reaches(const real *bounds, real value)
 {
-    vreal max = vec_splat(-__builtin_inff());
+    vint reaches = vec_splat_int(0);
+    FOR_VECS (q)
+        reaches |= vec_load(bounds + q * VEC_LANES) >= value;
+    return vec_any(reaches);
+}
+
+/* Lets the group of columns at .. at + LANES - 1 race with the winner. */
+static void thin_group(const struct race *race, size_t at, const lane_uint *random, struct winner *winner)
+{
+    real z[LANES] __attribute__((aligned(64)));
+    vreal maxima[VECS];
     exponentials(random, z, LANES);
     logarithms(z, z, LANES);
-    FOR_VECS (q) {
-        vreal v = vec_load(x + q * VEC_LANES) - vec_load(z + q * VEC_LANES);
-        vec_store(z + q * VEC_LANES, v);
-        max = vec_max(v, max);
-    }
-    return vec_max_lane(max);
+    FOR_VECS (q)
+        maxima[q] = vec_splat(-__builtin_inff());
+    race_step(race, race_columns(race, at), z, LANES, maxima);
+    for (int q = 1; q < VECS; q++)
+        maxima[0] = vec_max(maxima[q], maxima[0]);
+    real max = vec_max_lane(maxima[0]);
+    if (max > winner->score || (max == winner->score && at < winner->column))
+        *winner = (struct winner){at + first_equal(z, max), max};
 }
 
-static real thin_bound(real best)
+static struct winner race_thinned(const struct race *race, const struct noise_source *source)
 {
-    const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(1));
-    real far = -best < THIN_FAR ? -best : THIN_FAR;
-    return vec_exp(&frame, vec_splat(far), true)[0] * THIN_SLACK;
-}
-
-/* As race_winner, for a race with `weights` from race_thinning. */
-static size_t race_thin_winner(const struct race *race, const real *weights, const struct noise_source *source,
-                               real *score)
-{
-    lane_uint random[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
-    real best = -__builtin_inff(), bound = __builtin_inff();
-    size_t winner = 0;
-    for (size_t at = 0; at < race->columns; at += RACE_CHUNK) {
-        size_t count = race_chunk_size(race, at);
+    lane_uint random[NOISE_ROUNDED(THIN_CHUNK)] __attribute__((aligned(64)));
+    real bounds[THIN_CHUNK] __attribute__((aligned(64)));
+    struct winner winner = {0, -__builtin_inff()};
+    for (size_t at = 0; at < race->columns; at += THIN_CHUNK) {
+        size_t count = race->columns - at < THIN_CHUNK ? race->columns - at : THIN_CHUNK, first = 0;
         race_random(race, source, at, count, random);
-        for (size_t i = 0; i < count; i += LANES) {
-            real z[LANES] __attribute__((aligned(64)));
-            if (!thin_group_hit(random + i, weights + at + i, bound))
-                continue;
-            real max = thin_group_max(random + i, race->x + at + i, z);
-            if (max > best) {
-                best = max;
-                bound = thin_bound(best);
-                winner = at + i + first_equal(z, max);
-            }
-        }
+        real greatest = thin_bounds(race, at, count, random, bounds);
+        if (greatest <= winner.score)
+            continue;
+        while (!group_reaches(bounds + first, greatest))
+            first += LANES;
+        thin_group(race, at + first, random + first, &winner);
+        for (size_t j = 0; j < count; j += LANES)
+            if (j != first && group_reaches(bounds + j, winner.score))
+                thin_group(race, at + j, random + j, &winner);
     }
-    *score = best;
     return winner;
+}
+
+static struct winner race_winner(const struct race *race, const struct noise_source *source)
+{
+    return race->columns < THIN_COLUMNS ? race_all(race, source) : race_thinned(race, source);
 }
 
 #endif

@@ -40,8 +40,8 @@ enum core_filter_order {
  *              Text Degeneration, ICLR 2020); [0, 1], 1 is off
  *   min_p      u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); [0, 1], 0 is off
  *
- * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest. Sums err by about 3e-6
- * of the total, and so does the mass that a set must reach. */
+ * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest, of float64 2.2e-308. Sums
+ * err by about 3e-6 of the total, of float64 by 1e-14, and so does the mass that a set must reach. */
 struct core_filters {
     enum core_filter_order order;
     struct core_count_per_row top_k;

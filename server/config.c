@@ -69,7 +69,7 @@ static const struct key keys[] = {
     {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1, .maximum = 256},
     {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes), .minimum = 1,
      .maximum = 64 * GIB},
-    {"inline-max-bytes", "N", "Requests with a body of up to N bytes are answered without the workers", "4096",
+    {"inline-max-bytes", "N", "Calls of up to N bytes and N numbers are answered without the workers", "4096",
      AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
     {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503", "1024",
      AT(max_queued), .minimum = 1, .maximum = 1000000},

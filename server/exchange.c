@@ -108,13 +108,20 @@ static struct api_request request_of(const struct exchange *exchange)
 
 /* ---- What may be done by a worker ---- */
 
-static void answer_call(struct exchange *exchange)
+/* false, and no answer, if the call computes or gives more than `most` numbers. */
+static bool answer_small(struct exchange *exchange, size_t most)
 {
     const struct api_request request = request_of(exchange);
     const uint64_t begun_ns = uv_hrtime();
-    api_answer(&request, &exchange->response);
+    const bool answered = api_answer_small(&request, most, &exchange->response);
     exchange->compute_ns = uv_hrtime() - begun_ns;
     exchange->waited_ns = exchange->queued_ns != 0 ? begun_ns - exchange->queued_ns : 0;
+    return answered;
+}
+
+static void answer_call(struct exchange *exchange)
+{
+    answer_small(exchange, SIZE_MAX);
 }
 
 static void open_stream(struct exchange *exchange)
@@ -218,9 +225,9 @@ static enum MHD_Result answer_in_time(struct exchange *exchange)
     struct server *server = exchange->loop->server;
     const struct api_request request = request_of(exchange);
     const bool streams = api_stream_wanted(&request);
-    if (!streams && exchange->body.length <= server->config.inline_max_bytes && server->config.inline_max_bytes > 0) {
+    const size_t small = server->config.inline_max_bytes;
+    if (!streams && exchange->body.length <= small && small > 0 && answer_small(exchange, small)) {
         metrics_add(server->metrics, METRIC_INLINE, 1);
-        answer_call(exchange);
         return finish(exchange);
     }
     if (streams && !(exchange->streams = admit(exchange, METRIC_STREAMS, server->config.max_streams)))

@@ -48,6 +48,7 @@ static const struct {
     {"api", test_api_corpus_suite},
     {"api", test_api_calls_suite},
     {"api", test_api_shapes_suite},
+    {"api", test_api_threads_suite},
     {"api", test_api_parameters_suite},
     {"api", test_api_refusals_suite},
     {"api", test_api_invalid_suite},

@@ -146,6 +146,23 @@ START_TEST(uniform_keeps_to_the_mask)
 }
 END_TEST
 
+/* What a bias forbids is impossible too: the row in the middle has nothing else. */
+START_TEST(a_forbidden_class_leaves_a_row_without_answer)
+{
+    struct answer answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                                                  "\"on_invalid\":\"zero\",\"seed\":1}");
+    assert_classes(&answer, "indices", (const int32_t[]){1, -1, 1}, SHAPE(3, 1));
+    ask_free(&answer);
+    answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                                    "\"on_invalid\":\"uniform\",\"seed\":1}");
+    assert_classes(&answer, "indices", (const int32_t[]){1, 1, 1}, SHAPE(3, 1));
+    ask_free(&answer);
+    assert_problem("/v1/categorical",
+                   "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null,\"1\":null},\"on_invalid\":\"zero\"}", 422,
+                   "invalid_row", "/logits/0");
+}
+END_TEST
+
 /* ---- From a source of its own ---- */
 
 /* The probabilities of rows of two classes; 0, or the problem's code. */
@@ -256,6 +273,34 @@ START_TEST(a_limit_is_the_most_that_is_taken)
 }
 END_TEST
 
+/* What a short body can ask for is left to who has the time. */
+START_TEST(a_small_answer_is_given_at_once)
+{
+    static const struct {
+        const char *path, *body;
+        size_t cost; /* 0: never small; 1: always, as a problem is */
+    } costs[] = {
+        {"/v1/softmax", "{\"logits\":[[1,2],[3,4]]}", 4},
+        {GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":50,\"return\":[\"indices\"]}", 100},
+        {"/v1/categorical", "{\"logits\":[1,2],\"seed\":1,\"logprobs\":1000}", 2001},
+        {"/v1/softmax", "{\"logits\":[[1,2],[3,4]],\"x\":1}", 1},
+        {"/v1/batch", "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1,2]}}]}", 0},
+    };
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        char padded[256] = "";
+        strcpy(padded, costs[i].body);
+        struct api_request request = {.body = padded, .length = strlen(padded)};
+        struct api_response response = {.status = 0};
+        ck_assert_int_eq(api_route_find("POST", costs[i].path, &request.route, NULL), 0);
+        ck_assert(costs[i].cost <= 1 || !api_answer_small(&request, costs[i].cost - 1, &response));
+        ck_assert_int_eq(response.status, 0);
+        const size_t most = costs[i].cost > 0 ? costs[i].cost : 1000000;
+        ck_assert_int_eq(api_answer_small(&request, most, &response), costs[i].cost > 0);
+        api_response_release(&response);
+    }
+}
+END_TEST
+
 /* Sizes whose product no size_t holds. */
 START_TEST(no_product_of_sizes_overflows)
 {
@@ -272,8 +317,10 @@ Suite *test_api_invalid_suite(void)
     tcase_add_test(invalid, an_invalid_row_is_named);
     tcase_add_test(invalid, samples_and_class_axes_find_the_invalid_rows);
     tcase_add_test(invalid, uniform_keeps_to_the_mask);
+    tcase_add_test(invalid, a_forbidden_class_leaves_a_row_without_answer);
     tcase_add_test(invalid, a_real_nan_is_never_swallowed);
     tcase_add_test(limits, a_limit_is_the_most_that_is_taken);
+    tcase_add_test(limits, a_small_answer_is_given_at_once);
     tcase_add_test(limits, no_product_of_sizes_overflows);
     suite_add_tcase(suite, invalid);
     suite_add_tcase(suite, limits);

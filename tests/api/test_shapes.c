@@ -210,6 +210,8 @@ START_TEST(splitting_rows_over_calls_changes_nothing)
 }
 END_TEST
 
+/* ---- Lines ---- */
+
 static json_t *read_line(const char **text)
 {
     const char *end = strchr(*text, '\n');

@@ -112,7 +112,7 @@ static void check_single(const struct sampling *many, size_t d)
     ck_assert(number_at(dtype, &score, 0) == number_at(dtype, many->scores, d));
 }
 
-/* Many draws of one call are those of single calls: the thinned race against the plain one. */
+/* Many draws of one call are those of single calls. */
 START_TEST(test_many_draws)
 {
     static const double temperatures[] = {1e-45f, 0.01, 0.5, 1, 30, 1e38};
@@ -293,9 +293,10 @@ START_TEST(test_distribution)
 {
     const enum core_dtype dtype = select_kernels(_i);
     ck_assert_double_lt(chi_square(dtype, 100000, 5, 1, 1), 18.47);     /* 4 degrees of freedom */
-    ck_assert_double_lt(chi_square(dtype, 1, 10, 100000, 1), 27.88);    /* 9, by the thinned race */
+    ck_assert_double_lt(chi_square(dtype, 1, 10, 100000, 1), 27.88);    /* 9 */
     ck_assert_double_lt(chi_square(dtype, 20000, 10, 2, 2), 27.88);     /* 9 */
     ck_assert_double_lt(chi_square(dtype, 20, 100, 2000, 1.5), 148.23); /* 99 */
+    ck_assert_double_lt(chi_square(dtype, 4, 200, 25000, 1), 266.4);    /* 199, by the thinned race */
 }
 END_TEST
 

@@ -43,7 +43,9 @@ START_TEST(requests_are_counted_by_route_and_status)
 {
     struct process process = process_start("--loops %d --inline-max-bytes 100 --max-body-bytes 1000000", _i);
     const unsigned port = process.port;
+    const char many[] = "{\"logits\":[1,2],\"num_samples\":51}"; /* 102 numbers: by a worker too */
     char *large = requests_gumbel(10, 100, 3), *answer = requests_answer(GUMBEL, large);
+    ask(port, "POST", GUMBEL, many, 200);
     for (int i = 0; i < 7; i++)
         ask(port, "POST", SOFTMAX, LOGITS, 200);
     for (int i = 0; i < 3; i++)
@@ -58,14 +60,14 @@ START_TEST(requests_are_counted_by_route_and_status)
     await_count(port, SOFTMAX, 200, 7);
     await_count(port, SOFTMAX, 400, 3);
     await_count(port, SOFTMAX, 405, 1);
-    await_count(port, GUMBEL, 200, 4);
+    await_count(port, GUMBEL, 200, 4 + 1);
     await_count(port, "/v1/log_softmax", 422, 1);
     await_count(port, "", 404, 2);
     await_count(port, "/livez", 200, 1);
-    http_await_metric(port, "gumbeld_rows_total", 7 * 2 + 4 * 10);
+    http_await_metric(port, "gumbeld_rows_total", 7 * 2 + 4 * 10 + 1);
     http_await_metric(port, "gumbeld_requests_inline_total", 7 + 3 + 1);
     http_await_metric(port, "gumbeld_request_body_bytes_total",
-                      (long long)(7 * strlen(LOGITS) + 3 * 22 + 4 * strlen(large) + 17));
+                      (long long)(7 * strlen(LOGITS) + 3 * 22 + 4 * strlen(large) + 17 + strlen(many)));
     http_await_metric(port, "gumbeld_connections", 1);
     http_await_metric(port, "gumbeld_requests_in_flight", 1);
     ck_assert_int_eq(http_metric(port, "gumbeld_requests_queued"), 0);

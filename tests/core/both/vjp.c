@@ -227,6 +227,65 @@ START_TEST(test_large_class_counts)
 }
 END_TEST
 
+struct natural_errors {
+    long double logits, temperature;
+};
+
+/* The greatest errors of a row's gradients of softmax or log_softmax in ulps of their natural scale: what the formula
+ * gives if all its terms have one sign. */
+static void natural_errors(const struct vjp_problem *problem, const struct expected *expected, size_t r,
+                           struct natural_errors *errors)
+{
+    const struct reference_row *row = &expected->row;
+    size_t classes = problem->classes;
+    long double max = greatest(row->x, classes), offset = log_sum(row), sum = 0, tau_scale = 0;
+    *errors = (struct natural_errors){0, 0};
+    for (size_t j = 0; j < classes; j++)
+        sum += fabsl(row->cotangent[j]) * (row->logarithm ? 1 : expl(row->x[j] / row->temperature - offset));
+    for (size_t j = 0; j <= classes; j++) {
+        real got = j < classes ? problem->grad[r * classes + j] : problem->grad_parameter[r];
+        long double scale = tau_scale / row->temperature;
+        if (j < classes) {
+            long double y = expl(row->x[j] / row->temperature - offset), c = fabsl(row->cotangent[j]);
+            scale = (row->logarithm ? c + y * sum : y * (c + sum)) / row->temperature;
+            tau_scale += scale * (max - row->x[j]);
+        }
+        long double *error = j < classes ? &errors->logits : &errors->temperature;
+        if (scale > 0)
+            *error = fmaxl(*error, fabsl(got - expected->grad[j]) / scale / (2 * UNIT));
+    }
+}
+
+/* Within 6 ulps of the natural scale for any temperature; of float only for temperature 1, as
+ * the rounding of 1 / T counts there. */
+START_TEST(test_natural_error)
+{
+    static const size_t counts[] = {1, 2, 3, 10, 17, 63, 64, 100, 257, 1000, 4096, 10007};
+    struct inputs inputs = {6};
+    select_isa(_i);
+    for (enum vjp_function function = 0; function < VJP_GUMBEL; function++)
+        for (size_t i = 0; i < COUNT(counts); i++)
+            for (int turn = 0; turn < 12; turn++) {
+                double temperature = TEST_REAL == 32 ? 1 : exp(4 * inputs_uniform(&inputs) - 2);
+                struct vjp_problem problem = vjp_problem_open(function, counts[i] < 1000 ? 20 : 2, counts[i],
+                                                              LOGITS_NORMAL, &inputs);
+                problem.parameter.value = &temperature;
+                struct expected expected = expected_open(&problem);
+                vjp_run_all(&problem);
+                for (size_t r = 0; r < problem.rows; r++) {
+                    expect_row(&expected, &problem, r);
+                    struct natural_errors errors;
+                    natural_errors(&problem, &expected, r, &errors);
+                    ck_assert_msg(errors.logits <= 6 && errors.temperature <= 6,
+                                  "function %d, K %zu, T %g: %Lg, %Lg ulps", (int)function, problem.classes,
+                                  temperature, errors.logits, errors.temperature);
+                }
+                expected_close(&expected);
+                vjp_problem_close(&problem);
+            }
+}
+END_TEST
+
 /* The loss of a row, its logits moved by h at one class, or its temperature by h. */
 static long double moved_loss(struct expected *expected, const struct vjp_problem *problem, size_t r, size_t at,
                               long double h)
@@ -416,6 +475,7 @@ Suite *NAME(test_core_vjp_suite)(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_isa_test(tcase, test_every_class_count);
     tcase_add_isa_test(tcase, test_large_class_counts);
+    tcase_add_isa_test(tcase, test_natural_error);
     tcase_add_isa_test(tcase, test_finite_differences);
     tcase_add_isa_test(tcase, test_constant_functions);
     suite_add_tcase(suite, tcase);
