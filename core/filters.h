@@ -269,8 +269,8 @@ static void masses_above(const real *mass, size_t columns, const real bound[BOUN
 {
     for (int i = 0; i < BOUNDS; i++)
         above[i] = 0;
-    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
-        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+    for (size_t block = 0; block < columns; block += SUM_BLOCK) {
+        size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[BOUNDS][VECS];
         for (int i = 0; i < BOUNDS; i++)
             FOR_VECS (q)

@@ -4,10 +4,7 @@
 #define CORE_MASSES_H
 
 #include "exp_log.h"
-
-/* Sums are made in blocks of so many columns: lane l of a block adds its columns l, l + 16, ... in order, the lanes
- * are added by lanes_sum, the blocks in order. */
-#define MASS_BLOCK 4096
+#include "sums.h"
 
 /* Adds exp(x * scale) of one group to the sums, and writes it to `mass` unless that is NULL. */
 INLINE void mass_group(const struct exp_frame *frame, const real *x, real *mass, vreal sums[VECS])
@@ -23,18 +20,18 @@ INLINE void mass_group(const struct exp_frame *frame, const real *x, real *mass,
 INLINE real row_masses_as(const real *x, size_t columns, real scale, real *mass)
 {
     const struct exp_frame frame = exp_frame(vec_splat(0), vec_splat(scale));
-    real total = 0;
-    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
-        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+    struct total total = {0, 0};
+    for (size_t block = 0; block < columns; block += SUM_BLOCK) {
+        size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[VECS];
         FOR_VECS (q)
             sums[q] = vec_splat(0);
 #pragma GCC unroll 4
         for (size_t j = block; j < end; j += LANES)
             mass_group(&frame, x + j, mass != NULL ? mass + j : NULL, sums);
-        total += lanes_sum(sums);
+        total_add(&total, sums);
     }
-    return total;
+    return total_value(&total);
 }
 
 /* mass = exp(x); returns its sum. */
@@ -52,9 +49,9 @@ static real row_total(const real *x, size_t columns, real scale)
 /* The mean of x under the masses. x of no mass does not count, -inf among them. */
 static real row_mean(const real *x, const real *mass, size_t columns, real total)
 {
-    real sum = 0;
-    for (size_t block = 0; block < columns; block += MASS_BLOCK) {
-        size_t end = columns - block < MASS_BLOCK ? columns : block + MASS_BLOCK;
+    struct total sum = {0, 0};
+    for (size_t block = 0; block < columns; block += SUM_BLOCK) {
+        size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[VECS];
         FOR_VECS (q)
             sums[q] = vec_splat(0);
@@ -63,9 +60,9 @@ static real row_mean(const real *x, const real *mass, size_t columns, real total
                 vreal w = vec_load(mass + j + q * VEC_LANES);
                 sums[q] += vec_keep(w > 0, w * vec_load(x + j + q * VEC_LANES));
             }
-        sum += lanes_sum(sums);
+        total_add(&sum, sums);
     }
-    return sum / total;
+    return total_value(&sum) / total;
 }
 
 /* The greatest x, +0 for -0. */

@@ -41,7 +41,7 @@ enum core_filter_order {
  *   min_p      u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); [0, 1], 0 is off
  *
  * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest, of float64 2.2e-308. Sums
- * err by about 3e-6 of the total, of float64 by 1e-14, and so does the mass that a set must reach. */
+ * err by about 1e-6 of the total, of float64 by 1e-14, and so does the mass that a set must reach. */
 struct core_filters {
     enum core_filter_order order;
     struct core_count_per_row top_k;

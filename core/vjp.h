@@ -16,7 +16,7 @@
  *   - at temperature (or tau) 0 the functions are constant wherever they are continuous: all gradients of the row are
  *     +0, whatever the cotangent. Temperatures below 1 / M act as that one does, M the greatest finite number of the
  *     dtype;
- *   - sums over classes are made in the dtype, in the order of 16 lanes and blocks of 4096 that softmax has.
+ *   - sums over classes are made in the dtype, in the order of 16 lanes and blocks that softmax has.
  */
 #ifndef CORE_VJP_H
 #define CORE_VJP_H

@@ -65,7 +65,7 @@ static void for_all_problems(void (*check)(struct vjp_problem *problem, const st
         }
 }
 
-/* The sum of the terms in the order of 16 lanes and blocks; of double with what the additions of blocks round off. */
+/* The sum of the terms in the order of 16 lanes and blocks, and what the additions of blocks round off. */
 static real sum_in_order(const real *y, const real *c, size_t classes)
 {
     real total = 0, rest = 0;
@@ -79,7 +79,7 @@ static real sum_in_order(const real *y, const real *c, size_t classes)
         total += lane[0];
         rest += (real)((wide)before + lane[0] - total);
     }
-    return TEST_REAL == 64 ? total + rest : total;
+    return total + rest;
 }
 
 /* y is what the core's own function returns for the same arguments. */

@@ -48,8 +48,7 @@ static inline long double reference_loss(const struct reference_row *row)
  * they round off). */
 static inline long double sum_roundings(size_t classes)
 {
-    long double blocks = TEST_REAL == 32 ? (long double)classes / SUM_BLOCK : 2;
-    return (long double)(classes < SUM_BLOCK ? classes : SUM_BLOCK) / 16 + 4 + blocks;
+    return (long double)(classes < SUM_BLOCK ? classes : SUM_BLOCK) / 16 + 6;
 }
 
 /* y and its relative error: of float 1 / T is rounded once, and with it exp's argument; exp, sum and division take 5
