@@ -114,6 +114,7 @@ struct api_limit {
     const char *name;
     size_t fallback;
     const char *doc;
+    size_t maximum; /* what it can be set to: what indices and the noise's counters can hold */
 };
 
 extern const struct api_limit api_limits[API_LIMIT_COUNT];

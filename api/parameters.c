@@ -167,10 +167,10 @@ const struct api_schedule_member api_schedule_members[API_SCHEDULE_MEMBER_COUNT]
 /* ---- Limits ---- */
 
 const struct api_limit api_limits[API_LIMIT_COUNT] = {
-    [API_LIMIT_ROWS] = {"rows", 1 << 22, "rows of a call"},
-    [API_LIMIT_CLASSES] = {"classes", 1 << 24, "classes of a row"},
-    [API_LIMIT_DRAWS] = {"draws", 1 << 20, "samples of a row (num_samples)"},
-    [API_LIMIT_WORK] = {"work", 1 << 30, "logits times samples of a call"},
-    [API_LIMIT_RESULT_BYTES] = {"result_bytes", 1 << 27, "bytes of a request's results as arrays"},
-    [API_LIMIT_BATCH_REQUESTS] = {"batch_requests", 1024, "calls of a batch"},
+    [API_LIMIT_ROWS] = {"rows", 1 << 22, "rows of a call", UINT32_MAX},
+    [API_LIMIT_CLASSES] = {"classes", 1 << 24, "classes of a row", INT32_MAX},
+    [API_LIMIT_DRAWS] = {"draws", 1 << 20, "samples of a row (num_samples)", INT32_MAX},
+    [API_LIMIT_WORK] = {"work", 1 << 30, "logits times samples of a call", (size_t)1 << 44},
+    [API_LIMIT_RESULT_BYTES] = {"result_bytes", 1 << 27, "bytes of a request's results as arrays", (size_t)1 << 40},
+    [API_LIMIT_BATCH_REQUESTS] = {"batch_requests", 1024, "calls of a batch", 1000000},
 };

@@ -1,5 +1,5 @@
-/* Every key is declared once, in the table below: argp's options, the names in the environment, the help, the
- * ranges and the defaults all come from it. */
+/* Every key is declared once, in the table below or as one of api_limits: argp's options, the names in the
+ * environment, the help, the ranges and the defaults all come from there. */
 #include "config.h"
 #include "core.h"
 
@@ -61,7 +61,7 @@ struct key {
 #define AT(field) offsetof(struct config, field)
 #define GIB ((uint64_t)1 << 30)
 
-static const struct key keys[] = {
+static const struct key own_keys[] = {
     {"listen", "ADDR:PORT", "Address to listen on; port 0 picks a free one", "127.0.0.1:8080", AT(listen),
      .parse = parse_listen, .expected = "an address such as 127.0.0.1:8080 or [::1]:0"},
     {"workers", "N", "Threads that compute; 0 takes one for each processor", "0", AT(workers), .minimum = 0,
@@ -90,7 +90,44 @@ static const struct key keys[] = {
     {"isa", "NAME", "Instruction set: auto, sse2, avx2, avx512 or neon. The results do not depend on it", "auto",
      AT(isa), .parse = parse_isa, .expected = "auto, or one of sse2, avx2, avx512 and neon that this machine has"},
 };
-#define KEY_COUNT (sizeof keys / sizeof *keys)
+#define OWN_KEYS (sizeof own_keys / sizeof *own_keys)
+#define KEY_COUNT (OWN_KEYS + API_LIMIT_COUNT)
+
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "a limit is set as the other numbers are");
+
+struct keys {
+    struct key all[KEY_COUNT];
+    struct {
+        char name[32], help[96], fallback[24];
+    } limits[API_LIMIT_COUNT];
+};
+
+/* The limit "rows" is the key "max-rows". */
+static void name_limit(char *name, size_t size, const struct api_limit *limit)
+{
+    snprintf(name, size, "max-%s", limit->name);
+    for (char *c = name; *c != '\0'; c++)
+        if (*c == '_')
+            *c = '-';
+}
+
+static void list_keys(struct keys *keys)
+{
+    memcpy(keys->all, own_keys, sizeof own_keys);
+    for (size_t i = 0; i < API_LIMIT_COUNT; i++) {
+        const struct api_limit *limit = &api_limits[i];
+        name_limit(keys->limits[i].name, sizeof keys->limits[i].name, limit);
+        snprintf(keys->limits[i].help, sizeof keys->limits[i].help, "Most %s; more is a 413", limit->doc);
+        snprintf(keys->limits[i].fallback, sizeof keys->limits[i].fallback, "%zu", limit->fallback);
+        keys->all[OWN_KEYS + i] = (struct key){keys->limits[i].name,
+                                               "N",
+                                               keys->limits[i].help,
+                                               keys->limits[i].fallback,
+                                               AT(limits) + i * sizeof(size_t),
+                                               .minimum = 1,
+                                               .maximum = limit->maximum};
+    }
+}
 
 /* ---- Setting a key ---- */
 
@@ -119,17 +156,17 @@ static void set(struct config *config, const struct key *key, const char *text, 
 
 /* "max-body-bytes" is GUMBELD_MAX_BODY_BYTES in the environment. Variables that no key has are left alone:
  * Kubernetes sets some for a service of this name. */
-static void read_environment(struct config *config)
+static void read_environment(struct config *config, const struct keys *keys)
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         char name[64] = "GUMBELD_";
         char *end = name + strlen(name);
-        for (const char *c = keys[i].name; *c != '\0'; c++)
+        for (const char *c = keys->all[i].name; *c != '\0'; c++)
             *end++ = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
         *end = '\0';
         const char *text = getenv(name);
         if (text != NULL)
-            set(config, &keys[i], text, name);
+            set(config, &keys->all[i], text, name);
     }
 }
 
@@ -137,11 +174,16 @@ static void read_environment(struct config *config)
 
 enum { FIRST_KEY = 0x100, HEALTHCHECK = 0x1000 };
 
+struct reading {
+    struct config *config;
+    const struct keys *keys;
+};
+
 static error_t parse_option(int option, char *text, struct argp_state *state)
 {
-    struct config *config = state->input;
+    const struct reading *reading = state->input;
     if (option == HEALTHCHECK) {
-        config->healthcheck = true;
+        reading->config->healthcheck = true;
         return 0;
     }
     if (option == ARGP_KEY_ARG) {
@@ -150,10 +192,10 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
     }
     if (option < FIRST_KEY || option >= FIRST_KEY + (int)KEY_COUNT)
         return ARGP_ERR_UNKNOWN;
-    const struct key *key = &keys[option - FIRST_KEY];
+    const struct key *key = &reading->keys->all[option - FIRST_KEY];
     char flag[64];
     snprintf(flag, sizeof flag, "--%s", key->name);
-    set(config, key, text, flag);
+    set(reading->config, key, text, flag);
     return 0;
 }
 
@@ -162,12 +204,15 @@ const char *argp_program_version = "gumbeld " GUMBELD_VERSION;
 struct config config_read(int argc, char **argv)
 {
     struct config config = {0};
+    struct keys keys;
     struct argp_option options[KEY_COUNT + 2] = {0};
     char help[KEY_COUNT][160];
+    list_keys(&keys);
     for (size_t i = 0; i < KEY_COUNT; i++) {
-        set(&config, &keys[i], keys[i].fallback, keys[i].name);
-        snprintf(help[i], sizeof help[i], "%s (default %s)", keys[i].help, keys[i].fallback);
-        options[i] = (struct argp_option){keys[i].name, FIRST_KEY + (int)i, keys[i].argument, 0, help[i], 0};
+        const struct key *key = &keys.all[i];
+        set(&config, key, key->fallback, key->name);
+        snprintf(help[i], sizeof help[i], "%s (default %s)", key->help, key->fallback);
+        options[i] = (struct argp_option){key->name, FIRST_KEY + (int)i, key->argument, 0, help[i], 0};
     }
     options[KEY_COUNT] = (struct argp_option){
         "healthcheck", HEALTHCHECK, NULL, 0, "Ask the server at --listen whether it is live; exit with 0 if so", 0};
@@ -178,9 +223,10 @@ struct config config_read(int argc, char **argv)
                "Every flag but --healthcheck can stand in the environment, --max-body-bytes as "
                "GUMBELD_MAX_BODY_BYTES; the flag wins.",
     };
-    read_environment(&config);
+    struct reading reading = {&config, &keys};
+    read_environment(&config, &keys);
     argp_err_exit_status = BAD_USAGE;
-    argp_parse(&argp, argc, argv, 0, NULL, &config);
+    argp_parse(&argp, argc, argv, 0, NULL, &reading);
     if (config.workers == 0)
         config.workers = uv_available_parallelism();
     return config;

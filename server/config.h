@@ -3,6 +3,7 @@
 #define SERVER_CONFIG_H
 
 #include "address.h"
+#include "api.h"
 #include "log.h"
 
 #include <stdint.h>
@@ -20,6 +21,7 @@ struct config {
     uint64_t idle_timeout_s;
     uint64_t lame_duck_ms;
     uint64_t drain_timeout_ms;
+    size_t limits[API_LIMIT_COUNT];
     uint64_t log_level; /* enum log_level */
     uint64_t isa;       /* enum core_isa */
     bool healthcheck;   /* ask the server at `listen` whether it is live instead of serving */

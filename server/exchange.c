@@ -100,6 +100,7 @@ static struct api_request request_of(struct exchange *exchange)
         .length = exchange->body.length,
         .own_body = &exchange->body.bytes,
         .fresh_seed = entropy_seed,
+        .limits = exchange->loop->server->config.limits,
         .query = exchange->query,
         .query_count = exchange->fields.query_count,
         .header = fields_header,

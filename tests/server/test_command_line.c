@@ -39,6 +39,15 @@ static const struct key keys[] = {
     {"--idle-timeout-s", "GUMBELD_IDLE_TIMEOUT_S", AT(idle_timeout_s), 60, "1", 1, "86400", 86400},
     {"--lame-duck-ms", "GUMBELD_LAME_DUCK_MS", AT(lame_duck_ms), 500, "0", 0, "3600000", 3600000},
     {"--drain-timeout-ms", "GUMBELD_DRAIN_TIMEOUT_MS", AT(drain_timeout_ms), 10000, "0", 0, "3600000", 3600000},
+    {"--max-rows", "GUMBELD_MAX_ROWS", AT(limits[API_LIMIT_ROWS]), 4194304, "1", 1, "4294967295", 4294967295},
+    {"--max-classes", "GUMBELD_MAX_CLASSES", AT(limits[API_LIMIT_CLASSES]), 16777216, "1", 1, "2147483647", 2147483647},
+    {"--max-draws", "GUMBELD_MAX_DRAWS", AT(limits[API_LIMIT_DRAWS]), 1048576, "1", 1, "2147483647", 2147483647},
+    {"--max-work", "GUMBELD_MAX_WORK", AT(limits[API_LIMIT_WORK]), 1073741824, "1", 1, "17592186044416",
+     17592186044416},
+    {"--max-result-bytes", "GUMBELD_MAX_RESULT_BYTES", AT(limits[API_LIMIT_RESULT_BYTES]), 134217728, "1", 1,
+     "1099511627776", 1099511627776},
+    {"--max-batch-requests", "GUMBELD_MAX_BATCH_REQUESTS", AT(limits[API_LIMIT_BATCH_REQUESTS]), 1024, "1", 1,
+     "1000000", 1000000},
     {"--log-level", "GUMBELD_LOG_LEVEL", AT(log_level), LOG_INFO, "error", LOG_ERROR, "debug", LOG_DEBUG},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
@@ -161,8 +170,9 @@ END_TEST
 
 START_TEST(numbers_beyond_the_range_are_refused)
 {
-    static const char *const at_least_one[] = {"--loops", "--max-body-bytes", "--max-queued", "--max-connections",
-                                               "--idle-timeout-s"};
+    static const char *const at_least_one[] = {"--loops",           "--max-body-bytes", "--max-queued",
+                                               "--max-connections", "--idle-timeout-s", "--max-rows",
+                                               "--max-result-bytes"};
     const struct key *key = &keys[_i];
     char above[32] = "loud";
     if (strcmp(key->flag, "--log-level") != 0)

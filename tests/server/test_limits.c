@@ -1,5 +1,5 @@
-/* The limits: connections, silence, requests that wait. Whoever meets one is told, and the others are served.
- */
+/* The limits: connections, silence, requests that wait, and what one may ask for. Whoever meets one is told, and the
+ * others are served. */
 #define _GNU_SOURCE
 #include "http.h"
 #include "process.h"
@@ -289,6 +289,45 @@ START_TEST(small_requests_pass_large_ones)
 }
 END_TEST
 
+/* ---- What a request may ask for ---- */
+
+/* The body is taken with the limit, and refused with one less. */
+static const struct {
+    const char *flag, *path, *body;
+    unsigned limit;
+} asked[] = {
+    {"--max-rows", GUMBEL, BODY, 2},
+    {"--max-classes", GUMBEL, BODY, 3},
+    {"--max-draws", GUMBEL, "{\"logits\":[1,2],\"num_samples\":5}", 5},
+    {"--max-work", GUMBEL, "{\"logits\":[1,2],\"num_samples\":5}", 10},
+    {"--max-result-bytes", GUMBEL, BODY, 24},
+    {"--max-batch-requests", "/v1/batch",
+     "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1]}},"
+     "{\"function\":\"softmax\",\"body\":{\"logits\":[2]}}]}",
+     2},
+};
+enum { ASKED = sizeof asked / sizeof *asked };
+
+/* By the loop's thread and by a worker. */
+START_TEST(a_limit_is_the_most_that_may_be_asked_for)
+{
+    const unsigned limit = asked[_i / 2].limit;
+    const char *threads = _i % 2 == 0 ? "" : "--inline-max-bytes 0";
+    struct process wide = process_start("%s %u %s", asked[_i / 2].flag, limit, threads);
+    struct http_response response = http_ask(wide.port, "POST", asked[_i / 2].path, asked[_i / 2].body);
+    ck_assert_msg(response.status == 200, "%s", response.body);
+    http_free(&response);
+    stop(&wide);
+    struct process narrow = process_start("%s %u %s", asked[_i / 2].flag, limit - 1, threads);
+    response = http_ask(narrow.port, "POST", asked[_i / 2].path, asked[_i / 2].body);
+    json_t *problem = http_problem(&response, 413, "limit_exceeded");
+    ck_assert_int_eq(json_integer_value(json_object_get(problem, "limit")), limit - 1);
+    json_decref(problem);
+    http_free(&response);
+    stop(&narrow);
+}
+END_TEST
+
 Suite *test_server_limits_suite(void)
 {
     Suite *suite = suite_create("server limits");
@@ -313,5 +352,10 @@ Suite *test_server_limits_suite(void)
     tcase_add_test(queue, requests_beyond_the_queue_are_refused);
     tcase_add_test(queue, small_requests_pass_large_ones);
     suite_add_tcase(suite, queue);
+
+    TCase *asking = tcase_create("asking");
+    tcase_set_timeout(asking, 60);
+    tcase_add_loop_test(asking, a_limit_is_the_most_that_may_be_asked_for, 0, 2 * ASKED);
+    suite_add_tcase(suite, asking);
     return suite;
 }
