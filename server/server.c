@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -16,20 +17,34 @@ enum {
     KEPT_BYTES = 32 * 1024 * 1024, /* the most that glibc takes for M_MMAP_THRESHOLD */
 };
 
-/* ---- Signals: handled on the main thread alone ---- */
+/* ---- Signals: blocked in all threads and read by the main one ---- */
 
-static void set_signals_blocked(bool blocked)
+static sigset_t ending_signals(void)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+static void set_signals_blocked(bool blocked)
+{
+    const sigset_t signals = ending_signals();
     pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
+/* A handler would run at any moment, and the thread sanitizer loses one that comes while the program starts. */
+static int open_signals(void)
+{
+    const sigset_t signals = ending_signals();
+    return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 struct control {
     struct server *server;
-    uv_signal_t terminate, interrupt;
+    int signals; /* open_signals() */
+    uv_poll_t signal;
     uv_timer_t lame_duck, tidy;
     int64_t tidied_at; /* bytes received in all when memory was last given back */
 };
@@ -53,32 +68,34 @@ static void tidy(uv_timer_t *timer)
     control->tidied_at = received;
 }
 
-/* The first signal begins the end; a second one, no longer handled, ends the program at once. */
-static void on_signal(uv_signal_t *handle, int number)
+/* The first signal begins the end; a second one, no longer blocked, ends the program at once. */
+static void on_signal(uv_poll_t *handle, int status, int events)
 {
     struct control *control = handle->data;
-    log_message(control->server->log, LOG_INFO, "signal %d: draining", number);
+    struct signalfd_siginfo signal;
+    (void)status;
+    (void)events;
+    if (read(control->signals, &signal, sizeof signal) != sizeof signal)
+        return;
+    log_message(control->server->log, LOG_INFO, "signal %u: draining", (unsigned)signal.ssi_signo);
     control->server->draining = true;
-    uv_close((uv_handle_t *)&control->terminate, NULL);
-    uv_close((uv_handle_t *)&control->interrupt, NULL);
+    uv_close((uv_handle_t *)&control->signal, NULL);
+    set_signals_blocked(false);
     uv_timer_start(&control->lame_duck, end_control, control->server->config.lame_duck_ms, 0);
 }
 
 /* Returns when a signal has come and the lame-duck time is over. */
-static void wait_for_end(struct server *server)
+static void wait_for_end(struct server *server, int signals)
 {
     uv_loop_t uv;
-    struct control control = {.server = server};
+    struct control control = {.server = server, .signals = signals};
     uv_loop_init(&uv);
-    uv_signal_init(&uv, &control.terminate);
-    uv_signal_init(&uv, &control.interrupt);
+    uv_poll_init(&uv, &control.signal, signals);
     uv_timer_init(&uv, &control.lame_duck);
     uv_timer_init(&uv, &control.tidy);
-    control.terminate.data = control.interrupt.data = control.lame_duck.data = control.tidy.data = &control;
+    control.signal.data = control.lame_duck.data = control.tidy.data = &control;
     uv_timer_start(&control.tidy, tidy, TIDY_MS, TIDY_MS);
-    uv_signal_start(&control.terminate, on_signal, SIGTERM);
-    uv_signal_start(&control.interrupt, on_signal, SIGINT);
-    set_signals_blocked(false);
+    uv_poll_start(&control.signal, UV_READABLE, on_signal);
     uv_run(&uv, UV_RUN_DEFAULT);
     uv_loop_close(&uv);
 }
@@ -101,7 +118,7 @@ static void prepare_process(const struct config *config)
     setenv("UV_THREADPOOL_SIZE", workers, 1); /* libuv reads it when it is first given work */
     keep_freed_memory();
     signal(SIGPIPE, SIG_IGN);
-    set_signals_blocked(true); /* for all threads, which inherit it; wait_for_end takes them on the main one */
+    set_signals_blocked(true); /* for all threads, which inherit it */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
@@ -122,7 +139,7 @@ static void announce(const struct address *address)
     fprintf(stderr, "gumbeld: listening on http://%s\n", text);
 }
 
-static int serve(struct server *server, struct loop *loops, int *sockets)
+static int serve(struct server *server, struct loop *loops, int *sockets, int signals)
 {
     const size_t count = server->config.loops;
     if (listener_open(&server->config.listen, sockets, count) != 0)
@@ -134,7 +151,7 @@ static int serve(struct server *server, struct loop *loops, int *sockets)
         close(sockets[i]);
     if (started == count) {
         announce(&server->config.listen);
-        wait_for_end(server);
+        wait_for_end(server, signals);
     }
     for (size_t i = 0; i < started; i++)
         loop_drain(&loops[i]);
@@ -152,11 +169,15 @@ int server_run(const struct config *config)
     server.log = log_open((enum log_level)config->log_level);
     struct loop *loops = calloc(config->loops, sizeof *loops);
     int *sockets = calloc(config->loops, sizeof *sockets);
-    int status;
+    int status, signals = -1;
     if (server.metrics == NULL || server.log == NULL || loops == NULL || sockets == NULL)
         status = fail("start", "no memory");
+    else if ((signals = open_signals()) < 0)
+        status = fail("signalfd", strerror(errno));
     else
-        status = serve(&server, loops, sockets);
+        status = serve(&server, loops, sockets, signals);
+    if (signals >= 0)
+        close(signals);
     free(sockets);
     free(loops);
     if (server.log != NULL)
