@@ -149,16 +149,17 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec bench-http test-isa \
-        exhaustive stats vectors check-vectors fuzz-differential fuzz lint-spec test-prism test-schema test-typescript \
-        clean help
+.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec \
+        bench-http test-isa exhaustive stats vectors check-vectors fuzz-differential fuzz clean help agreement \
+        test-clients lint-spec test-prism test-schema test-typescript
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-# The tests without installing anything.
-check: $(BINARY) $(OUT)/tests/run
+# The tests without installing anything; of the distributions those that 10^7 draws can tell.
+check: $(BINARY) $(OUT)/tests/run $(OUT)/tests/run-stats
 	$(Q)$(OUT)/tests/run
+	$(Q)$(OUT)/tests/run-stats --draws 10000000 --quiet
 
 run: deps
 	$(Q)$(SUBMAKE) build/gumbeld
@@ -189,6 +190,16 @@ lint: lint-deps
 soak: deps test-deps
 	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
 	$(Q)build/release/tests/run-soak
+
+# Clients of others against a server: NumPy and requests.
+test-clients: deps client-deps build/venv-clients/installed
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/clients/run
+
+build/venv-clients/installed: tests/clients/requirements.txt
+	$(Q)python3 -m venv build/venv-clients
+	$(Q)build/venv-clients/bin/pip install --quiet -r $<
+	$(Q)touch $@
 
 # The container image, built and run without a Docker engine. Needs root.
 image-test: image-deps
@@ -237,6 +248,15 @@ bench-codec: deps codec-bench-deps build/venv-codec/installed
 	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcodec.so build/bench/libsimdjson_peer.so
 	$(Q)build/venv-codec/bin/python tests/bench/codec/bench $(BENCH_CODEC_FLAGS)
 
+# The core's results against torch's, NumPy's and JAX's.
+build/venv-agreement/installed: tests/agreement/requirements.txt
+	$(Q)python3 -m venv build/venv-agreement
+	$(Q)build/venv-agreement/bin/pip install --quiet -r $<
+	$(Q)touch $@
+agreement: deps agreement-deps build/venv-bench/installed build/venv-agreement/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
+	$(Q)python3 tests/agreement/run
+
 # The core's bits on every instruction set, natively and under qemu; `exhaustive` over all 2^32 inputs.
 ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
     KERNEL_SOURCES='$(KERNEL_SOURCES)' COMMON_FLAGS='$(COMMON) $(COMMON_release) $(INCLUDE_core)' \
@@ -248,7 +268,7 @@ exhaustive: deps isa-deps
 	$(Q)$(ISA_ENVIRONMENT) tests/isa/run exhaustive
 
 # The noise's and the samples' distributions: 10^9 draws, or STATS_FLAGS='--draws N'.
-$(OUT)/tests/run-stats: $(OUT)/tests/stats/stats.o $(CORE_OBJECTS)
+$(OUT)/tests/run-stats: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/stats/*.c)) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -lm
 stats: deps
@@ -256,8 +276,8 @@ stats: deps
 	$(Q)build/release/tests/run-stats $(STATS_FLAGS)
 
 # The published vectors: written anew, or compared with what the core gives and with a second implementation.
-VECTORS := noise gumbel_softmax
-$(OUT)/tests/make-vectors: $(OUT)/tests/vectors/make.o $(CORE_OBJECTS)
+VECTORS := noise softmax gumbel_softmax categorical schedule vjp
+$(OUT)/tests/make-vectors: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/vectors/*.c)) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -lm
 vectors: deps
@@ -267,7 +287,7 @@ check-vectors: deps vector-deps
 	$(Q)$(SUBMAKE) build/release/tests/make-vectors
 	$(Q)for name in $(VECTORS); do \
 	    build/release/tests/make-vectors $$name | cmp - api/vectors/$$name.json || exit 1; done
-	$(Q)python3 tests/vectors/check.py
+	$(Q)python3 -B tests/vectors/check.py
 
 # The readers of bodies against jansson's tree, on generated documents: FUZZ_FLAGS='--documents N --processes N'.
 FUZZ_PARTS := tests/fuzz/compare.c tests/fuzz/reference.c
@@ -291,7 +311,7 @@ build/fuzz/jansson/src/jansson_config.h: tests/fuzz/jansson
 	$(Q)tests/fuzz/jansson build/fuzz/jansson
 build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
                      $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) build/release/api/openapi_data.o \
-                     $(foreach isa,$(ISAS),$(patsubst %.c,build/release/%-$(isa).o,$(KERNEL_SOURCES)))
+                     $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,build/release/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(FUZZ_COMMON) -std=gnu11 $(FUZZ_JANSSON) -DGUMBELD_VERSION='"$(VERSION)"' -Itests -Iapi -Icore \
 	    -Ibuild/fuzz/jansson/src -o $@ tests/fuzz/fuzz_api.c tests/fuzz/one.c $(filter %.c,$(API_SOURCES)) \
@@ -330,9 +350,9 @@ clean:
 
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
-	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean'
-	$(Q)echo 'make test-isa | exhaustive | stats | vectors | check-vectors | bench-core | bench-codec | bench-http'
-	$(Q)echo 'make fuzz | fuzz-differential | lint-spec | test-prism | test-schema | test-typescript'
+	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean | test-isa'
+	$(Q)echo 'make exhaustive | stats | vectors | check-vectors | agreement | fuzz | fuzz-differential | bench-core'
+	$(Q)echo 'make bench-codec | bench-http | test-clients | lint-spec | test-prism | test-schema | test-typescript'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -344,15 +364,18 @@ BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
 CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
+CLIENT_DEPS := python3 python3-venv
 SPEC_DEPS  := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
 CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
 FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
+AGREEMENT_DEPS := python3 python3-venv python3-torch python3-numpy
 
 SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson \
-             tests/spec/with-server tests/clients/typescript/run)
+             tests/clients/run tests/spec/with-server tests/clients/typescript/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps spec-deps
+.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps \
+        agreement-deps client-deps spec-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
@@ -361,7 +384,9 @@ bench-deps: ; $(call install,$(BENCH_DEPS))
 codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
 isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
+client-deps: ; $(call install,$(CLIENT_DEPS))
 fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
+agreement-deps: ; $(call install,$(AGREEMENT_DEPS))
 spec-deps:  ; $(call install,$(SPEC_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
@@ -376,4 +401,5 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
--include $(patsubst %.o,%.d,$(CORE_OBJECTS) $(API_OBJECTS) $(SERVER_OBJECTS) $(TEST_OBJECTS))
+-include $(patsubst %.o,%.d,$(CORE_OBJECTS) $(API_OBJECTS) $(SERVER_OBJECTS) $(TEST_OBJECTS)) \
+         $(wildcard $(OUT)/tests/stats/*.d $(OUT)/tests/vectors/*.d)

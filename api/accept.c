@@ -5,9 +5,10 @@
 
 enum { FULL_WEIGHT = 1000 };
 
-static const char json[] = "application/json", ndjson[] = API_NDJSON;
+static const char json[] = "application/json", ndjson[] = API_NDJSON, npy[] = API_NPY;
 static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
 static const char *const ndjson_ranges[] = {ndjson, "application/*", "*/*", NULL};
+static const char *const npy_ranges[] = {npy, "application/*", "*/*", NULL};
 
 /* ---- Lists with weights ---- */
 
@@ -78,28 +79,47 @@ static int weight(const struct api_request *request, const char *const *ranges)
     return accept == NULL || accept[strspn(accept, " \t,")] == '\0' ? FULL_WEIGHT : api_accept_weight(accept, ranges);
 }
 
-/* A function's answer has rows; a batch's has not. */
-static bool has_lines(const struct api_route *route)
+/* A function takes and gives arrays, and its answer has rows; a batch is JSON alone. */
+static bool has_arrays(const struct api_route *route)
 {
     return route->kind == API_ROUTE_CALL && route->function != NULL;
 }
 
+enum accept_form accept_form(const struct api_request *request)
+{
+    const int weights[] = {
+        [ACCEPT_NOTHING] = 0,
+        [ACCEPT_JSON] = weight(request, json_ranges),
+        [ACCEPT_LINES] = has_arrays(request->route) ? weight(request, ndjson_ranges) : 0,
+        [ACCEPT_NPY] = has_arrays(request->route) ? weight(request, npy_ranges) : 0,
+    };
+    enum accept_form best = ACCEPT_NOTHING;
+    for (int form = ACCEPT_JSON; form <= ACCEPT_NPY; form++)
+        if (weights[form] > weights[best])
+            best = (enum accept_form)form;
+    return best;
+}
+
 bool api_stream_wanted(const struct api_request *request)
 {
-    return has_lines(request->route) && weight(request, ndjson_ranges) > 0 &&
-           weight(request, ndjson_ranges) > weight(request, json_ranges);
+    return has_arrays(request->route) && accept_form(request) == ACCEPT_LINES;
+}
+
+bool accept_npy_body(const struct api_request *request)
+{
+    return has_arrays(request->route) && request->content_type != NULL && is_name(request->content_type, npy);
 }
 
 int accept_negotiate(const struct api_request *request, struct api_problem *problem)
 {
     if (request->route->kind != API_ROUTE_CALL)
         return 0;
-    if (request->content_type != NULL && !is_name(request->content_type, json))
-        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s",
-                        json);
-    const bool lines = has_lines(request->route);
-    if (weight(request, json_ranges) <= 0 && (!lines || weight(request, ndjson_ranges) <= 0))
-        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s%s%s", json,
-                        lines ? " or " : "", lines ? ndjson : "");
+    const bool arrays = has_arrays(request->route);
+    if (request->content_type != NULL && !is_name(request->content_type, json) && !accept_npy_body(request))
+        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s%s%s",
+                        json, arrays ? " or " : "", arrays ? npy : "");
+    if (accept_form(request) == ACCEPT_NOTHING)
+        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s%s", json,
+                        arrays ? ", " API_NPY " or " API_NDJSON : "");
     return 0;
 }

@@ -2,21 +2,24 @@
 #include "accept.h"
 #include "batch.h"
 #include "call.h"
+#include "npy_write.h"
 
 enum { TOO_MUCH = 1 };
 
-/* TOO_MUCH if the call computes or gives more than `most` numbers. */
+/* TOO_MUCH if the call computes or gives more than `most` numbers: the body is still there then. */
 static int answer_call(const struct api_request *request, size_t most, struct api_response *response,
                        struct api_problem *problem)
 {
     struct api_call *call;
+    struct api_request lent = *request;
     if (request->route->function == NULL)
         return most < SIZE_MAX ? TOO_MUCH : batch_answer(request, response, problem);
-    if (api_decode(request, &call, problem) != 0)
+    lent.own_body = most < SIZE_MAX ? NULL : request->own_body;
+    if (api_decode(&lent, &call, problem) != 0)
         return -1;
     int result = call_cost(call) <= most ? api_compute(call, 0, api_call_rows(call), problem) : TOO_MUCH;
     if (result == 0)
-        result = api_encode(call, response, problem);
+        result = (accept_form(request) == ACCEPT_NPY ? npy_write : api_encode)(call, response, problem);
     api_call_free(call);
     return result;
 }

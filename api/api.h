@@ -203,6 +203,7 @@ enum api_problem_code {
     API_OVERLOADED,
     API_MALFORMED_ENCODING,
     API_UNSUPPORTED_ENCODING,
+    API_MALFORMED_NPY,
     API_PROBLEM_COUNT
 };
 
@@ -276,6 +277,7 @@ struct api_request {
     const char *content_type, *accept; /* NULL where the header was not sent */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
+    char **own_body; /* what holds `body` and may be set to NULL by one who frees it then; NULL: it is only lent */
     uint64_t (*fresh_seed)(void);     /* 0 .. 2^53 - 1 from a source of entropy; called at most once a call */
     const size_t *limits;             /* by enum api_limit_id; NULL: those of the table */
     const struct api_argument *query; /* in the URL's order, names may repeat */
@@ -329,8 +331,8 @@ int api_encode(struct api_call *call, struct api_response *response, struct api_
 
 void api_call_free(struct api_call *call);
 
-/* Decode, compute and encode, or a document; a problem becomes a response as well. A call's answer is JSON, also where
- * api_stream_wanted. */
+/* Decode, compute and encode, or a document; a problem becomes a response as well. A call's answer is JSON or .npy,
+ * JSON also where api_stream_wanted. */
 void api_answer(const struct api_request *request, struct api_response *response);
 
 /* The same, if the request is a call that computes and gives at most `most` numbers, or has a problem; otherwise false,
@@ -364,6 +366,8 @@ size_t api_stream_rows(const struct api_stream *stream);
 void api_stream_close(struct api_stream *stream);
 
 /* ---- Negotiation ---- */
+
+#define API_NPY "application/x-npy"
 
 /* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL behind the
  * last) that stands in it; -1 where none does. Parameters but q are not looked at. */

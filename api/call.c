@@ -2,6 +2,7 @@
 #include "call.h"
 #include "sampling.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,43 @@ int api_compute(const struct api_call *call, size_t first, size_t count, struct 
         call_mark_invalid(call, first, count, marks);
     free(marks);
     return result;
+}
+
+/* ---- Memory ---- */
+
+void *call_own(struct api_call *call, void *memory)
+{
+    assert(call->owned_count < CALL_MAX_OWNED);
+    if (memory != NULL)
+        call->owned[call->owned_count++] = memory;
+    return memory;
+}
+
+void call_release(struct api_call *call, void *memory)
+{
+    for (size_t i = 0; i < call->owned_count; i++)
+        if (call->owned[i] == memory) {
+            free(memory);
+            call->owned[i] = NULL;
+            return;
+        }
+}
+
+/* Blocks do not overlap, so theirs is the last that begins before them. */
+char *call_disown(struct api_call *call, const struct api_tensor *result, size_t *offset)
+{
+    const uintptr_t data = (uintptr_t)result->data;
+    size_t nearest = 0;
+    uintptr_t begin = 0;
+    for (size_t i = 0; i < call->owned_count; i++)
+        if ((uintptr_t)call->owned[i] <= data && (uintptr_t)call->owned[i] > begin) {
+            nearest = i;
+            begin = (uintptr_t)call->owned[i];
+        }
+    char *block = call->owned[nearest];
+    *offset = data - begin;
+    call->owned[nearest] = NULL;
+    return block;
 }
 
 void api_call_free(struct api_call *call)

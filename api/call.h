@@ -20,7 +20,10 @@ struct api_tensor {
     void *data;
     size_t count, rank;
     size_t shape[API_MAX_RANK + 1]; /* a result may have one axis more than the logits */
+    bool borrowed;                  /* the data lie in memory that is freed by other means */
 };
+
+enum { CALL_MAX_BLOCKS = 4 };
 
 struct call_source {
     const struct api_function *function;
@@ -30,6 +33,9 @@ struct call_source {
      * the data that it keeps and leaves NULL; the rest stays the front's, to be freed. */
     struct api_tensor *tensors;
     size_t tensor_count;
+
+    /* Memory in which borrowed data lie: call_build takes it, and frees it if it fails. */
+    void *blocks[CALL_MAX_BLOCKS];
 
     /* Writes where in the request the parameter stands, for problems; NULL stands for "/name". */
     void (*locate)(const struct call_source *source, const char *name, char *pointer, size_t size);
@@ -109,6 +115,12 @@ size_t call_cost(const struct api_call *call);
 
 /* Makes the call free `memory` with itself, and returns that. */
 void *call_own(struct api_call *call, void *memory);
+
+/* Frees `memory` before the call ends, if it is one of those that the call frees. */
+void call_release(struct api_call *call, void *memory);
+
+/* Makes the call not free the memory in which the result's data lie: *offset is their place in it. */
+char *call_disown(struct api_call *call, const struct api_tensor *result, size_t *offset);
 
 /* One parameter's value for the core. */
 struct core_per_row call_per_row(const struct api_call *call, enum api_parameter_id id);

@@ -2,7 +2,6 @@
 #include "call_build.h"
 #include "json_envelope.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,14 +42,6 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
 
 /* ---- Memory ---- */
 
-void *call_own(struct api_call *call, void *memory)
-{
-    assert(call->owned_count < CALL_MAX_OWNED);
-    if (memory != NULL)
-        call->owned[call->owned_count++] = memory;
-    return memory;
-}
-
 void *builder_allocate(const struct builder *builder, size_t count, size_t size, const char *name)
 {
     void *memory = call_own(builder->call, calloc(count > 0 ? count : 1, size));
@@ -69,7 +60,7 @@ struct api_tensor *builder_tensor(const struct builder *builder, enum api_parame
 
 void *builder_take(const struct builder *builder, struct api_tensor *tensor)
 {
-    void *data = call_own(builder->call, tensor->data);
+    void *data = tensor->borrowed ? tensor->data : call_own(builder->call, tensor->data);
     tensor->data = NULL;
     return data;
 }
@@ -325,9 +316,22 @@ static int build(const struct builder *builder)
     return builder_lay_out_results(builder);
 }
 
+/* Without a call they are freed. */
+static void take_blocks(struct api_call *call, struct call_source *source)
+{
+    for (size_t i = 0; i < CALL_MAX_BLOCKS; i++) {
+        if (call != NULL)
+            call_own(call, source->blocks[i]);
+        else
+            free(source->blocks[i]);
+        source->blocks[i] = NULL;
+    }
+}
+
 int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem)
 {
     const struct builder builder = {source, calloc(1, sizeof **call), problem};
+    take_blocks(builder.call, source);
     if (builder.call == NULL)
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the call");
     const int result = build(&builder);

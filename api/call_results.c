@@ -139,11 +139,7 @@ static int check_bytes(const struct builder *builder)
 static void move_logits(struct api_call *call, void *place, size_t bytes)
 {
     memcpy(place, call->logits, bytes);
-    for (size_t i = 0; i < call->owned_count; i++)
-        if (call->owned[i] == call->logits) {
-            free(call->owned[i]);
-            call->owned[i] = NULL;
-        }
+    call_release(call, call->logits);
     call->logits = place;
 }
 

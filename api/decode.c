@@ -2,7 +2,9 @@
  * says, and jansson reads the rest. */
 #define _GNU_SOURCE /* memmem */
 #include "decode.h"
+#include "accept.h"
 #include "json_envelope.h"
+#include "npy_read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,24 +22,24 @@ struct arrays {
     size_t count;
 };
 
-static void add_array(struct arrays *arrays, const struct api_parameter *parameter, enum json_element numbers)
+struct json_named_array decode_array(const struct api_parameter *parameter, enum json_element numbers)
 {
-    struct json_named_array *named = &arrays->named[arrays->count++];
-    *named = (struct json_named_array){.name = parameter->name};
+    struct json_named_array named = {.name = parameter->name};
     switch (parameter->type) {
     case API_NUMBERS:
-        named->element = numbers;
-        named->minus_infinity = parameter == &api_parameters[API_LOGITS];
+        named.element = numbers;
+        named.minus_infinity = parameter == &api_parameters[API_LOGITS];
         break;
     case API_BOOLEANS:
-        named->element = JSON_BOOL;
+        named.element = JSON_BOOL;
         break;
     default:
-        named->element = parameter->type == API_INTEGER ? JSON_UINT64 : JSON_FLOAT64;
-        named->minimum = parameter->minimum;
-        named->maximum = parameter->maximum;
+        named.element = parameter->type == API_INTEGER ? JSON_UINT64 : JSON_FLOAT64;
+        named.minimum = parameter->minimum;
+        named.maximum = parameter->maximum;
         break;
     }
+    return named;
 }
 
 static void name_arrays(struct arrays *arrays, const struct api_function *function, enum json_element numbers)
@@ -47,7 +49,7 @@ static void name_arrays(struct arrays *arrays, const struct api_function *functi
         const struct api_parameter *parameter = &api_parameters[id];
         if (api_function_takes(function, (enum api_parameter_id)id) &&
             (parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS))
-            add_array(arrays, parameter, numbers);
+            arrays->named[arrays->count++] = decode_array(parameter, numbers);
     }
 }
 
@@ -82,22 +84,26 @@ static int read_text(const struct json_text *text, const struct api_function *fu
     }
 }
 
+struct api_tensor decode_tensor(struct json_named_array *named)
+{
+    struct json_array *array = &named->array;
+    struct api_tensor tensor = {.name = named->name,
+                                .dtype = dtype_of_element[array->element],
+                                .data = array->data,
+                                .count = array->count,
+                                .rank = array->rank};
+    memcpy(tensor.shape, array->shape, sizeof array->shape);
+    array->data = NULL;
+    return tensor;
+}
+
 /* The tensors that were found; their data becomes the source's. */
 static size_t move_tensors(struct arrays *arrays, struct api_tensor *tensors)
 {
     size_t count = 0;
-    for (size_t i = 0; i < arrays->count; i++) {
-        struct json_array *array = &arrays->named[i].array;
-        if (!arrays->named[i].found)
-            continue;
-        tensors[count] = (struct api_tensor){.name = arrays->named[i].name,
-                                             .dtype = dtype_of_element[array->element],
-                                             .data = array->data,
-                                             .count = array->count,
-                                             .rank = array->rank};
-        memcpy(tensors[count++].shape, array->shape, sizeof array->shape);
-        array->data = NULL;
-    }
+    for (size_t i = 0; i < arrays->count; i++)
+        if (arrays->named[i].found)
+            tensors[count++] = decode_tensor(&arrays->named[i]);
     return count;
 }
 
@@ -125,6 +131,8 @@ int decode_call(const struct json_text *text, const struct api_function *functio
 int api_decode(const struct api_request *request, struct api_call **call, struct api_problem *problem)
 {
     static const char empty[API_BODY_PADDING] = "";
+    if (accept_npy_body(request))
+        return npy_read(request, call, problem);
     const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
     return decode_call(&text, request->route->function, request, call, problem);
 }

@@ -31,6 +31,7 @@ const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT] = {
     [API_OVERLOADED] = {"overloaded", 503, "The queue is full"},
     [API_MALFORMED_ENCODING] = {"malformed_encoding", 400, "The body is not in its Content-Encoding"},
     [API_UNSUPPORTED_ENCODING] = {"unsupported_encoding", 415, "The Content-Encoding is not served"},
+    [API_MALFORMED_NPY] = {"malformed_npy", 400, "The body is not what a .npy file holds"},
 };
 
 #define TYPE_PREFIX "urn:gumbeld:problem:"

@@ -4,7 +4,10 @@
 #include "float_environment.h"
 #include "kernels.h"
 
-#define KERNELS(isa) {&core_kernels_##isa##_f32, &core_kernels_##isa##_f64}
+#define KERNELS(isa)                                                                                                   \
+    {                                                                                                                  \
+        &core_kernels_##isa##_f32, &core_kernels_##isa##_f64                                                           \
+    }
 
 static const struct {
     const char *name;

@@ -123,10 +123,10 @@ struct core_gumbel_softmax_call {
     enum core_dtype dtype;
 
     /* Further results, each where it is not NULL: */
-    int32_t *indices;   /* [rows]: the first maximum of z */
-    void *soft;         /* as samples: what they are without `hard` */
-    void *gumbel;       /* as samples: g itself, that of impossible classes too */
-    void *log_density;  /* [rows]: of the soft sample, see below */
+    int32_t *indices;  /* [rows]: the first maximum of z */
+    void *soft;        /* as samples: what they are without `hard` */
+    void *gumbel;      /* as samples: g itself, that of impossible classes too */
+    void *log_density; /* [rows]: of the soft sample, see below */
 };
 
 /* Depends on `classes`, `inner`, `dtype` and on which of the further results are not NULL. */

@@ -4,7 +4,6 @@
 
 #include "scalar.h"
 
-
 /* Of the possible classes: their number, the sum of E and that of log E. */
 struct density_tally {
     double classes, exponentials, logarithms;
@@ -36,7 +35,8 @@ static double log_quotient(double tau, double noise_scale)
 }
 
 /* lgamma(K) + (K - 1) log(tau / s) + sum log E - K log sum E, arranged as lgamma(K) - K log K and the logarithm of the
- * mean of E: the terms are then no larger than the result's own size. Temperatures below 1 / REAL_MAX act as that one. */
+ * mean of E: the terms are then no larger than the result's own size. Temperatures below 1 / REAL_MAX act as that one.
+ */
 static real density_log(const struct density_tally *tally, real tau, real noise_scale)
 {
     double k = tally->classes, temperature = tau > 1 / (double)REAL_MAX ? tau : 1 / (double)REAL_MAX;
@@ -47,7 +47,7 @@ static real density_log(const struct density_tally *tally, real tau, real noise_
     if (noise_scale == 0.0f)
         return __builtin_inff();
     return (real)((k - 1) * log_quotient(temperature, noise_scale) + tally->logarithms -
-                   k * scalar_log(tally->exponentials / k) + lgamma_remainder(k));
+                  k * scalar_log(tally->exponentials / k) + lgamma_remainder(k));
 }
 
 #endif

@@ -39,8 +39,8 @@ INLINE vreal exp_reduced(vreal r)
  *   log(1 + f) = 2 (s + s^3/3 + s^5/5 + ... + s^21/21) = f - s (f - R), R = 2 (s^2/3 + s^4/5 + ... + s^20/21)
  *
  * and what the series leaves off is below 2^-59 of the whole. f - s (f - R) is f - (f^2/2 - s (f^2/2 + R)), which keeps
- * the rounding of the division out of the greatest terms (fdlibm's e_log.c, Sun Microsystems, 1993). The small terms are
- * added first. */
+ * the rounding of the division out of the greatest terms (fdlibm's e_log.c, Sun Microsystems, 1993). The small terms
+ * are added first. */
 INLINE vreal log_reduced(vreal f, vreal k)
 {
     vreal s = f / (2.0 + f), square = s * s, half = 0.5 * f * f;

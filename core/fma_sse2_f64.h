@@ -1,9 +1,9 @@
 /* a * b + c of doubles with one rounding, for processors without the instruction: the same bits as theirs, always.
  *
- * After S. Boldo and G. Melquiond (Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd,
- * IEEE Trans. Comp. 57, 2008): the product is split into high + low exactly (Veltkamp and Dekker, 1971), c + low into
- * two, high and the greater of these into two; the two small parts that remain are added rounding to odd (an inexact
- * sum becomes the neighbour whose last bit is 1), so that the last addition rounds as if it saw all.
+ * After S. Boldo and G. Melquiond (Emulation of FMA and correctly rounded sums: proved algorithms using rounding to
+ * odd, IEEE Trans. Comp. 57, 2008): the product is split into high + low exactly (Veltkamp and Dekker, 1971), c + low
+ * into two, high and the greater of these into two; the two small parts that remain are added rounding to odd (an
+ * inexact sum becomes the neighbour whose last bit is 1), so that the last addition rounds as if it saw all.
  *
  * That holds as long as nothing on the way overflows or falls among the subnormals. Lanes where it might are left to
  * the C library's fma, which is exact everywhere, and slow.
@@ -74,8 +74,8 @@ static __attribute__((noinline)) __m128d fma_sse2(__m128d a, __m128d b, __m128d 
 {
     struct fma_two product = fma_two_product(a, b);
     __m128d zero = _mm_cmpeq_pd(product.high, _mm_setzero_pd());
-    __m128d exact_zero = _mm_and_pd(zero, _mm_or_pd(_mm_cmpeq_pd(a, _mm_setzero_pd()),
-                                                    _mm_cmpeq_pd(b, _mm_setzero_pd())));
+    __m128d exact_zero = _mm_and_pd(zero,
+                                    _mm_or_pd(_mm_cmpeq_pd(a, _mm_setzero_pd()), _mm_cmpeq_pd(b, _mm_setzero_pd())));
     __m128d safe = _mm_and_pd(_mm_and_pd(fma_below(a, 0x1p900), fma_below(b, 0x1p900)),
                               _mm_and_pd(fma_below(product.high, 0x1p1000), fma_below(c, 0x1p1000)));
     __m128d large = _mm_or_pd(exact_zero, _mm_andnot_pd(fma_below(product.high, 0x1p-900), safe));

@@ -1,6 +1,6 @@
 /* The kernels, compiled once for each instruction set and precision: CORE_TARGET is sse2, avx2, avx512 or neon, and the
- * compiler's flags allow those instructions in this object alone; CORE_REAL is 32 or 64. Everything here but the table at
- * the end is static.
+ * compiler's flags allow those instructions in this object alone; CORE_REAL is 32 or 64. Everything here but the table
+ * at the end is static.
  *
  * One definition of every result, for all targets and both shapes of rows (m the row's maximum, with +0 for -0;
  * scale = 1 / T rounded, at most REAL_MAX, so temperatures below 1 / REAL_MAX act as that one does; e, the

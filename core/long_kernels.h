@@ -10,7 +10,7 @@
 
 /* The logits of a dense row: themselves, or what the mask leaves of them, written to `out`. */
 INLINE const real *row_allowed(const real *logits, real *out, const uint8_t *allowed, size_t stride, size_t row,
-                                size_t classes)
+                               size_t classes)
 {
     if (allowed == NULL)
         return logits;

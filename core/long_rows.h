@@ -12,7 +12,6 @@
 #include "row_parameters.h"
 #include "sums.h"
 
-
 /* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
 #define NOISE_CHUNK 256
 
@@ -116,7 +115,7 @@ INLINE void exp_step(const real *x, real *y, size_t count, const struct exp_fram
 
 /* The sum of the exponentials of x = from .. and the tail; `keep` writes each to `out` and the tail. */
 INLINE real long_row_exp_as(struct long_row *row, const real *from, const struct exp_frame *frame, bool unscaled,
-                             bool keep)
+                            bool keep)
 {
     struct total total = {0, 0};
     for (size_t block = 0; block < row->classes; block += SUM_BLOCK) {
@@ -241,8 +240,8 @@ INLINE void tally_add(struct density_tally *tally, const struct chunk_tally *chu
 /* What long_row_perturb does besides. */
 struct perturbation {
     struct noise_source source;
-    real scale;                 /* of the noise */
-    real *gumbel;               /* g, unless NULL */
+    real scale;                  /* of the noise */
+    real *gumbel;                /* g, unless NULL */
     struct density_tally *tally; /* added to, unless NULL */
 };
 

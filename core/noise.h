@@ -5,9 +5,9 @@
 #include "exp_log.h"
 #include "philox.h"
 
-/* Random bits become noise by way of an integer of 32 bits for a float, and of 64 for a double, of which 53 count: a word
- * of Philox, and below it, for a double, the same word under another tag. So both precisions have the same noise but for
- * its last bits. */
+/* Random bits become noise by way of an integer of 32 bits for a float, and of 64 for a double, of which 53 count: a
+ * word of Philox, and below it, for a double, the same word under another tag. So both precisions have the same noise
+ * but for its last bits. */
 #if CORE_REAL == 32
 #define RANDOM_BITS 32
 #else
@@ -99,7 +99,8 @@ struct noise_source {
 
 INLINE struct philox_blocks noise_counter(vwide block, const struct noise_source *source, uint32_t tag)
 {
-    return (struct philox_blocks){{block, vec_splat_wide(source->row), vec_splat_wide(source->draw), vec_splat_wide(tag)}};
+    return (struct philox_blocks){
+        {block, vec_splat_wide(source->row), vec_splat_wide(source->draw), vec_splat_wide(tag)}};
 }
 
 /* words[i] is word i % 4 of the block first_block + i / 4. Writes NOISE_ROUNDED(count) words. */

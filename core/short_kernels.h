@@ -103,7 +103,7 @@ static void short_log_density(const struct core_gumbel_softmax_call *call, size_
 {
     for (size_t lane = 0; lane < count; lane++)
         ((real *)call->log_density)[row + lane] = density_log(&tally[lane], parameter(&call->tau, row + lane),
-                                                    noise_scale(&call->noise_scale, row + lane));
+                                                              noise_scale(&call->noise_scale, row + lane));
 }
 
 /* The further results of a group, from its z, E and log E, which becomes g. */

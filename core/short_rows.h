@@ -10,7 +10,6 @@
 #include "layout.h"
 #include "noise.h"
 
-
 /* Rows below so many classes are short: their group of columns fits the first-level cache with room to spare. */
 #define SHORT_CLASSES 64
 

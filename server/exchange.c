@@ -101,7 +101,7 @@ static void answer_probe(struct exchange *exchange)
     }
 }
 
-static struct api_request request_of(const struct exchange *exchange)
+static struct api_request request_of(struct exchange *exchange)
 {
     return (struct api_request){
         .route = exchange->route,
@@ -109,6 +109,7 @@ static struct api_request request_of(const struct exchange *exchange)
         .accept = exchange->fields.accept,
         .body = exchange->body.bytes,
         .length = exchange->body.length,
+        .own_body = &exchange->body.bytes,
         .fresh_seed = entropy_seed,
         .query = exchange->query,
         .query_count = exchange->fields.query_count,

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""The core's gradients against torch.autograd: vjp.py LIBCORE.SO, with a Python that has torch.
+"""The core's gradients against torch.autograd, measured in another way than compare.py's, and tighter.
+
+    vjp.py LIBCORE.SO
 
 Errors are in roundings (2^-24, 2^-53) of the natural scale of each gradient: what its formula gives if all terms have
 one sign. float32 is compared with torch's float64 of the same inputs; in float64 both sides err. The noise of
 gumbel_softmax is the core's own, which torch adds to the logits. Ends with "N passed, N failed".
 """
 
-import ctypes
 import sys
-from ctypes import POINTER, Structure, byref, c_bool, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 
 import torch
+
+from core import Core
 
 # The greatest difference allowed, in roundings. gumbel_softmax's z has roundings of its own.
 BOUNDS = {(dtype, name): bound for dtype in (torch.float32, torch.float64)
@@ -22,81 +24,18 @@ TEMPERATURES = (0.25, 0.7, 1.0, 5.0)
 SEED = 7
 
 
-class PerRow(Structure):
-    _fields_ = [("value", POINTER(c_double)), ("stride", c_size_t)]
-
-
-class Mask(Structure):
-    _fields_ = [("allowed", c_void_p), ("stride", c_size_t)]
-
-
-class Noise(Structure):
-    _fields_ = [("seed", POINTER(c_uint64)), ("stride", c_size_t), ("row_offset", c_uint32), ("draw", c_uint32)]
-
-
-class SoftmaxVjp(Structure):
-    _fields_ = [("logits", c_void_p), ("cotangent", c_void_p), ("rows", c_size_t), ("classes", c_size_t),
-                ("temperature", PerRow), ("grad_logits", c_void_p), ("grad_temperature", c_void_p), ("mask", Mask),
-                ("inner", c_size_t), ("dtype", c_int)]
-
-
-class GumbelVjp(Structure):
-    _fields_ = [("logits", c_void_p), ("cotangent", c_void_p), ("rows", c_size_t), ("classes", c_size_t),
-                ("tau", PerRow), ("noise", Noise), ("conditional_samples", c_uint32), ("grad_logits", c_void_p),
-                ("grad_tau", c_void_p), ("noise_scale", PerRow), ("mask", Mask), ("inner", c_size_t),
-                ("dtype", c_int)]
-
-
-class Gumbel(Structure):
-    _fields_ = [("logits", c_void_p), ("rows", c_size_t), ("classes", c_size_t), ("tau", PerRow), ("hard", c_bool),
-                ("noise", Noise), ("samples", c_void_p), ("mask", Mask), ("inner", c_size_t), ("scratch", c_void_p),
-                ("noise_scale", PerRow), ("dtype", c_int), ("indices", c_void_p), ("soft", c_void_p),
-                ("gumbel", c_void_p), ("log_density", c_void_p)]
-
-
-def shared(value):
-    return PerRow(ctypes.pointer(c_double(value)), 0)
-
-
-def run(library, name, call, *scratch):
-    bad = c_size_t(0)
-    if getattr(library, name)(byref(call), c_size_t(0), c_size_t(call.rows), *scratch, byref(bad)) != 0:
-        sys.exit(f"vjp.py: {name} failed")
-
-
-def core_gradients(library, name, x, c, t):
+def core_gradients(core, name, x, c, t):
     """(grad of the logits, of the temperature)."""
-    grad, grad_t = torch.empty_like(x), torch.empty(len(x), dtype=x.dtype)
-    fields = dict(logits=x.data_ptr(), cotangent=c.data_ptr(), rows=len(x), classes=x.shape[1],
-                  grad_logits=grad.data_ptr(), dtype=int(x.dtype == torch.float64))
     if name == "gumbel_softmax":
-        call = GumbelVjp(tau=shared(t), noise=noise(), grad_tau=grad_t.data_ptr(), **fields)
-        size = library.core_gumbel_softmax_vjp_scratch
+        grads = core.gumbel_vjp(name, x.numpy(), c.numpy(), t, 1, SEED)
     else:
-        call = SoftmaxVjp(temperature=shared(t), grad_temperature=grad_t.data_ptr(), **fields)
-        size = library.core_softmax_vjp_scratch
-    size.restype = c_size_t
-    scratch = ctypes.create_string_buffer(size(byref(call)) + 16)
-    run(library, f"core_{name}_vjp", call, scratch)
-    return grad, grad_t
-
-
-def noise():
-    return Noise(ctypes.pointer(c_uint64(SEED)), 0, 0, 0)
-
-
-def core_noise(library, x):
-    """g of the rows."""
-    samples, g = torch.empty_like(x), torch.empty_like(x)
-    call = Gumbel(logits=x.data_ptr(), rows=len(x), classes=x.shape[1], tau=shared(1.0), noise=noise(),
-                  samples=samples.data_ptr(), dtype=int(x.dtype == torch.float64), gumbel=g.data_ptr())
-    run(library, "core_gumbel_softmax", call)
-    return g
+        grads = core.softmax_vjp(name, x.numpy(), c.numpy(), t)
+    return [torch.from_numpy(grad) for grad in grads]
 
 
 def torch_gradients(name, x, c, t):
     """The same by autograd, in float64, and the natural scales of both."""
-    x, c = x.double().requires_grad_(True), c.double()
+    x, c = x.double().clone().requires_grad_(), c.double()
     temperature = torch.full((len(x), 1), t, dtype=torch.float64, requires_grad=True)
     logarithm = name == "log_softmax"
     y = (torch.log_softmax if logarithm else torch.softmax)(x / temperature, -1)
@@ -115,16 +54,16 @@ def torch_gradients(name, x, c, t):
     return (grad, grad_t[:, 0]), (scale, scale_t)
 
 
-def compare(library, dtype, name, classes, t):
+def compare(core, dtype, name, classes, t):
     """The greatest difference of both gradients, in roundings of their scales."""
     torch.manual_seed(classes)
     x = (3 * torch.randn(max(1, 20000 // classes), classes)).to(dtype)
     c = torch.randn(x.shape).to(dtype)
     z = x.double()
     if name == "gumbel_softmax":
-        z = z + core_noise(library, x).double()
+        z = z + torch.from_numpy(core.gumbel_softmax(x.numpy(), 1, 1, SEED)["gumbel"]).double()
     theirs, scales = torch_gradients(name, z, c, t)
-    ours = core_gradients(library, name, x, c, t)
+    ours = core_gradients(core, name, x, c, t)
     least = LEAST[dtype] * 2 * float(c.abs().max()) / t
     return [float(((a.double() - b).abs() / (ROUNDING[dtype] * s + least)).max())
             for a, b, s in zip(ours, theirs, scales)]
@@ -133,10 +72,11 @@ def compare(library, dtype, name, classes, t):
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: vjp.py LIBCORE.SO")
-    library, failed = ctypes.CDLL(sys.argv[1]), 0
+    torch.set_num_threads(1)
+    core, failed = Core(sys.argv[1]), 0
     print(f"torch {torch.__version__}: greatest differences in roundings of the natural scale")
     for (dtype, name), bound in BOUNDS.items():
-        worst = [max(pair) for pair in zip(*(compare(library, dtype, name, classes, t)
+        worst = [max(pair) for pair in zip(*(compare(core, dtype, name, classes, t)
                                              for classes in CLASSES for t in TEMPERATURES))]
         good = max(worst) <= bound
         failed += not good

@@ -15,6 +15,10 @@ Suite *test_api_parameters_suite(void);
 Suite *test_api_refusals_suite(void);
 Suite *test_api_invalid_suite(void);
 Suite *test_api_batch_suite(void);
+Suite *test_api_npy_suite(void);
+Suite *test_api_npy_calls_suite(void);
+Suite *test_api_npy_answers_suite(void);
+Suite *test_api_npy_contract_suite(void);
 Suite *test_api_contract_suite(void);
 Suite *test_api_examples_suite(void);
 

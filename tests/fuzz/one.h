@@ -1,4 +1,5 @@
-/* One input of the fuzzer of whole requests: a route's path, a line feed, and the body. */
+/* One input of the fuzzer of whole requests: a route's path, a line feed, and the body. With a '?' and a query behind
+ * the path, body and answer are .npy arrays. */
 #ifndef TESTS_FUZZ_ONE_H
 #define TESTS_FUZZ_ONE_H
 

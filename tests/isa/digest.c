@@ -1,13 +1,13 @@
 /* The bits of the core's results on one instruction set, against golden hashes: one line for each family of cases
  * (function, type, how the parameters come, lengths), a hash over all results of the family.
  *
- *   digest ISA GOLDEN [EVERY [LONGEST]]   compares; a line for each family that differs, then "N passed, N failed"
+ *   digest ISA GOLDEN [EVERY [F32 F64]]   compares; a line for each family that differs, then "N passed, N failed"
  *   digest ISA                            prints the lines of a golden file; nothing is divided
  *
  * Every case is computed by one call, by 2, 3 and 4 threads, and in two calls for each row at which the batch can be
- * split; all must agree with the bits that enter the hash. For emulators: EVERY = n divides only each nth batch, LONGEST
- * leaves out longer rows of doubles. Inputs come from integers alone, so that they are the same on every machine. Ends
- * with 77 if this machine does not run the instruction set. */
+ * split; all must agree with the bits that enter the hash. For emulators: EVERY = n divides only each nth batch,
+ * F32 and F64 leave out longer rows. Inputs come from integers alone, so that they are the same on every
+ * machine. Ends with 77 if this machine does not run the instruction set. */
 #include "functions.h"
 
 #include <pthread.h>
@@ -36,8 +36,8 @@ static const struct lengths {
     {4097, 4097, 5, 5, 2}, {32000, 32000, 3, 3, 1}, {128256, 128256, 2, 2, 1},
 };
 
-/* Longer rows of doubles are left out: for an emulator of SSE2, where each fused operation is emulated as well. */
-static size_t longest = SIZE_MAX;
+/* By dtype. Longer rows are left out: for an emulator of SSE2, where each fused operation is emulated as well. */
+static size_t longest[2] = {SIZE_MAX, SIZE_MAX};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -284,6 +284,14 @@ static bool is_golden(const struct family *f, const struct family *golden, size_
     return false;
 }
 
+/* Where long rows are left out, so are doubles that are not strided and masked. */
+static bool left_out(const struct function *function, enum way way, const struct lengths *lengths)
+{
+    if (lengths->last > longest[function->dtype])
+        return true;
+    return function->dtype == CORE_FLOAT64 && longest[CORE_FLOAT64] != SIZE_MAX && way != STRIDED;
+}
+
 /* Prints or compares every family; how many failed. */
 static size_t all_families(const struct family *golden, size_t golden_count, size_t *families)
 {
@@ -292,7 +300,7 @@ static size_t all_families(const struct family *golden, size_t golden_count, siz
     for (size_t i = 0; i < function_count; i++)
         for (int way = 0; way < WAYS; way++)
             for (size_t l = 0; l < COUNT(all_lengths); l++) {
-                if (all_lengths[l].last > longest && functions[i].dtype == CORE_FLOAT64)
+                if (left_out(&functions[i], (enum way)way, &all_lengths[l]))
                     continue;
                 struct family f = family(&functions[i], (enum way)way, &all_lengths[l]);
                 if (golden == NULL)
@@ -316,19 +324,19 @@ static int select_by_name(const char *name)
 int main(int argc, char **argv)
 {
     static struct family golden[MAX_FAMILIES];
-    if (argc < 2 || argc > 5) {
-        fputs("usage: digest sse2|avx2|avx512|neon [GOLDEN [EVERY [LONGEST]]]\n", stderr);
+    if (argc < 2 || argc == 5 || argc > 6) {
+        fputs("usage: digest sse2|avx2|avx512|neon [GOLDEN [EVERY [F32 F64]]]\n", stderr);
         return 2;
     }
     size_t families, failed, count = argc > 2 ? read_golden(argv[2], golden) : 0;
     if (argc > 3 && (divide_every = strtoul(argv[3], NULL, 10)) == 0)
         return 2;
-    if (argc > 4)
-        longest = strtoul(argv[4], NULL, 10);
+    for (int i = 4; i < argc; i++)
+        longest[i - 4] = strtoul(argv[i], NULL, 10);
     if (select_by_name(argv[1]) != CORE_OK)
         return NOT_HERE;
     failed = all_families(argc > 2 ? golden : NULL, count, &families);
-    if (argc > 2 && longest == SIZE_MAX && count > families) {
+    if (argc > 2 && longest[CORE_FLOAT32] == SIZE_MAX && count > families) {
         printf("the golden file has %zu line(s) of no function\n", count - families);
         failed += count - families;
         families = count;

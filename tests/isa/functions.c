@@ -299,7 +299,11 @@ static int run_exponential(const struct problem *p, void *result, size_t first, 
     return CORE_OK;
 }
 
-#define BOTH(name, run, row_size) {name, CORE_FLOAT32, run, row_size}, {name, CORE_FLOAT64, run, row_size}
+#define BOTH(name, run, row_size)                                                                                      \
+    {name, CORE_FLOAT32, run, row_size},                                                                               \
+    {                                                                                                                  \
+        name, CORE_FLOAT64, run, row_size                                                                              \
+    }
 
 const struct function functions[] = {
     {"noise_words", CORE_FLOAT32, run_noise_words, size_of_words},

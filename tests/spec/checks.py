@@ -40,6 +40,18 @@ def read_lines(ctx, response):
 
 
 @schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """Leaves bodies of JSON: the query belongs to arrays of NumPy, and is not looked at beside these."""
+    if os.environ.get("SPEC_RUN") == "npy":
+        return
+    for operations in raw_schema["paths"].values():
+        content = operations.get("post", {}).get("requestBody", {}).get("content", {})
+        if "application/x-npy" in content:
+            del content["application/x-npy"]
+            operations["post"]["parameters"] = []
+
+
+@schemathesis.hook
 def before_call(context, case, kwargs):
     """Some answers are asked for as lines; which ones hangs on the body alone."""
     if case.path.startswith("/v1/") and case.path != "/v1/batch" and zlib.crc32(repr(case.body).encode()) % 4 == 0:

@@ -1,6 +1,7 @@
 /* What bench-codec measures of the product and of jansson, called through ctypes. Allocations of the product's
  * objects come through the wrappers below (the linker's --wrap), which count what is allocated at once. */
 #include "api.h"
+#include "core.h"
 #include "json_envelope.h"
 #include "number_write.h"
 
@@ -59,6 +60,9 @@ size_t bench_read(const char *body, size_t length, double *sum);
 size_t bench_write(const float *values, size_t rows, size_t classes, char *out);
 size_t bench_answer(const char *path, const char *body, size_t length);
 size_t bench_peak(const char *path, const char *body, size_t length, size_t *answer);
+size_t bench_sample(const float *logits, size_t rows, size_t classes, float *samples);
+size_t bench_npy(const char *body, size_t length);
+size_t bench_npy_peak(const char *body, size_t length, size_t *answer);
 size_t bench_jansson_read(const char *body, size_t length, double *sum);
 size_t bench_jansson_write(const float *values, size_t rows, size_t classes);
 
@@ -124,6 +128,60 @@ size_t bench_peak(const char *path, const char *body, size_t length, size_t *ans
     json_set_alloc_funcs(__wrap_malloc, __wrap_free);
     allocated = peak = 0;
     *answer_length = bench_answer(path, body, length);
+    json_set_alloc_funcs(malloc, free);
+    return peak;
+}
+
+/* ---- .npy ---- */
+
+/* The core alone: what a call of gumbel_softmax computes. 0 unless it succeeds. */
+size_t bench_sample(const float *logits, size_t rows, size_t classes, float *samples)
+{
+    static const double tau = 1;
+    static const uint64_t key = 42;
+    size_t row;
+    struct core_gumbel_softmax_call call = {.logits = logits,
+                                            .rows = rows,
+                                            .classes = classes,
+                                            .inner = 1,
+                                            .tau = {&tau, 0},
+                                            .noise = {.seed = &key},
+                                            .noise_scale = {&tau, 0},
+                                            .samples = samples};
+    const size_t bytes = core_gumbel_softmax_scratch(&call);
+    call.scratch = bytes > 0 ? malloc(bytes) : NULL;
+    const int status = core_gumbel_softmax(&call, 0, rows, &row);
+    free(call.scratch);
+    return status == CORE_OK ? rows : 0;
+}
+
+/* The same call with arrays in and out. The request's body is copied, as a server's reading of its socket does, and may
+ * be taken. */
+size_t bench_npy(const char *body, size_t length)
+{
+    char *copy = malloc(length + API_BODY_PADDING);
+    struct api_request request = {.content_type = API_NPY,
+                                  .accept = API_NPY,
+                                  .body = memcpy(copy, body, length),
+                                  .length = length,
+                                  .own_body = &copy,
+                                  .fresh_seed = seed};
+    struct api_response response = {0};
+    memset(copy + length, 0, API_BODY_PADDING);
+    if (api_route_find("POST", "/v1/gumbel_softmax", &request.route, NULL) == 0)
+        api_answer(&request, &response);
+    const size_t answered = response.status == 200 ? response.length : 0;
+    api_response_release(&response);
+    free(copy);
+    return answered;
+}
+
+/* Bytes allocated at once, the body among them. */
+size_t bench_npy_peak(const char *body, size_t length, size_t *answer_length)
+{
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
+    allocated = peak = 0;
+    *answer_length = bench_npy(body, length);
     json_set_alloc_funcs(malloc, free);
     return peak;
 }

@@ -1,7 +1,7 @@
 /* The noise's exponentials against the formula, and exp and log themselves. */
 #include "core/suites.h"
-#include "reference.h"
 #include "exp_log.h"
+#include "reference.h"
 
 static wide ulps(real got, wide expected)
 {

@@ -116,7 +116,8 @@ START_TEST(test_known_cases)
     const real above = 1 + EPSILON, below = 1 - EPSILON, one = 1, zero = 0;
     check_fma(above, below, ldexp(above, PRECISION));
     check_fma(-above, below, ldexp(above, PRECISION));
-    check_fma(ldexp(above, HALF_LEAST / 2), ldexp(below, HALF_LEAST / 2 - HALF_LEAST % 2), real_of_bits(LEAST_NORMAL / 4));
+    check_fma(ldexp(above, HALF_LEAST / 2), ldexp(below, HALF_LEAST / 2 - HALF_LEAST % 2),
+              real_of_bits(LEAST_NORMAL / 4));
     check_fma(ldexp(above, HALF_LEAST / 2), ldexp(one, HALF_LEAST / 2), zero);
     check_fma(ldexp(one, HALF_LEAST / 2), ldexp(one, HALF_LEAST / 2), zero);
     check_fma(-zero, one, -zero);

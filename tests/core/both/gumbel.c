@@ -1,7 +1,7 @@
 /* gumbel_softmax against wider precision, its one-hot form, and the distribution of its samples. */
-#include "reference.h"
 #include "core/suites.h"
 #include "real.h"
+#include "reference.h"
 
 #include <stdlib.h>
 
@@ -34,7 +34,8 @@ static void batch_close(struct batch *batch)
 static void sample(struct batch *batch, double tau, bool hard, const struct core_noise *noise)
 {
     size_t bad = SIZE_MAX;
-    struct core_gumbel_softmax_call call = {.dtype = DTYPE,.logits = batch->logits,
+    struct core_gumbel_softmax_call call = {.dtype = DTYPE,
+                                            .logits = batch->logits,
                                             .rows = batch->rows,
                                             .classes = batch->classes,
                                             .tau = {&tau, 0},
@@ -48,8 +49,7 @@ static void reference_z(struct batch *batch, size_t row, const struct core_noise
 {
     const real *logits = batch->logits + row * batch->classes;
     if (noise->stride == 0)
-        perturbed(logits, batch->classes, noise->seed[0], noise->row_offset + (uint32_t)row, noise->draw,
-                          batch->z);
+        perturbed(logits, batch->classes, noise->seed[0], noise->row_offset + (uint32_t)row, noise->draw, batch->z);
     else
         perturbed(logits, batch->classes, noise->seed[row], noise->row_offset, noise->draw, batch->z);
     batch->logits_max = -INFINITY;
@@ -75,14 +75,16 @@ static void check_soft_row(struct batch *batch, size_t row, real tau)
     for (size_t j = 0; j < batch->classes; j++)
         if (batch->z[j] > max - tau)
             max_error = fmax(max_error, z_error(batch, row, j));
-    wide sum_roundings = (wide)(batch->classes < SUM_BLOCK ? batch->classes : SUM_BLOCK) / 16 + (wide)batch->classes / SUM_BLOCK;
+    wide sum_roundings = (wide)(batch->classes < SUM_BLOCK ? batch->classes : SUM_BLOCK) / 16 +
+                         (wide)batch->classes / SUM_BLOCK;
     for (size_t j = 0; j < batch->classes; j++) {
         wide got = batch->samples[row * batch->classes + j], a = fmin((max - batch->z[j]) / tau, 1e4);
         wide relative = UNIT * (4 * a + 16 + sum_roundings);
         if (a < 200)
             relative += 1.1 * (z_error(batch, row, j) + max_error) / tau;
         if (!(fabs(got - expected[j]) <= expected[j] * relative + REAL_FLUSHED))
-            ck_abort_msg("K %zu tau %g row %zu class %zu: %a, not %a", batch->classes, D(tau), row, j, D(got), D(expected[j]));
+            ck_abort_msg("K %zu tau %g row %zu class %zu: %a, not %a", batch->classes, D(tau), row, j, D(got),
+                         D(expected[j]));
     }
     free(expected);
 }
@@ -150,8 +152,7 @@ static bool check_hard_row(struct batch *batch, size_t row)
     return one != best;
 }
 
-static size_t check_hard(size_t rows, size_t classes, real tau, bool hard, enum logits_kind kind,
-                         struct inputs *inputs)
+static size_t check_hard(size_t rows, size_t classes, real tau, bool hard, enum logits_kind kind, struct inputs *inputs)
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
     uint64_t seed = inputs_next(inputs);

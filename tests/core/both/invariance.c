@@ -24,12 +24,14 @@ struct problem {
 
 static int run(const struct problem *problem, size_t first, size_t count, size_t *bad)
 {
-    struct core_softmax_call plain = {.dtype = DTYPE,.logits = problem->logits,
+    struct core_softmax_call plain = {.dtype = DTYPE,
+                                      .logits = problem->logits,
                                       .rows = problem->rows,
                                       .classes = problem->classes,
                                       .temperature = problem->parameter,
                                       .result = problem->result};
-    struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,.logits = problem->logits,
+    struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,
+                                              .logits = problem->logits,
                                               .rows = problem->rows,
                                               .classes = problem->classes,
                                               .tau = problem->parameter,
@@ -102,8 +104,7 @@ static void for_all_problems(void (*check)(struct problem *problem, const real *
         }
 }
 
-static void require_same(const struct problem *problem, const real *got, const real *whole, size_t first,
-                         size_t count)
+static void require_same(const struct problem *problem, const real *got, const real *whole, size_t first, size_t count)
 {
     size_t from = first * problem->classes;
     if (!same_reals(got + from, whole + from, count * problem->classes))

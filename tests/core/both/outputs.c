@@ -1,7 +1,7 @@
 /* gumbel_softmax's further results and the noise's scale against wide precision, and against each other. */
-#include "reference.h"
 #include "core/suites.h"
 #include "real.h"
+#include "reference.h"
 
 #include <stdlib.h>
 
@@ -240,7 +240,8 @@ START_TEST(test_agreement)
             double tau = turn == 3 ? 0.0f : 0.6f;
             struct batch batch = batch_open(1 + (classes + (size_t)turn) % 35, classes, kinds[turn], &inputs);
             real *soft = reals(batch.rows * classes), *hard = reals(batch.rows * classes);
-            struct core_gumbel_softmax_call call = {.dtype = DTYPE,.logits = batch.logits,
+            struct core_gumbel_softmax_call call = {.dtype = DTYPE,
+                                                    .logits = batch.logits,
                                                     .rows = batch.rows,
                                                     .classes = classes,
                                                     .tau = {&tau, 0},

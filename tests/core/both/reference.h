@@ -19,7 +19,8 @@ static inline void perturbed(const real *logits, size_t classes, uint64_t seed, 
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     for (size_t j = 0; j < classes; j++) {
-        const uint32_t counter[4] = {(uint32_t)(j / 4), row, draw, 0}, low_counter[4] = {(uint32_t)(j / 4), row, draw, 2};
+        const uint32_t counter[4] = {(uint32_t)(j / 4), row, draw, 0},
+                       low_counter[4] = {(uint32_t)(j / 4), row, draw, 2};
         uint32_t words[4], low_words[4];
         reference_philox(counter, key, words);
         reference_philox(low_counter, key, low_words);

@@ -1,7 +1,7 @@
 /* softmax and log_softmax against wider precision. */
-#include "reference.h"
 #include "core/suites.h"
 #include "real.h"
+#include "reference.h"
 
 #include <stdlib.h>
 
@@ -33,8 +33,8 @@ static wide *wides_of(const real *x, size_t count)
     return d;
 }
 
-/* 1 / T is rounded once, of floats, and with it exp's argument a; exp, sum and division take 5 roundings more. What exp makes 0
- * is below REAL_FLUSHED. */
+/* 1 / T is rounded once, of floats, and with it exp's argument a; exp, sum and division take 5 roundings more. What exp
+ * makes 0 is below REAL_FLUSHED. */
 static void check_softmax_row(const real *logits, size_t classes, double temperature, const real *got)
 {
     wide *x = wides_of(logits, classes), *expected = malloc(classes * sizeof(expected[0]));
@@ -43,9 +43,11 @@ static void check_softmax_row(const real *logits, size_t classes, double tempera
     softmax_of(x, classes, t, expected);
     for (size_t j = 0; j < classes; j++) {
         wide a = fmin((max - x[j]) / t, 1e4);
-        wide allowed = expected[j] * UNIT * ((TEST_REAL == 32 && t != 1 ? 1.01 * a : 0) + 5 + sum_roundings(classes)) + REAL_FLUSHED;
+        wide allowed = expected[j] * UNIT * ((TEST_REAL == 32 && t != 1 ? 1.01 * a : 0) + 5 + sum_roundings(classes)) +
+                       REAL_FLUSHED;
         if (!(fabs(got[j] - expected[j]) <= allowed) || is_negative_zero(got[j]))
-            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]), D(expected[j]));
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]),
+                         D(expected[j]));
         if (logits[j] == -INFINITY && got[j] != 0)
             ck_abort_msg("K %zu T %g: an impossible class has probability %a", classes, temperature, got[j]);
     }
@@ -66,7 +68,8 @@ static void check_log_softmax_row(const real *logits, size_t classes, double tem
         if (a > REAL_MAX * (1 - 8 * UNIT)) /* -inf, or by the last rounding not quite */
             right = got[j] == -INFINITY || (right && a < REAL_MAX * (1 + 8 * UNIT));
         if (!right || is_negative_zero(got[j]))
-            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]), D(expected[j]));
+            ck_abort_msg("K %zu T %g x[%zu] = %g: %a, not %a", classes, temperature, j, D(logits[j]), D(got[j]),
+                         D(expected[j]));
     }
     free(x);
     free(expected);
@@ -76,9 +79,12 @@ static void check_both(const real *logits, size_t rows, size_t classes, double t
 {
     real *result = reals(rows * classes);
     size_t bad = SIZE_MAX;
-    struct core_softmax_call call = {
-        .dtype = DTYPE,
-        .logits = logits, .rows = rows, .classes = classes, .temperature = {&temperature, 0}, .result = result};
+    struct core_softmax_call call = {.dtype = DTYPE,
+                                     .logits = logits,
+                                     .rows = rows,
+                                     .classes = classes,
+                                     .temperature = {&temperature, 0},
+                                     .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++)
         check_softmax_row(logits + r * classes, classes, temperature, result + r * classes);
@@ -96,8 +102,18 @@ static void check_kind(size_t rows, size_t classes, double temperature, enum log
     free(logits);
 }
 
-static const double temperatures[] = {1e-45f, 1e-39f, 1e-6f, 0.03f, 0.7f, 1.0f, 3.0f, 1000.0f, 1e38f, REAL_MAX,
-                                      TEST_REAL == 32 ? 2 : 5e-324, TEST_REAL == 32 ? 5 : 1e-310};
+static const double temperatures[] = {1e-45f,
+                                      1e-39f,
+                                      1e-6f,
+                                      0.03f,
+                                      0.7f,
+                                      1.0f,
+                                      3.0f,
+                                      1000.0f,
+                                      1e38f,
+                                      REAL_MAX,
+                                      TEST_REAL == 32 ? 2 : 5e-324,
+                                      TEST_REAL == 32 ? 5 : 1e-310};
 
 #define TEMPERATURES (sizeof(temperatures) / sizeof(temperatures[0]))
 
@@ -149,8 +165,7 @@ START_TEST(test_long_sums)
     struct inputs inputs = {4};
     fill_reals(logits, 1, CLASSES, LOGITS_NORMAL, &inputs);
     struct core_softmax_call call = {
-        .dtype = DTYPE,
-        .logits = logits, .rows = 1, .classes = CLASSES, .temperature = {&one, 0}, .result = result};
+        .dtype = DTYPE, .logits = logits, .rows = 1, .classes = CLASSES, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
     wide *x = wides_of(logits, CLASSES);
     softmax_of(x, CLASSES, 1, expected);
@@ -178,8 +193,7 @@ static void check_exp(size_t classes, size_t rows)
         logits[r * classes + 1] = (real)(-(REAL_DEPTH + 5) * 0.72 * (double)r / (double)rows);
     }
     struct core_softmax_call call = {
-        .dtype = DTYPE,
-        .logits = logits, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = result};
+        .dtype = DTYPE, .logits = logits, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++) {
         wide x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
@@ -198,8 +212,8 @@ START_TEST(test_exp)
 }
 END_TEST
 
-/* Where exp ends: with N = round(m / T / ln 2), p = x / T keeps its exponential from (N - REAL_DEPTH) * ln 2 on, both in
- * the type itself; one number below, it is +0. (These are bits that no later version may move.) */
+/* Where exp ends: with N = round(m / T / ln 2), p = x / T keeps its exponential from (N - REAL_DEPTH) * ln 2 on, both
+ * in the type itself; one number below, it is +0. (These are bits that no later version may move.) */
 static void check_lowest(size_t classes, real max, double temperature)
 {
     enum { AROUND = 40 };
@@ -212,9 +226,12 @@ static void check_lowest(size_t classes, real max, double temperature)
     for (int i = 0; i < AROUND; i++)
         p = nextafter(p, -INFINITY);
     for (int i = -AROUND; i <= AROUND; i++, p = nextafter(p, INFINITY)) {
-        struct core_softmax_call call = {
-            .dtype = DTYPE,
-            .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
+        struct core_softmax_call call = {.dtype = DTYPE,
+                                         .logits = logits,
+                                         .rows = 1,
+                                         .classes = classes,
+                                         .temperature = {&temperature, 0},
+                                         .result = result};
         logits[classes - 1] = p * (real)temperature; /* T is a power of two */
         wide expected = exp(((wide)logits[classes - 1] - max) / temperature);
         ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
@@ -253,9 +270,12 @@ START_TEST(test_log)
         size_t bad = SIZE_MAX;
         for (size_t j = 0; j < classes; j++)
             logits[j] = half;
-        struct core_softmax_call call = {
-            .dtype = DTYPE,
-            .logits = logits, .rows = 1, .classes = classes, .temperature = {&one, 0}, .result = result};
+        struct core_softmax_call call = {.dtype = DTYPE,
+                                         .logits = logits,
+                                         .rows = 1,
+                                         .classes = classes,
+                                         .temperature = {&one, 0},
+                                         .result = result};
         ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
         wide expected = -log((wide)classes);
         for (size_t j = 0; j < classes; j++)
@@ -280,9 +300,12 @@ START_TEST(test_certain_class)
             size_t bad = SIZE_MAX, at = classes * i / 16;
             for (size_t j = 0; j < classes; j++)
                 logits[j] = j == at ? only[i % 4] : -INFINITY;
-            struct core_softmax_call call = {
-                .dtype = DTYPE,
-                .logits = logits, .rows = 1, .classes = classes, .temperature = {&temperature, 0}, .result = result};
+            struct core_softmax_call call = {.dtype = DTYPE,
+                                             .logits = logits,
+                                             .rows = 1,
+                                             .classes = classes,
+                                             .temperature = {&temperature, 0},
+                                             .result = result};
             ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
             for (size_t j = 0; j < classes; j++)
                 if (j == at ? result[j] != 0 || signbit(result[j]) : result[j] != -INFINITY)
@@ -300,9 +323,12 @@ static void check_limit(size_t rows, size_t classes, enum logits_kind kind, stru
     double zero = 0;
     size_t bad = SIZE_MAX;
     fill_reals(logits, rows, classes, kind, inputs);
-    struct core_softmax_call call = {
-        .dtype = DTYPE,
-        .logits = logits, .rows = rows, .classes = classes, .temperature = {&zero, 0}, .result = result};
+    struct core_softmax_call call = {.dtype = DTYPE,
+                                     .logits = logits,
+                                     .rows = rows,
+                                     .classes = classes,
+                                     .temperature = {&zero, 0},
+                                     .result = result};
     for (int logarithm = 0; logarithm < 2; logarithm++) {
         for (size_t r = 0; r < rows; r++) {
             wide *x = wides_of(logits + r * classes, classes);
