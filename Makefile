@@ -191,7 +191,7 @@ soak: deps test-deps
 	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
 	$(Q)build/release/tests/run-soak
 
-# Clients of others against a server: NumPy and requests.
+# Clients of others against a server: NumPy and requests, Triton's, KServe's.
 test-clients: deps client-deps build/venv-clients/installed
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/clients/run

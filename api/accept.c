@@ -7,6 +7,8 @@ enum { FULL_WEIGHT = 1000 };
 
 static const char json[] = "application/json", ndjson[] = API_NDJSON, npy[] = API_NPY;
 static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
+static const char binary[] = "application/octet-stream";
+static const char *const binary_ranges[] = {binary, "application/*", "*/*", NULL};
 static const char *const ndjson_ranges[] = {ndjson, "application/*", "*/*", NULL};
 static const char *const npy_ranges[] = {npy, "application/*", "*/*", NULL};
 
@@ -110,8 +112,22 @@ bool accept_npy_body(const struct api_request *request)
     return has_arrays(request->route) && request->content_type != NULL && is_name(request->content_type, npy);
 }
 
+/* An inference request is JSON, with binary tensors behind it or not, and so is its answer. */
+static int negotiate_inference(const struct api_request *request, struct api_problem *problem)
+{
+    const char *type = request->content_type;
+    if (type != NULL && !is_name(type, json) && !is_name(type, binary))
+        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET,
+                        "send the body as Content-Type: %s or %s", json, binary);
+    if (weight(request, json_ranges) <= 0 && weight(request, binary_ranges) <= 0)
+        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s or %s", json, binary);
+    return 0;
+}
+
 int accept_negotiate(const struct api_request *request, struct api_problem *problem)
 {
+    if (request->route->kind == API_ROUTE_INFER)
+        return negotiate_inference(request, problem);
     if (request->route->kind != API_ROUTE_CALL)
         return 0;
     const bool arrays = has_arrays(request->route);

@@ -3,8 +3,9 @@
 #include "batch.h"
 #include "call.h"
 #include "npy_write.h"
+#include "oip.h"
 
-enum { TOO_MUCH = 1 };
+enum { TOO_MUCH = OIP_TOO_MUCH };
 
 /* TOO_MUCH if the call computes or gives more than `most` numbers: the body is still there then. */
 static int answer_call(const struct api_request *request, size_t most, struct api_response *response,
@@ -12,6 +13,8 @@ static int answer_call(const struct api_request *request, size_t most, struct ap
 {
     struct api_call *call;
     struct api_request lent = *request;
+    if (request->route->kind == API_ROUTE_INFER)
+        return oip_answer(request, most, response, problem);
     if (request->route->function == NULL)
         return most < SIZE_MAX ? TOO_MUCH : batch_answer(request, response, problem);
     lent.own_body = most < SIZE_MAX ? NULL : request->own_body;
@@ -24,21 +27,24 @@ static int answer_call(const struct api_request *request, size_t most, struct ap
     return result;
 }
 
-static void answer_document(const struct api_route *route, struct api_response *response)
+static void answer_document(const struct api_request *request, struct api_response *response)
 {
+    const struct api_route *route = request->route;
     *response = (struct api_response){.status = 200, .media_type = route->media_type};
-    route->document(response);
+    route->document(request, response);
 }
 
 bool api_answer_small(const struct api_request *request, size_t most, struct api_response *response)
 {
     struct api_problem problem;
     int result = accept_negotiate(request, &problem);
-    if (result == 0 && request->route->kind == API_ROUTE_CALL)
+    if (result == 0 && api_route_takes_body(request->route))
         result = answer_call(request, most, response, &problem);
     else if (result == 0)
-        answer_document(request->route, response);
-    if (result == -1)
+        answer_document(request, response);
+    if (result == -1 && api_path_is_inference(request->route->path))
+        api_answer_error(&problem, response);
+    else if (result == -1)
         api_answer_problem(&problem, response);
     return result != TOO_MUCH;
 }

@@ -239,16 +239,20 @@ enum api_route_kind {
     API_ROUTE_LIVE,     /* this and the following are answered by the server */
     API_ROUTE_READY,
     API_ROUTE_METRICS,
+    API_ROUTE_STATISTICS, /* of the model that the path names, or of all */
+    API_ROUTE_INFER,      /* a call in the Open Inference Protocol */
+    API_ROUTE_INDEX,      /* a document that is asked for with POST */
 };
 
+struct api_request;
 struct api_response;
 
 struct api_route {
-    const char *path;
+    const char *path; /* {model} stands for the name of each function */
     enum api_route_kind kind;
     const struct api_function *function; /* API_ROUTE_CALL; NULL for the batch */
     const char *media_type;              /* of the answer */
-    void (*document)(struct api_response *response);
+    void (*document)(const struct api_request *request, struct api_response *response);
 };
 
 extern const struct api_route api_routes[];
@@ -259,6 +263,15 @@ const char *api_route_methods(const struct api_route *route);
 
 /* 0 and *route, or -1 and *problem (not found, method not allowed); *route is set with the latter as well. */
 int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem);
+
+/* The function that the path names in place of the route's {model}; NULL where it has none. */
+const struct api_function *api_route_model(const struct api_route *route, const char *path);
+
+/* Whether a body is sent to such a route for more than to be dropped. */
+static inline bool api_route_takes_body(const struct api_route *route)
+{
+    return route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_INFER;
+}
 
 /* ---- Requests and responses ---- */
 
@@ -274,6 +287,7 @@ struct api_argument {
 
 struct api_request {
     const struct api_route *route;
+    const struct api_function *model;  /* api_route_model's */
     const char *content_type, *accept; /* NULL where the header was not sent */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
@@ -341,6 +355,33 @@ bool api_answer_small(const struct api_request *request, size_t most, struct api
 
 /* The application/problem+json form (RFC 9457). */
 void api_answer_problem(const struct api_problem *problem, struct api_response *response);
+
+/* The form of the Open Inference Protocol: application/json with an `error` string, the same members beside it. */
+void api_answer_error(const struct api_problem *problem, struct api_response *response);
+
+/* Whether the path, known or not, is of that protocol, and problems there have that form. */
+bool api_path_is_inference(const char *path);
+
+/* What a probe of the route is answered. */
+void api_answer_health(const struct api_route *route, bool ready, struct api_response *response);
+
+/* ---- What the server counts for each model ---- */
+
+struct api_duration {
+    uint64_t count, ns;
+};
+
+struct api_model_statistics {
+    struct api_duration success, fail; /* from a request's first line to its answer's last byte */
+    struct api_duration queue;         /* waiting for a worker */
+    struct api_duration compute;       /* from the body to the answer */
+    uint64_t rows;
+    uint64_t last_ms; /* when the last one was answered, since 1970; 0 if there was none */
+};
+
+/* Those of one model, or of all where it is NULL; `models` are by enum api_function_id. */
+void api_answer_statistics(const struct api_function *model, const struct api_model_statistics *models,
+                           struct api_response *response);
 
 /* ---- Streams: an answer as lines of JSON, made while it is read ---- */
 

@@ -9,14 +9,16 @@
 /* Embedded by openapi_data.S. */
 extern const char openapi_json[], openapi_json_end[], openapi_yaml[], openapi_yaml_end[];
 
-void document_openapi_json(struct api_response *response)
+void document_openapi_json(const struct api_request *request, struct api_response *response)
 {
+    (void)request;
     response->body = openapi_json;
     response->length = (size_t)(openapi_json_end - openapi_json);
 }
 
-void document_openapi_yaml(struct api_response *response)
+void document_openapi_yaml(const struct api_request *request, struct api_response *response)
 {
+    (void)request;
     response->body = openapi_yaml;
     response->length = (size_t)(openapi_yaml_end - openapi_yaml);
 }
@@ -31,8 +33,9 @@ static char *put(char *out, const char *end, const char *format, ...)
     return out + length;
 }
 
-void document_version(struct api_response *response)
+void document_version(const struct api_request *request, struct api_response *response)
 {
+    (void)request;
     const size_t size = 128 + API_FUNCTION_COUNT * 32;
     char *body = malloc(size), *out = body;
     if (body == NULL) {

@@ -436,15 +436,21 @@ int json_elements_read(const struct json_text *text, const char *name, size_t ma
     return 0;
 }
 
+int json_member_read(const struct json_text *text, const char *name, char first, struct json_text *member,
+                     json_t **envelope, struct api_problem *problem)
+{
+    struct rest rest = {.text = text};
+    const char *begin = find_value(text, name, first), *end = begin != NULL ? skip_value(begin) : NULL;
+    *member = (struct json_text){0};
+    if (end != NULL) {
+        rest.holes[rest.hole_count++] = (struct hole){begin, end};
+        *member = (struct json_text){.body = begin, .length = (size_t)(end - begin)};
+    }
+    return refuse_nul(text, problem) != 0 ? -1 : read_rest(&rest, envelope, problem);
+}
+
 int json_object_read(const struct json_text *text, const char *name, struct json_text *object, json_t **envelope,
                      struct api_problem *problem)
 {
-    struct rest rest = {.text = text};
-    const char *begin = find_value(text, name, '{'), *end = begin != NULL ? skip_value(begin) : NULL;
-    *object = (struct json_text){0};
-    if (end != NULL) {
-        rest.holes[rest.hole_count++] = (struct hole){begin, end};
-        *object = (struct json_text){.body = begin, .length = (size_t)(end - begin)};
-    }
-    return refuse_nul(text, problem) != 0 ? -1 : read_rest(&rest, envelope, problem);
+    return json_member_read(text, name, '{', object, envelope, problem);
 }

@@ -41,6 +41,10 @@ int json_elements_read(const struct json_text *text, const char *name, size_t ma
 int json_object_read(const struct json_text *text, const char *name, struct json_text *object, json_t **envelope,
                      struct api_problem *problem);
 
+/* The same for a value that begins with `first`, '{' or '['. */
+int json_member_read(const struct json_text *text, const char *name, char first, struct json_text *member,
+                     json_t **envelope, struct api_problem *problem);
+
 /* Writes "/name" as a JSON pointer (RFC 6901), cut where `size` bytes end. */
 void json_pointer_write(char *pointer, size_t size, const char *name);
 

@@ -14,12 +14,14 @@ static void set_page(struct api_response *response, const char *page, const char
     api_response_header(response, "Referrer-Policy", "no-referrer", NULL);
 }
 
-void document_docs(struct api_response *response)
+void document_docs(const struct api_request *request, struct api_response *response)
 {
+    (void)request;
     set_page(response, page_docs, page_docs_end, page_docs_policy);
 }
 
-void document_playground(struct api_response *response)
+void document_playground(const struct api_request *request, struct api_response *response)
 {
+    (void)request;
     set_page(response, page_playground, page_playground_end, page_playground_policy);
 }

@@ -53,7 +53,7 @@ int api_fail(struct api_problem *problem, enum api_problem_code code, const char
     return -1;
 }
 
-static char *problem_text(const struct api_problem *problem)
+static json_t *problem_document(const struct api_problem *problem)
 {
     const struct api_problem_kind *kind = &api_problem_kinds[problem->code];
     char type[64];
@@ -67,15 +67,15 @@ static char *problem_text(const struct api_problem *problem)
         json_object_set_new(document, "offset", json_integer((json_int_t)problem->offset));
     if (problem->limit != 0)
         json_object_set_new(document, "limit", json_integer((json_int_t)problem->limit));
-    char *text = json_dumps(document, JSON_COMPACT);
-    json_decref(document);
-    return text;
+    return document;
 }
 
-void api_answer_problem(const struct api_problem *problem, struct api_response *response)
+/* Takes the document over. */
+static void answer_document(const struct api_problem *problem, json_t *document, struct api_response *response)
 {
     static const char last_resort[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}";
-    char *text = problem_text(problem);
+    char *text = json_dumps(document, JSON_COMPACT);
+    json_decref(document);
     *response = (struct api_response){
         .status = text != NULL ? api_problem_kinds[problem->code].status : 500,
         .media_type = "application/problem+json",
@@ -85,4 +85,19 @@ void api_answer_problem(const struct api_problem *problem, struct api_response *
         .owned = text,
     };
     response->length = strlen(response->body);
+}
+
+void api_answer_problem(const struct api_problem *problem, struct api_response *response)
+{
+    answer_document(problem, problem_document(problem), response);
+}
+
+void api_answer_error(const struct api_problem *problem, struct api_response *response)
+{
+    const char *line = problem->detail[0] != '\0' ? problem->detail : api_problem_kinds[problem->code].title;
+    json_t *document = problem_document(problem);
+    json_object_set_new(document, "error",
+                        json_sprintf("%s%s%s", problem->pointer, problem->pointer[0] != '\0' ? ": " : "", line));
+    answer_document(problem, document, response);
+    response->media_type = "application/json";
 }

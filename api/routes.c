@@ -1,8 +1,20 @@
 /* The table of routes. */
 #include "api.h"
 #include "documents.h"
+#include "oip.h"
 
 #include <string.h>
+
+#define json "application/json"
+
+#define MODEL_ROUTES(prefix)                                                                                           \
+    {prefix, API_ROUTE_DOCUMENT, NULL, json, oip_document_metadata},                                                   \
+        {prefix "/config", API_ROUTE_DOCUMENT, NULL, json, oip_document_config},                                       \
+        {prefix "/ready", API_ROUTE_READY, NULL, json, NULL},                                                          \
+        {prefix "/stats", API_ROUTE_STATISTICS, NULL, json, NULL},                                                     \
+    {                                                                                                                  \
+        prefix "/infer", API_ROUTE_INFER, NULL, json, NULL                                                             \
+    }
 
 const struct api_route api_routes[] = {
     {"/v1/softmax", API_ROUTE_CALL, &api_functions[API_SOFTMAX], "application/json", NULL},
@@ -19,25 +31,74 @@ const struct api_route api_routes[] = {
     {"/version", API_ROUTE_DOCUMENT, NULL, "application/json", document_version},
     {"/openapi.json", API_ROUTE_DOCUMENT, NULL, "application/json", document_openapi_json},
     {"/openapi.yaml", API_ROUTE_DOCUMENT, NULL, "application/yaml", document_openapi_yaml},
+    {"/v2", API_ROUTE_DOCUMENT, NULL, json, oip_document_server},
+    {"/v2/health/live", API_ROUTE_LIVE, NULL, json, NULL},
+    {"/v2/health/ready", API_ROUTE_READY, NULL, json, NULL},
+    {"/v2/models", API_ROUTE_DOCUMENT, NULL, json, oip_document_models},
+    {"/v2/models/stats", API_ROUTE_STATISTICS, NULL, json, NULL},
+    {"/v2/repository/index", API_ROUTE_INDEX, NULL, json, oip_document_index},
+    MODEL_ROUTES("/v2/models/{model}"),
+    MODEL_ROUTES("/v2/models/{model}/versions/" OIP_MODEL_VERSION),
 };
 const size_t api_route_count = sizeof api_routes / sizeof *api_routes;
 
+static bool is_post(const struct api_route *route)
+{
+    return api_route_takes_body(route) || route->kind == API_ROUTE_INDEX;
+}
+
 const char *api_route_methods(const struct api_route *route)
 {
-    return route->kind == API_ROUTE_CALL ? "POST" : "GET, HEAD";
+    return is_post(route) ? "POST" : "GET, HEAD";
 }
 
 static bool takes(const struct api_route *route, const char *method)
 {
-    if (route->kind == API_ROUTE_CALL)
+    if (is_post(route))
         return strcmp(method, "POST") == 0;
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* ---- Paths ---- */
+
+static const char model_mark[] = "{model}";
+
+/* The function whose name the segment at `path` is. */
+static const struct api_function *find_model(const char *path)
+{
+    const size_t length = strcspn(path, "/");
+    for (size_t i = 0; i < API_FUNCTION_COUNT; i++)
+        if (strlen(api_functions[i].name) == length && strncmp(api_functions[i].name, path, length) == 0)
+            return &api_functions[i];
+    return NULL;
+}
+
+/* Whether the path is the pattern, the name of a function standing for its {model}. */
+static bool matches(const char *pattern, const char *path)
+{
+    const char *mark = strstr(pattern, model_mark);
+    if (mark == NULL)
+        return strcmp(pattern, path) == 0;
+    const size_t before = (size_t)(mark - pattern);
+    return strncmp(pattern, path, before) == 0 && find_model(path + before) != NULL &&
+           strcmp(mark + strlen(model_mark), path + before + strcspn(path + before, "/")) == 0;
+}
+
+const struct api_function *api_route_model(const struct api_route *route, const char *path)
+{
+    const char *mark = strstr(route->path, model_mark);
+    return mark != NULL ? find_model(path + (mark - route->path)) : NULL;
+}
+
+bool api_path_is_inference(const char *path)
+{
+    return strncmp(path, "/v2", 3) == 0 && (path[3] == '\0' || path[3] == '/');
 }
 
 int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem)
 {
     for (size_t i = 0; i < api_route_count; i++) {
-        if (strcmp(api_routes[i].path, path) != 0)
+        if (!matches(api_routes[i].path, path))
             continue;
         *route = &api_routes[i];
         if (takes(*route, method))
@@ -48,5 +109,6 @@ int api_route_find(const char *method, const char *path, const struct api_route 
         return -1;
     }
     *route = NULL;
-    return api_fail(problem, API_NOT_FOUND, "", API_NO_OFFSET, "no such route; /openapi.json lists them all");
+    return api_fail(problem, API_NOT_FOUND, "", API_NO_OFFSET, "no such route%s; /openapi.json lists them all",
+                    api_path_is_inference(path) ? ", model or version" : "");
 }

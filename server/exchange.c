@@ -4,6 +4,7 @@
 #include "body.h"
 #include "entropy.h"
 #include "fields.h"
+#include "probe.h"
 #include "reply.h"
 #include "trace.h"
 
@@ -27,11 +28,14 @@ struct exchange {
     struct MHD_Connection *connection;
     enum state state;
     const struct api_route *route; /* NULL where none matched */
+    const struct api_function *model;
+    bool inference; /* problems have the form of /v2 */
     const char *method;
     struct fields fields;
     struct api_argument *query;
     struct body body;
-    uint64_t began_ns;
+    uint64_t began_ns, queued_ns;   /* times; the latter is 0 before a worker has it to do */
+    uint64_t waited_ns, compute_ns; /* durations */
     struct trace trace;
     uv_work_t work;
     bool streams;                /* counted in METRIC_STREAMS */
@@ -47,7 +51,7 @@ struct exchange {
 static bool may_be_compressed(const struct exchange *exchange)
 {
     const struct api_route *route = exchange->route;
-    return route != NULL && (route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_DOCUMENT) &&
+    return route != NULL && (api_route_takes_body(route) || route->kind == API_ROUTE_DOCUMENT) &&
            exchange->streaming == NULL && exchange->loop->server->config.gzip_min_bytes > 0;
 }
 
@@ -69,42 +73,27 @@ static enum MHD_Result send_response(struct exchange *exchange)
                       });
 }
 
+static void answer_problem(struct exchange *exchange)
+{
+    if (exchange->inference)
+        api_answer_error(&exchange->problem, &exchange->response);
+    else
+        api_answer_problem(&exchange->problem, &exchange->response);
+}
+
 static enum MHD_Result send_problem(struct exchange *exchange)
 {
-    api_answer_problem(&exchange->problem, &exchange->response);
+    answer_problem(exchange);
     if (exchange->problem.code == API_UNSUPPORTED_ENCODING)
         api_response_header(&exchange->response, MHD_HTTP_HEADER_ACCEPT_ENCODING, ENCODINGS_TAKEN, NULL);
     return send_response(exchange);
-}
-
-static void set_text(struct api_response *response, int status, const char *text)
-{
-    response->status = status;
-    response->body = text;
-    response->length = strlen(text);
-}
-
-static void answer_probe(struct exchange *exchange)
-{
-    struct server *server = exchange->loop->server;
-    struct api_response *response = &exchange->response;
-    *response = (struct api_response){.media_type = exchange->route->media_type};
-    if (exchange->route->kind == API_ROUTE_LIVE) {
-        set_text(response, 200, "live\n");
-    } else if (exchange->route->kind == API_ROUTE_READY) {
-        set_text(response, server->draining ? 503 : 200, server->draining ? "draining\n" : "ready\n");
-    } else {
-        metrics_set(server->metrics, METRIC_LOG_DROPPED, (int64_t)log_dropped(server->log));
-        response->owned = metrics_text(server->metrics, &response->length);
-        response->body = response->owned != NULL ? response->owned : "";
-        response->status = response->owned != NULL ? 200 : 500;
-    }
 }
 
 static struct api_request request_of(struct exchange *exchange)
 {
     return (struct api_request){
         .route = exchange->route,
+        .model = exchange->model,
         .content_type = exchange->fields.content_type,
         .accept = exchange->fields.accept,
         .body = exchange->body.bytes,
@@ -120,10 +109,20 @@ static struct api_request request_of(struct exchange *exchange)
 
 /* ---- What may be done by a worker ---- */
 
-static void answer_call(struct exchange *exchange)
+/* false, and no answer, if the call computes or gives more than `most` numbers. */
+static bool answer_small(struct exchange *exchange, size_t most)
 {
     const struct api_request request = request_of(exchange);
-    api_answer(&request, &exchange->response);
+    const uint64_t begun_ns = uv_hrtime();
+    const bool answered = api_answer_small(&request, most, &exchange->response);
+    exchange->compute_ns = uv_hrtime() - begun_ns;
+    exchange->waited_ns = exchange->queued_ns != 0 ? begun_ns - exchange->queued_ns : 0;
+    return answered;
+}
+
+static void answer_call(struct exchange *exchange)
+{
+    answer_small(exchange, SIZE_MAX);
 }
 
 static void open_stream(struct exchange *exchange)
@@ -131,7 +130,7 @@ static void open_stream(struct exchange *exchange)
     const struct api_request request = request_of(exchange);
     exchange->response = (struct api_response){.status = 200, .media_type = API_NDJSON};
     if (streaming_open(exchange->loop, exchange->connection, &request, &exchange->streaming, &exchange->problem) != 0)
-        api_answer_problem(&exchange->problem, &exchange->response);
+        answer_problem(exchange);
     body_drop(&exchange->body);
 }
 
@@ -202,6 +201,7 @@ static enum MHD_Result give_to_worker(struct exchange *exchange)
 {
     struct loop *loop = exchange->loop;
     exchange->state = WORKING;
+    exchange->queued_ns = uv_hrtime();
     loop_suspend(loop, exchange->connection);
     exchange->work.data = exchange;
     uv_queue_work(&loop->uv, &exchange->work, work, after_work);
@@ -227,8 +227,7 @@ static enum MHD_Result answer_in_time(struct exchange *exchange)
     const struct api_request request = request_of(exchange);
     const bool streams = api_stream_wanted(&request);
     const size_t small = server->config.inline_max_bytes;
-    if (!streams && exchange->body.length <= small && small > 0 &&
-        api_answer_small(&request, small, &exchange->response)) {
+    if (!streams && exchange->body.length <= small && small > 0 && answer_small(exchange, small)) {
         metrics_add(server->metrics, METRIC_INLINE, 1);
         return finish(exchange);
     }
@@ -254,12 +253,12 @@ static enum MHD_Result answer(struct exchange *exchange)
         refuse_encoding(exchange);
         return send_problem(exchange);
     }
-    if (exchange->route->kind == API_ROUTE_CALL)
+    if (api_route_takes_body(exchange->route))
         return answer_in_time(exchange);
-    if (exchange->route->kind == API_ROUTE_DOCUMENT)
+    if (exchange->route->kind == API_ROUTE_DOCUMENT || exchange->route->kind == API_ROUTE_INDEX)
         answer_call(exchange);
     else
-        answer_probe(exchange);
+        probe_answer(exchange->loop->server, exchange->route, exchange->model, &exchange->response);
     return finish(exchange);
 }
 
@@ -322,7 +321,7 @@ static void refuse_unknown_encoding(struct exchange *exchange)
 /* A body that no function reads is not decoded either. */
 static enum body_result begin_body(struct exchange *exchange)
 {
-    const bool is_call = exchange->route->kind == API_ROUTE_CALL;
+    const bool is_call = api_route_takes_body(exchange->route);
     return body_begin(&exchange->body, is_call ? exchange->fields.encoding : ENCODING_IDENTITY,
                       exchange->fields.announced);
 }
@@ -333,14 +332,17 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
 {
     const struct fields *fields = &exchange->fields;
     const uint64_t limit = exchange->loop->server->config.max_body_bytes;
+    exchange->inference = api_path_is_inference(url);
     if (api_route_find(method, url, &exchange->route, &exchange->problem) != 0)
         exchange->state = REFUSED;
-    else if (fields->encoding == ENCODING_UNKNOWN && exchange->route->kind == API_ROUTE_CALL)
+    else if (fields->encoding == ENCODING_UNKNOWN && api_route_takes_body(exchange->route))
         refuse_unknown_encoding(exchange);
     else if (fields->announced > limit)
         refuse_body(exchange);
     else if (begin_body(exchange) != BODY_OK)
         return MHD_NO;
+    if (exchange->route != NULL)
+        exchange->model = api_route_model(exchange->route, url);
     if (exchange->state == REFUSED && fields->announced > 0 &&
         (fields->expects || fields->announced > DISCARD_FACTOR * limit))
         return send_problem(exchange);
@@ -407,6 +409,18 @@ enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, c
 
 /* ---- Completing ---- */
 
+static void record_inference(const struct exchange *exchange, uint64_t duration_ns)
+{
+    metrics_inference(exchange->loop->server->metrics, exchange->model,
+                      &(struct metrics_inference){
+                          .succeeded = exchange->response.status == 200,
+                          .rows = exchange->response.rows,
+                          .duration_ns = duration_ns,
+                          .queue_ns = exchange->waited_ns,
+                          .compute_ns = exchange->compute_ns,
+                      });
+}
+
 static void record(const struct exchange *exchange, bool completed)
 {
     struct server *server = exchange->loop->server;
@@ -419,6 +433,8 @@ static void record(const struct exchange *exchange, bool completed)
     metrics_add(server->metrics, METRIC_REQUEST_BYTES, (int64_t)exchange->body.received);
     metrics_add(server->metrics, METRIC_RESPONSE_BYTES, (int64_t)bytes_out);
     metrics_add(server->metrics, METRIC_ROWS, (int64_t)rows);
+    if (exchange->route != NULL && exchange->route->kind == API_ROUTE_INFER)
+        record_inference(exchange, duration_ns);
     if (!completed)
         metrics_add(server->metrics, METRIC_ABORTED, 1);
     log_request(server->log, &(struct log_request){

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const struct {
     const char *name, *type, *help;
@@ -28,7 +29,17 @@ static const double bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0
 
 enum { FIRST_STATUS = 200, STATUSES = 400 };
 
+struct duration {
+    atomic_uint_fast64_t count, ns;
+};
+
+struct model {
+    struct duration success, fail, queue, compute;
+    atomic_uint_fast64_t rows, last_ms;
+};
+
 struct metrics {
+    struct model models[API_FUNCTION_COUNT];
     atomic_int_fast64_t values[METRIC_COUNT];
     atomic_uint_fast64_t buckets[BUCKETS + 1]; /* not cumulative; the last is beyond all bounds */
     atomic_uint_fast64_t duration_ns;
@@ -85,6 +96,54 @@ void metrics_request(struct metrics *metrics, const struct api_route *route, int
         bucket++;
     increment(&metrics->buckets[bucket], 1);
     increment(&metrics->duration_ns, (uint64_t)(seconds * 1e9));
+}
+
+/* ---- Models ---- */
+
+static void add_duration(struct duration *duration, uint64_t ns)
+{
+    increment(&duration->count, 1);
+    increment(&duration->ns, ns);
+}
+
+static uint64_t wall_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void metrics_inference(struct metrics *metrics, const struct api_function *model,
+                       const struct metrics_inference *inference)
+{
+    struct model *counters = &metrics->models[model - api_functions];
+    add_duration(inference->succeeded ? &counters->success : &counters->fail, inference->duration_ns);
+    if (!inference->succeeded)
+        return;
+    add_duration(&counters->queue, inference->queue_ns);
+    add_duration(&counters->compute, inference->compute_ns);
+    increment(&counters->rows, inference->rows);
+    atomic_store_explicit(&counters->last_ms, wall_clock_ms(), memory_order_relaxed);
+}
+
+static struct api_duration read_duration(const struct duration *duration)
+{
+    return (struct api_duration){read_counter(&duration->count), read_counter(&duration->ns)};
+}
+
+void metrics_models(const struct metrics *metrics, struct api_model_statistics models[API_FUNCTION_COUNT])
+{
+    for (size_t i = 0; i < API_FUNCTION_COUNT; i++) {
+        const struct model *counters = &metrics->models[i];
+        models[i] = (struct api_model_statistics){
+            .success = read_duration(&counters->success),
+            .fail = read_duration(&counters->fail),
+            .queue = read_duration(&counters->queue),
+            .compute = read_duration(&counters->compute),
+            .rows = read_counter(&counters->rows),
+            .last_ms = read_counter(&counters->last_ms),
+        };
+    }
 }
 
 /* ---- The text ---- */

@@ -35,6 +35,19 @@ void metrics_set(struct metrics *metrics, enum metric metric, int64_t value);
 /* Counts an answered request. `route` is NULL where none matched. */
 void metrics_request(struct metrics *metrics, const struct api_route *route, int status, double seconds);
 
+/* Counts an inference request of a model: how long it took, waited for a worker (0: it did not) and computed. */
+struct metrics_inference {
+    bool succeeded;
+    size_t rows;
+    uint64_t duration_ns, queue_ns, compute_ns;
+};
+
+void metrics_inference(struct metrics *metrics, const struct api_function *model,
+                       const struct metrics_inference *inference);
+
+/* Those of each model, by enum api_function_id. */
+void metrics_models(const struct metrics *metrics, struct api_model_statistics models[API_FUNCTION_COUNT]);
+
 /* The text of all metrics, to be freed; NULL if there is no memory. */
 char *metrics_text(const struct metrics *metrics, size_t *length);
 

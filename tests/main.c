@@ -59,6 +59,10 @@ static const struct {
     {"api", test_api_npy_contract_suite},
     {"api", test_api_contract_suite},
     {"api", test_api_examples_suite},
+    {"api", test_api_oip_documents_suite},
+    {"api", test_api_oip_suite},
+    {"api", test_api_oip_problems_suite},
+    {"api", test_api_oip_bits_suite},
     {"server", test_server_command_line_suite},
     {"server", test_server_routes_suite},
     {"server", test_server_bodies_suite},
@@ -69,6 +73,7 @@ static const struct {
     {"server", test_server_determinism_suite},
     {"server", test_server_drain_suite},
     {"server", test_server_limits_suite},
+    {"server", test_server_inference_suite},
     {"server", test_server_records_suite},
 };
 /* clang-format on */

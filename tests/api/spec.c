@@ -2,6 +2,7 @@
 #include "schema.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ const json_t *spec_get(const json_t *value, const char *name)
 
 const json_t *spec_operation(const struct api_route *route)
 {
-    return spec_get(spec_get(spec_get(spec, "paths"), route->path), route->kind == API_ROUTE_CALL ? "post" : "get");
+    const bool is_post = strcmp(api_route_methods(route), "POST") == 0;
+    return spec_get(spec_get(spec_get(spec, "paths"), route->path), is_post ? "post" : "get");
 }
 
 const json_t *spec_request_schema(const struct api_route *route)
@@ -50,4 +52,29 @@ const json_t *spec_response_schema(const struct api_route *route)
 {
     const json_t *answer = spec_get(spec_get(spec_operation(route), "responses"), "200");
     return spec_get(spec_get(spec_get(answer, "content"), "application/json"), "schema");
+}
+
+bool spec_same(const json_t *one, const json_t *other)
+{
+    size_t i;
+    const json_t *element;
+    const char *key;
+    json_t *member;
+    if (json_is_number(one) && json_is_number(other)) {
+        const double a = json_number_value(one), b = json_number_value(other);
+        return fabs(a - b) <= 1e-14 * fabs(b);
+    }
+    if (json_is_array(one) && json_array_size(one) == json_array_size(other)) {
+        json_array_foreach (one, i, element)
+            if (!spec_same(element, json_array_get(other, i)))
+                return false;
+        return true;
+    }
+    if (json_is_object(one) && json_object_size(one) == json_object_size(other)) {
+        json_object_foreach ((json_t *)one, key, member)
+            if (!spec_same(member, json_object_get(other, key)))
+                return false;
+        return true;
+    }
+    return json_equal(one, other);
 }

@@ -5,6 +5,7 @@
 #include "api.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* The document, between spec_load and spec_free, a test's fixtures. */
 extern json_t *spec;
@@ -21,5 +22,9 @@ const json_t *spec_get(const json_t *value, const char *name);
 const json_t *spec_operation(const struct api_route *route);
 const json_t *spec_request_schema(const struct api_route *route);
 const json_t *spec_response_schema(const struct api_route *route);
+
+/* Whether both values are the same. Numbers may differ in the last digits that the specification's way through YAML
+ * keeps. */
+bool spec_same(const json_t *one, const json_t *other);
 
 #endif

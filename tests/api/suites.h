@@ -21,5 +21,9 @@ Suite *test_api_npy_answers_suite(void);
 Suite *test_api_npy_contract_suite(void);
 Suite *test_api_contract_suite(void);
 Suite *test_api_examples_suite(void);
+Suite *test_api_oip_documents_suite(void);
+Suite *test_api_oip_suite(void);
+Suite *test_api_oip_problems_suite(void);
+Suite *test_api_oip_bits_suite(void);
 
 #endif

@@ -65,8 +65,8 @@ void http_free(struct http_response *response);
 /* Connection, request, response. A NULL body makes a request without one. */
 struct http_response http_ask(unsigned port, const char *method, const char *path, const char *body);
 
-/* Fails the test unless the response is a problem document with this status and code whose `status` says the
- * same. The document, to be released. */
+/* Fails the test unless the response is a problem document, or an error of /v2, with this status and code whose
+ * `status` says the same. The document, to be released. */
 json_t *http_problem(const struct http_response *response, int status, const char *code);
 
 /* A value of GET /metrics, 0 where its line is missing; `name` includes the labels. */

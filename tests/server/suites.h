@@ -15,6 +15,7 @@ Suite *test_server_bad_input_suite(void);    /* what is refused, and that nothin
 Suite *test_server_determinism_suite(void);  /* one seed, one answer, however it is served */
 Suite *test_server_drain_suite(void);        /* SIGTERM */
 Suite *test_server_limits_suite(void);       /* connections, silence, the queue */
+Suite *test_server_inference_suite(void);    /* what /v2 needs of the server: health, statistics, errors */
 Suite *test_server_records_suite(void);      /* metrics and logs */
 
 #endif

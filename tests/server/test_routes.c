@@ -42,10 +42,14 @@ START_TEST(probes_answer)
 }
 END_TEST
 
+#define INPUT "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[3],\"data\":[1,2,3]}"
+
 /* A body that the route answers; NULL where it takes none. */
 static const char *body_of(const struct api_route *route)
 {
-    if (route->kind != API_ROUTE_CALL)
+    if (route->kind == API_ROUTE_INFER)
+        return "{\"inputs\":[" INPUT "]}";
+    if (strcmp(api_route_methods(route), "POST") != 0)
         return NULL;
     if (route->function == NULL)
         return "{\"requests\":[{\"function\":\"softmax\",\"body\":" LOGITS "}]}";
@@ -54,12 +58,22 @@ static const char *body_of(const struct api_route *route)
     return LOGITS;
 }
 
+/* A path of the route, with a function's name for {model}. */
+static const char *path_of(const struct api_route *route)
+{
+    static char path[128];
+    const char *mark = strstr(route->path, "{model}");
+    snprintf(path, sizeof path, "%.*s%s%s", mark != NULL ? (int)(mark - route->path) : 127, route->path,
+             mark != NULL ? "softmax" : "", mark != NULL ? mark + strlen("{model}") : "");
+    return path;
+}
+
 START_TEST(every_route_answers_with_its_media_type)
 {
     for (size_t i = 0; i < api_route_count; i++) {
         const struct api_route *route = &api_routes[i];
         const char *body = body_of(route);
-        struct http_response response = http_ask(server.port, body != NULL ? "POST" : "GET", route->path, body);
+        struct http_response response = http_ask(server.port, body != NULL ? "POST" : "GET", path_of(route), body);
         ck_assert_msg(response.status == 200, "%s: %d %s", route->path, response.status, response.body);
         ck_assert(http_field_is(&response, "Content-Type", route->media_type));
         ck_assert_uint_gt(response.length, 0);
@@ -175,8 +189,8 @@ static void check_request_problem(const char *method, const char *path, const ch
 
 START_TEST(unknown_routes_are_404)
 {
-    static const char *const paths[] = {"/index.html",  "/v1",     "/v1/softmax/",   "/v1/Softmax", "/v2/softmax",
-                                        "//v1/softmax", "/livez2", "/v1/soft%20max", "/v1/../livez"};
+    static const char *const paths[] = {"/index.html",  "/v1",     "/v1/softmax/",   "/v1/Softmax",  "/v2/softmax",
+                                        "//v1/softmax", "/livez2", "/v1/soft%20max", "/v1/../livez", "/v2/models/nope"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         check_request_problem("GET", paths[i], "", 404, "not_found", NULL);
         check_request_problem("POST", paths[i], "", 404, "not_found", NULL);
@@ -188,11 +202,11 @@ START_TEST(other_methods_are_405_with_allow)
 {
     static const char *const methods[] = {"PUT", "PATCH", "DELETE", "OPTIONS", "BREW"};
     for (size_t i = 0; i < api_route_count; i++) {
-        const bool call = api_routes[i].kind == API_ROUTE_CALL;
-        const char *allow = call ? "POST" : "GET, HEAD";
-        check_request_problem(call ? "GET" : "POST", api_routes[i].path, "", 405, "method_not_allowed", allow);
+        const char *allow = api_route_methods(&api_routes[i]), *path = path_of(&api_routes[i]);
+        const char *other = strcmp(allow, "POST") == 0 ? "GET" : "POST";
+        check_request_problem(other, path, "", 405, "method_not_allowed", allow);
         for (size_t j = 0; j < sizeof methods / sizeof *methods; j++)
-            check_request_problem(methods[j], api_routes[i].path, "", 405, "method_not_allowed", allow);
+            check_request_problem(methods[j], path, "", 405, "method_not_allowed", allow);
     }
 }
 END_TEST

@@ -1,0 +1,124 @@
+/* The Open Inference Protocol v2 (KServe, and Triton with its binary tensor and classification extensions): each
+ * function is a model of one version, its arrays and lists are inputs, its other parameters the request's parameters,
+ * its results outputs. */
+#ifndef API_OIP_H
+#define API_OIP_H
+
+#include "call.h"
+#include "json_array.h"
+
+#define OIP_MODEL_VERSION "1"
+#define OIP_JSON_LENGTH "Inference-Header-Content-Length" /* the field that says where binary tensors begin */
+
+/* ---- Datatypes ---- */
+
+struct oip_datatype {
+    const char *name;
+    size_t size;               /* of an element of a binary tensor */
+    enum api_dtype dtype;      /* as the call takes it */
+    enum json_element element; /* as the reader of JSON gives it: of the same size as dtype */
+    void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
+    bool binary_only;
+};
+
+/* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */
+const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type type);
+
+/* "FP32, FP64 or FP16" for such a parameter. */
+const char *oip_datatypes_of_input(enum api_type type);
+
+/* The one that metadata tells of such a parameter. */
+const char *oip_datatype_told(enum api_type type);
+
+/* The name of a result's datatype. */
+const char *oip_datatype_of_result(enum api_dtype dtype);
+
+/* Whether the parameter is an input, as an array or because it may be a list of one value per row. */
+bool oip_is_input(const struct api_parameter *parameter);
+
+/* ---- Requests ---- */
+
+enum { OIP_MAX_INPUTS = 16 };
+
+/* A wanted result. */
+struct oip_output {
+    size_t result; /* function->results[result] */
+    bool binary;
+    size_t classes; /* how many of the greatest are told, as "value:index"; 0: the result itself */
+};
+
+struct oip_request {
+    const struct api_function *function;
+    json_t *envelope;                          /* all JSON but the inputs */
+    json_t *members;                           /* the parameters that are the function's */
+    struct api_tensor tensors[OIP_MAX_INPUTS]; /* tensors[i] is inputs[i] */
+    size_t tensor_count;
+    struct oip_output outputs[API_MAX_RESULTS]; /* in the order in which they are answered */
+    size_t output_count;
+    bool binary; /* what an output is that does not say */
+};
+
+/* What is being read. */
+struct oip_reader {
+    const struct api_request *request;
+    struct oip_request *out;
+    size_t json_length; /* of the body; binary tensors follow */
+    size_t taken;       /* bytes of the body, so far */
+    struct api_problem *problem;
+};
+
+/* Reads a body into a call. *out is to be freed with oip_request_free and *call, NULL before, with api_call_free, also
+ * after an error. */
+int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
+             struct api_problem *problem);
+
+void oip_request_free(struct oip_request *request);
+
+/* Reads the input in `text` as the next tensor: from its data, or from the bytes behind the JSON. */
+int oip_read_input(struct oip_reader *reader, const struct json_text *text);
+
+/* Fails at "<pointer><below>", where a reader is not needed for more. */
+int oip_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, const char *below,
+             const char *detail, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- Answers ---- */
+
+/* The response with the results of all rows. -1 and *problem if memory is short. */
+int oip_write(struct api_call *call, const struct oip_request *request, struct api_response *response,
+              struct api_problem *problem);
+
+/* The greatest of each row of a result as strings, in the protocol's binary form: each behind its length in four bytes,
+ * the least significant first. */
+struct oip_strings {
+    char *bytes; /* to be freed */
+    size_t size, count;
+};
+
+enum { OIP_LONGEST_STRING = 64 }; /* with its length */
+
+/* Whether a result has the axis of the classes, and numbers to be ordered. */
+bool oip_has_classes(const struct api_result_kind *kind);
+
+/* "value:index" of the `classes` greatest along the class axis, the greatest first, of equals the lower index. Sets
+ * tensor->shape to that of the strings. -1 and *problem if memory is short. */
+int oip_classify(const struct api_call *call, const struct api_result_kind *kind, size_t classes,
+                 struct api_tensor *tensor, struct oip_strings *strings, struct api_problem *problem);
+
+enum { OIP_TOO_MUCH = 1 };
+
+/* A call of the route from its body to its answer; OIP_TOO_MUCH, and no answer, if call_cost is more than `most`. */
+int oip_answer(const struct api_request *request, size_t most, struct api_response *response,
+               struct api_problem *problem);
+
+/* ---- Documents: the bodies of answers about the server and its models ---- */
+
+/* The document, which is taken over, as text. */
+void oip_answer_json(json_t *document, struct api_response *response);
+
+void oip_document_server(const struct api_request *request, struct api_response *response);
+void oip_document_models(const struct api_request *request, struct api_response *response);
+void oip_document_index(const struct api_request *request, struct api_response *response);
+void oip_document_metadata(const struct api_request *request, struct api_response *response);
+void oip_document_config(const struct api_request *request, struct api_response *response);
+
+#endif

@@ -1,0 +1,11 @@
+/* Routes that tell of the server itself. Their answers never wait for the workers. */
+#ifndef SERVER_PROBE_H
+#define SERVER_PROBE_H
+
+#include "loop.h"
+
+/* Health, metrics and statistics; `model` is the one that the path names, or NULL. */
+void probe_answer(struct server *server, const struct api_route *route, const struct api_function *model,
+                  struct api_response *response);
+
+#endif
