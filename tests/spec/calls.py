@@ -213,9 +213,48 @@ def batch(draw):
     return {"requests": requests}
 
 
+def shape_of(nested):
+    return [len(nested), *shape_of(nested[0])] if isinstance(nested, list) else []
+
+
+def inference(call):
+    """The call as the Open Inference Protocol has it: arrays, and lists of one value per row, are inputs."""
+    inputs, parameters = [], {}
+    floats = "FP64" if call.get("dtype") == "float64" else "FP32"
+    for name, value in call.items():
+        if name in ("logits", "cotangent"):
+            datatype = floats
+        elif name == "mask":
+            datatype = "BOOL"
+        elif name in ("seed", "top_k"):
+            datatype = "UINT64"
+        else:
+            datatype = "FP64"
+        if isinstance(value, list) and name != "return":
+            inputs.append({"name": name, "datatype": datatype, "shape": shape_of(value), "data": value})
+        elif name != "dtype":
+            parameters[name] = value
+    return {"inputs": inputs, "parameters": parameters}
+
+
 BODIES = {f"/v1/{name}": strategy for name, strategy in {**FUNCTIONS, "batch": batch()}.items()}
 
 
 @schemathesis.hook
 def before_generate_body(context, strategy):
     return BODIES.get(context.operation.path, strategy)
+
+
+@schemathesis.hook
+def before_generate_case(context, strategy):
+    """A model's calls are those of its function."""
+
+    @st.composite
+    def cases(draw):
+        case = draw(strategy)
+        name = draw(st.sampled_from(sorted(FUNCTIONS)))
+        case.path_parameters = {"model": name}
+        case.body = inference(draw(FUNCTIONS[name]))
+        return case
+
+    return cases() if context.operation.path.endswith("/infer") else strategy

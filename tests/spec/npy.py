@@ -18,13 +18,9 @@ def flatten(nested):
     return [one for part in nested for one in flatten(part)] if isinstance(nested, list) else [nested]
 
 
-def shape_of(nested):
-    return [len(nested), *shape_of(nested[0])] if isinstance(nested, list) else []
-
-
 def array(nested, descr, form):
     """As numpy.save writes it."""
-    shape = "".join(f"{length}, " for length in shape_of(nested))
+    shape = "".join(f"{length}, " for length in calls.shape_of(nested))
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}"
     header = header.ljust(-(10 + len(header) + 1) % 64 + len(header)) + "\n"
     values = [float("-inf") if one in (None, "-Infinity") else one for one in flatten(nested)]
