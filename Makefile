@@ -151,7 +151,7 @@ $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(A
 
 .PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec \
         bench-http test-isa exhaustive stats vectors check-vectors fuzz-differential fuzz clean help agreement \
-        test-clients
+        test-clients lint-spec test-prism test-schema test-typescript
 
 # A second make reads the Makefile anew, when all that is needed is installed.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -322,6 +322,29 @@ fuzz: deps fuzz-deps
 	$(Q)build/fuzz/fuzz_api -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=tests/fuzz/api.dict \
 	    -artifact_prefix=tests/fuzz/regression/ -print_final_stats=1 $(LIBFUZZER_FLAGS) build/fuzz/corpus tests/fuzz/corpus
 
+# The specification: its own rules; the server behind a proxy that validates; generated calls, right and wrong ones; and a
+# client made from it.
+build/node-spec/installed: tests/spec/package.json tests/spec/package-lock.json tests/spec/.npmrc
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $^ $(@D)
+	$(Q)cd $(@D) && npm ci --silent
+	$(Q)touch $@
+build/venv-spec/installed: tests/spec/requirements.txt
+	$(Q)python3 -m venv build/venv-spec
+	$(Q)build/venv-spec/bin/pip install --quiet -r $<
+	$(Q)touch $@
+lint-spec: spec-deps build/node-spec/installed
+	$(Q)REDOCLY_TELEMETRY=off build/node-spec/node_modules/.bin/redocly lint --extends recommended-strict api/openapi.yaml
+test-prism: deps spec-deps build/node-spec/installed
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/spec/with-server tests/spec/prism
+test-schema: deps spec-deps build/venv-spec/installed
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/spec/with-server tests/spec/schema $(SCHEMA_FLAGS)
+test-typescript: deps spec-deps build/node-spec/installed
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)tests/spec/with-server tests/clients/typescript/run
+
 clean:
 	rm -rf build
 
@@ -329,7 +352,7 @@ help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean | test-isa'
 	$(Q)echo 'make exhaustive | stats | vectors | check-vectors | agreement | fuzz | fuzz-differential | bench-core'
-	$(Q)echo 'make bench-codec | bench-http | test-clients'
+	$(Q)echo 'make bench-codec | bench-http | test-clients | lint-spec | test-prism | test-schema | test-typescript'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
@@ -342,15 +365,17 @@ CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
 CLIENT_DEPS := python3 python3-venv
+SPEC_DEPS  := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
 CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
 FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
 AGREEMENT_DEPS := python3 python3-venv python3-torch python3-numpy
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson tests/clients/run)
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson \
+             tests/clients/run tests/spec/with-server tests/clients/typescript/run)
 JOBS    := $(shell nproc)
 
 .PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps \
-        agreement-deps client-deps
+        agreement-deps client-deps spec-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
@@ -362,6 +387,7 @@ vector-deps: ; $(call install,$(VECTOR_DEPS))
 client-deps: ; $(call install,$(CLIENT_DEPS))
 fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
 agreement-deps: ; $(call install,$(AGREEMENT_DEPS))
+spec-deps:  ; $(call install,$(SPEC_DEPS))
 
 # Installs what is missing of the packages, and says nothing if that is none.
 define install

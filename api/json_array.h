@@ -4,7 +4,7 @@
 
 #include "api.h"
 
-#define JSON_ARRAY_MAX_RANK 8
+#define JSON_ARRAY_MAX_RANK 9 /* the logits' 8, and one before them */
 
 /* How an element is read and what it is in memory. */
 enum json_element {

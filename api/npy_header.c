@@ -105,7 +105,7 @@ static bool read_shape(struct cursor *cursor, struct npy_header *header)
             return fail(cursor, "a comma or the end of the shape should stand here");
         if (!read_size(cursor, &size))
             return false;
-        if (header->rank < API_MAX_RANK)
+        if (header->rank < NPY_MAX_RANK)
             header->shape[header->rank] = size;
         comma = take(cursor, ',');
     }

@@ -367,12 +367,33 @@ START_TEST(a_cotangent_has_the_precision_of_the_logits)
 }
 END_TEST
 
+/* Eight are the logits' most; samples have one before them. */
+START_TEST(a_cotangent_may_have_nine_axes)
+{
+    for (size_t axes = 8; axes <= 9; axes++) {
+        const size_t eight[] = {1, 1, 1, 1, 1, 1, 1, 2, 0}, nine[] = {2, 1, 1, 1, 1, 1, 1, 1, 2, 0};
+        const double data[] = {1, 2, 3, 4};
+        struct npy_bytes body = {0};
+        const struct npy_request request = {VJP, "function=gumbel_softmax&num_samples=2&seed=7&arrays=logits,cotangent",
+                                            API_NPY, NULL, true};
+        npy_add(&body, "<f8", axes == 8 ? eight : nine, data);
+        npy_add(&body, "<f8", nine, data);
+        struct answer answer = npy_ask(&request, &body);
+        ck_assert_msg(answer.status == (axes == 8 ? 200 : 400), "%s", answer.text);
+        ck_assert_str_eq(ask_text(&answer, "pointer"), axes == 8 ? "" : "/logits");
+        npy_answer_free(&answer);
+        npy_free(&body);
+    }
+}
+END_TEST
+
 Suite *test_api_npy_calls_suite(void)
 {
     Suite *suite = suite_create("api: npy calls");
     TCase *same = tcase_create("the same as JSON"), *refusals = tcase_create("problems");
     tcase_add_loop_test(same, a_call_has_the_bits_it_has_in_json, 0, sizeof calls / sizeof *calls);
     tcase_add_test(same, a_json_body_may_be_answered_in_npy);
+    tcase_add_test(same, a_cotangent_may_have_nine_axes);
     tcase_add_loop_test(refusals, a_problem_names_the_argument, 0, sizeof problems / sizeof *problems);
     tcase_add_loop_test(refusals, an_array_is_checked_as_a_list_is, 0, sizeof arrays / sizeof *arrays);
     tcase_add_test(refusals, a_mask_is_of_ones_and_zeros);
