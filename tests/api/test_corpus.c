@@ -42,7 +42,7 @@ static void replay_call(const char *path)
     json_decref(call);
 }
 
-static int replay_folder(const char *folder, void (*replay)(const char *path))
+static int replay_folder(const char *folder, void (*each)(const char *path))
 {
     int count = 0;
     DIR *entries = opendir(folder);
@@ -52,7 +52,7 @@ static int replay_folder(const char *folder, void (*replay)(const char *path))
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        replay(path);
+        each(path);
         count++;
     }
     closedir(entries);
