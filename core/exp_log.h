@@ -58,9 +58,9 @@ INLINE struct exp_frame exp_frame_at(vreal max, vreal scale, vreal temperature)
  *   r = p - n ln 2 in two fused steps, + low; |r| <= ln 2 / 2 + 2^-13
  *   exp(r) by exp_reduced, times 2^(n - N), by adding to the exponent, which stays a normal number's
  *
- * Error below 0.90 ulp (measured over every float, and over half a million doubles). Below frame->lowest the steps compute
- * something of no meaning, which the last one discards. (The method is Cody and Waite's, Software Manual for the
- * Elementary Functions, 1980.) */
+ * Error below 0.90 ulp (measured over every float, and over half a million doubles). Below frame->lowest the steps
+ * compute something of no meaning, which the last one discards. (The method is Cody and Waite's, Software Manual for
+ * the Elementary Functions, 1980.) */
 INLINE vreal vec_exp(const struct exp_frame *frame, vreal x, bool unscaled)
 {
     x -= frame->base;
