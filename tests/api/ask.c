@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* vasprintf */
 #include "ask.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* strndup */
 #include "infer.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "npy.h"
 #include "npy_header.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "schema.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "spec.h"
 #include "schema.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #ifndef TESTS_API_SUITES_H
 #define TESTS_API_SUITES_H
 
-#include <check.h>
+#include "assertions.h"
 
 Suite *test_api_number_suite(void);
 Suite *test_api_json_suite(void);

@@ -2,7 +2,7 @@
 #include "ask.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

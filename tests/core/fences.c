@@ -1,6 +1,6 @@
 #include "fences.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_CORE_SUITES_H
 #define TESTS_CORE_SUITES_H
 
-#include <check.h>
+#include "assertions.h"
 
 /* A suite that is there for float32 and for float64. */
 #define BOTH(name)                                                                                                     \

@@ -4,7 +4,7 @@
 
 #include "core.h"
 
-#include <check.h>
+#include "assertions.h"
 
 /* Adds the test once for each instruction set that this machine runs; the test begins with select_isa(_i). */
 #define tcase_add_isa_test(tcase, test) tcase_add_loop_test(tcase, test, first_isa(), core_isa_best() + 1)

@@ -2,8 +2,8 @@
 #include "http.h"
 #include "process.h"
 
+#include "assertions.h"
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "process.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>

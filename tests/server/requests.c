@@ -1,7 +1,7 @@
 #include "requests.h"
 #include "api.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_SERVER_SUITES_H
 #define TESTS_SERVER_SUITES_H
 
-#include <check.h>
+#include "assertions.h"
 
 Suite *test_server_command_line_suite(void); /* flags, variables, exit statuses */
 Suite *test_server_routes_suite(void);       /* routes, methods, media types, connections */

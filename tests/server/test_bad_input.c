@@ -4,7 +4,7 @@
 #include "process.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <string.h>
 
 static struct process server;

@@ -4,7 +4,7 @@
 #include "process.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

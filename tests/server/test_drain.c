@@ -4,7 +4,7 @@
 #include "requests.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

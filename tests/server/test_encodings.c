@@ -7,7 +7,7 @@
 #include "requests.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "suites.h"
 #include "trace.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

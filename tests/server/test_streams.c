@@ -6,7 +6,7 @@
 #include "requests.h"
 #include "suites.h"
 
-#include <check.h>
+#include "assertions.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
