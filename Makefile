@@ -22,6 +22,9 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # ---- What is built from what -------------------------------------------------------------------------------
 
 OUT := build/$(VARIANT)
+# The kernels start no threads and share nothing: the thread sanitizer's are the release's.
+KERNEL_VARIANT := $(if $(filter tsan,$(VARIANT)),release,$(VARIANT))
+KERNEL_OUT     := build/$(KERNEL_VARIANT)
 
 ISAS_x86_64  := sse2 avx2 avx512
 ISAS_aarch64 := neon
@@ -37,7 +40,7 @@ BOTH_SOURCES   := $(wildcard tests/core/both/*.c)
 
 object = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 CORE_OBJECTS   := $(call object,$(CORE_SOURCES)) \
-                  $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,$(OUT)/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
+                  $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,$(KERNEL_OUT)/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
 API_OBJECTS    := $(call object,$(API_SOURCES))
 SERVER_OBJECTS := $(call object,$(SERVER_SOURCES))
 SERVER_PARTS   := $(filter-out $(OUT)/server/main.o,$(SERVER_OBJECTS))
@@ -61,7 +64,6 @@ LINK_asan      := -fsanitize=address,undefined
 # Not optimised like the release's: that takes four times as long to compile as all their tests to run.
 KERNEL_asan    := -O1 -fno-schedule-insns
 COMMON_tsan    := -O1 -fsanitize=thread
-KERNEL_tsan    := -fno-sanitize=thread
 LINK_tsan      := -fsanitize=thread
 
 # Bit-identical results: no contraction of a*b+c but where the source writes it out.
@@ -89,16 +91,16 @@ $(BINARY): $(SERVER_OBJECTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 define kernel-rules
-$(OUT)/core/%-$(1)-f$(2).o: ISA := $(1)
-$(OUT)/core/%-$(1)-f$(2).o: REAL := $(2)
-$(OUT)/core/%-$(1)-f$(2).o: core/%.c Makefile; $$(compile-kernel)
+$(KERNEL_OUT)/core/%-$(1)-f$(2).o: ISA := $(1)
+$(KERNEL_OUT)/core/%-$(1)-f$(2).o: REAL := $(2)
+$(KERNEL_OUT)/core/%-$(1)-f$(2).o: core/%.c Makefile; $$(compile-kernel)
 endef
 $(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call kernel-rules,$(isa),$(bits)))))
 
 define compile-kernel
 $(call say,CC,$< $(ISA) f$(REAL))
 @mkdir -p $(@D)
-$(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) -DCORE_REAL=$(REAL) $(CFLAGS) -c -o $@ $<
+$(Q)$(CC) $(COMMON) $(COMMON_$(KERNEL_VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) -DCORE_REAL=$(REAL) $(CFLAGS) -c -o $@ $<
 endef
 
 define compile
@@ -176,7 +178,7 @@ test: deps test-deps
 asan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
 	$(Q)build/asan/tests/run core & build/asan/tests/run api server; status=$$?; wait $$! || status=1; exit $$status
-# The core starts no threads and shares nothing: its tests and kernels are left out here.
+# The core starts no threads: its tests are left out here.
 tsan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
 	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions build/tsan/tests/run api server
