@@ -30,7 +30,7 @@ static bool in_range(const struct api_parameter *parameter, double value)
 static int check_number(const struct builder *builder, const struct api_parameter *parameter, const char *below,
                         double value)
 {
-    if (parameter->type == API_INTEGER && !is_whole(value))
+    if (parameter->type == API_INTEGER && !builder_is_whole(builder, parameter->name, below, value))
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be an integer");
     if (in_range(parameter, value))
         return 0;

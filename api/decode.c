@@ -4,6 +4,7 @@
 #include "decode.h"
 #include "accept.h"
 #include "json_envelope.h"
+#include "json_scan.h"
 #include "npy_read.h"
 
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct json_named_array decode_array(const struct api_parameter *parameter, enum
         break;
     default:
         named.element = parameter->type == API_INTEGER ? JSON_UINT64 : JSON_FLOAT64;
+        named.scalar = parameter->type == API_INTEGER; /* which jansson would round */
         named.minimum = parameter->minimum;
         named.maximum = parameter->maximum;
         break;
@@ -112,8 +114,11 @@ int decode_call(const struct json_text *text, const struct api_function *functio
 {
     struct arrays arrays = {.count = 0};
     struct api_tensor tensors[JSON_ENVELOPE_MAX_ARRAYS];
-    struct call_source source = {
-        .function = function, .tensors = tensors, .fresh_seed = request->fresh_seed, .limits = request->limits};
+    struct call_source source = {.function = function,
+                                 .text = text,
+                                 .tensors = tensors,
+                                 .fresh_seed = request->fresh_seed,
+                                 .limits = request->limits};
     json_t *envelope = NULL;
     int result = read_text(text, function, &arrays, &envelope, problem);
     if (result == 0) {
@@ -121,6 +126,8 @@ int decode_call(const struct json_text *text, const struct api_function *functio
         source.tensor_count = move_tensors(&arrays, tensors);
         result = call_build(&source, call, problem);
     }
+    if (result != 0)
+        json_scan_place(text, problem);
     for (size_t i = 0; i < source.tensor_count; i++)
         free(tensors[i].data);
     free_arrays(&arrays);

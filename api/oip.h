@@ -62,8 +62,10 @@ struct oip_request {
 struct oip_reader {
     const struct api_request *request;
     struct oip_request *out;
-    size_t json_length; /* of the body; binary tensors follow */
-    size_t taken;       /* bytes of the body, so far */
+    size_t json_length;    /* of the body; binary tensors follow */
+    size_t taken;          /* bytes of the body, so far */
+    struct json_text text; /* the JSON, until the call is made */
+    char *copy;            /* of it, where binary tensors follow */
     struct api_problem *problem;
 };
 

@@ -1,5 +1,6 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
 #include "json_envelope.h"
+#include "json_scan.h"
 #include "oip.h"
 
 #include <math.h>
@@ -242,19 +243,17 @@ static int read_body(struct oip_reader *reader)
 {
     static const char empty[API_BODY_PADDING] = "";
     const struct api_request *request = reader->request;
-    struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
-    char *copy = NULL;
-    if (text.length < request->length) {
-        copy = malloc(PADDED(text.length));
-        if (copy == NULL)
+    struct json_text *text = &reader->text;
+    *text = (struct json_text){.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
+    if (text->length < request->length) {
+        reader->copy = malloc(PADDED(text->length));
+        if (reader->copy == NULL)
             return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the JSON");
-        memcpy(copy, text.body, text.length);
-        memset(copy + text.length, 0, API_BODY_PADDING);
-        text.body = copy;
+        memcpy(reader->copy, text->body, text->length);
+        memset(reader->copy + text->length, 0, API_BODY_PADDING);
+        text->body = reader->copy;
     }
-    const int result = read_json(reader, &text);
-    free(copy);
-    return result;
+    return read_json(reader, text);
 }
 
 /* ---- A body without JSON ---- */
@@ -298,16 +297,16 @@ static void locate(const struct call_source *source, const char *name, char *poi
         json_pointer_write(pointer + used, size - used, name);
 }
 
-int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
-             struct api_problem *problem)
+static int read_call(struct oip_reader *reader, struct api_call **call)
 {
-    struct oip_reader reader = {request, out, request->length, request->length, problem};
+    const struct api_request *request = reader->request;
+    struct oip_request *out = reader->out;
     const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
     *out = (struct oip_request){.function = request->model};
-    if (field != NULL && read_json_length(&reader, field) != 0)
+    if (field != NULL && read_json_length(reader, field) != 0)
         return -1;
-    const bool raw = field != NULL && reader.json_length == 0;
-    if ((raw ? read_raw(&reader) : read_body(&reader)) != 0)
+    const bool raw = field != NULL && reader->json_length == 0;
+    if ((raw ? read_raw(reader) : read_body(reader)) != 0)
         return -1;
     struct call_source source = {
         .function = out->function,
@@ -318,9 +317,22 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };
-    if (call_build(&source, call, problem) != 0)
+    if (call_build(&source, call, reader->problem) != 0)
+        .text = &reader->text,
         return -1;
-    return settle_outputs(&reader, *call);
+    return settle_outputs(reader, *call);
+}
+
+int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
+             struct api_problem *problem)
+{
+    struct oip_reader reader = {
+        .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
+    const int result = read_call(&reader, call);
+    if (result != 0)
+        json_scan_place(&reader.text, problem);
+    free(reader.copy);
+    return result;
 }
 
 void oip_request_free(struct oip_request *request)

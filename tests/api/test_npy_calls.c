@@ -229,6 +229,7 @@ static const struct {
     {GUMBEL, "arrays=logits&arrays=logits", "duplicate_member", "/arrays", 400},
     {GUMBEL, "logits=[[1,2],[3,4]]", "wrong_type", "/logits", 400},
     {GUMBEL, "mask=[true,false]", "wrong_type", "/mask", 400},
+    {GUMBEL, "seed=9007199254740991.4", "wrong_type", "/seed", 400},
     {GUMBEL, "tau=", "wrong_type", "/tau", 400},
     {GUMBEL, "tau", "wrong_type", "/tau", 400},
     {GUMBEL, "tau=half", "wrong_type", "/tau", 400},

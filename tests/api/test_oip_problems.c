@@ -105,6 +105,33 @@ START_TEST(a_problem_is_an_error)
     ck_assert_str_eq(answer->response.media_type, "application/json");
     ck_assert_int_eq(json_integer_value(json_object_get(answer->json, "status")), answer->status);
     ck_assert_ptr_nonnull(strstr(ask_text(answer, "error"), ask_text(answer, "detail")));
+/* In the client's bytes: behind inputs of any size, which are not counted but passed over. */
+START_TEST(a_problem_says_where_the_value_stands)
+{
+    static const char *const bodies[] = {
+        WITH("\"parameters\":{\"seed\":7,\"tau\": @-1}"),
+        WITH("\"id\": @7"),
+        WITH("\"parameters\":{\"tau\":{\"schedule\":@\"x\"}}"),
+        WITH("\"outputs\":[{\"name\":\"samples\"},{\"name\":@\"x\"}]"),
+        AND("\"name\":@\"x\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1]"),
+        AND("\"name\":\"tau\",\"datatype\":\"FP32\",\"shape\":[3],\"data\":@[1,2,3]"),
+        AND("\"name\":\"tau\",\"datatype\":\"FP32\",\"shape\":[2,@0],\"data\":[1,2,3]"),
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        char body[512];
+        const size_t at = strcspn(bodies[i], "@");
+        snprintf(body, sizeof body, "%.*s%s", (int)at, bodies[i], bodies[i] + at + 1);
+        struct inferred inferred = infer_json(GUMBEL, body), binary = infer_binary(GUMBEL, body, "\"]}", 3);
+        const json_t *offset = json_object_get(inferred.answer.json, "offset");
+        ck_assert_msg(offset != NULL && json_integer_value(offset) == (json_int_t)at, "%s: %s", body,
+                      inferred.answer.text);
+        ck_assert_int_eq(binary.answer.status, 400);
+        infer_free(&inferred);
+        infer_free(&binary);
+    }
+}
+END_TEST
+
     infer_free(&inferred);
 }
 END_TEST
@@ -219,3 +246,4 @@ Suite *test_api_oip_problems_suite(void)
     suite_add_tcase(suite, refusals);
     return suite;
 }
+    tcase_add_test(refusals, a_problem_says_where_the_value_stands);
