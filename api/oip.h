@@ -19,6 +19,7 @@ struct oip_datatype {
     enum json_element element; /* as the reader of JSON gives it: of the same size as dtype */
     void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
     bool binary_only;
+    double maximum; /* of an integer in JSON; none of a parameter is negative, or above API_MAX_INTEGER */
 };
 
 /* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */

@@ -140,6 +140,7 @@ static int read_data(struct input *input)
         .name = "data",
         .element = input->datatype->element,
         .minus_infinity = input->parameter == &api_parameters[API_LOGITS],
+        .maximum = input->datatype->maximum,
     };
     if (input->datatype->binary_only)
         return FAIL(input, API_WRONG_TYPE, "/datatype", "%s is for binary tensors alone", input->datatype->name);
