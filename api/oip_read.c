@@ -69,15 +69,22 @@ static int read_parameters(struct oip_reader *reader)
 
 /* ---- Outputs ---- */
 
-/* A member that is true or false; left out, *value stays. */
-static int read_flag(const struct oip_reader *reader, const json_t *object, const char *name, const char *pointer,
+/* The member, or NULL where it is left out: null says so too. */
+static const json_t *find_member(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+/* A parameter at "<pointer><below>" that is true or false; left out, *value stays. */
+static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *pointer, const char *below,
                      bool *value)
 {
-    const json_t *json = json_object_get(object, name);
+    const json_t *json = find_member(parameters, strrchr(below, '/') + 1);
     if (json == NULL)
         return 0;
     if (!json_is_boolean(json))
-        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, "", "%s must be true or false", name);
+        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, below, "must be true or false");
     *value = json_is_true(json);
     return 0;
 }
@@ -86,7 +93,7 @@ static int read_classification(const struct oip_reader *reader, const json_t *pa
                                struct oip_output *output)
 {
     const struct api_result_kind *kind = &reader->out->function->results[output->result];
-    const json_t *json = json_object_get(parameters, "classification");
+    const json_t *json = find_member(parameters, "classification");
     const double count = json_real_value(json);
     if (json == NULL || (json_is_real(json) && count == 0))
         return 0;
@@ -129,7 +136,7 @@ static int read_output(struct oip_reader *reader, size_t i, const json_t *json)
     char pointer[64];
     snprintf(pointer, sizeof pointer, "/outputs/%zu", i);
     if (find_result(reader, json, pointer, &output.result) != 0 ||
-        read_flag(reader, parameters, "binary_data", pointer, &output.binary) != 0 ||
+        read_flag(reader, parameters, pointer, "/parameters/binary_data", &output.binary) != 0 ||
         read_classification(reader, parameters, pointer, &output) != 0)
         return -1;
     out->outputs[out->output_count++] = output;
@@ -154,7 +161,7 @@ static int read_outputs(struct oip_reader *reader)
 {
     const json_t *outputs = json_object_get(reader->out->envelope, "outputs"), *output;
     size_t i;
-    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "binary_data_output", "/parameters",
+    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "", "/parameters/binary_data_output",
                   &reader->out->binary) != 0)
         return -1;
     if (outputs != NULL && !json_is_array(outputs) && !json_is_null(outputs))
@@ -311,6 +318,7 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
     struct call_source source = {
         .function = out->function,
         .members = out->members,
+        .text = &reader->text,
         .tensors = out->tensors,
         .tensor_count = out->tensor_count,
         .locate = locate,
@@ -318,7 +326,6 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         .limits = request->limits,
     };
     if (call_build(&source, call, reader->problem) != 0)
-        .text = &reader->text,
         return -1;
     return settle_outputs(reader, *call);
 }
