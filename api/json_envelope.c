@@ -11,6 +11,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- What is wrong, in the client's terms ---- */
+
+/* Finds the member of the outermost object in which the byte `at` lies. */
+static bool find_member(const struct json_text *text, const char *at, struct json_scan_member *found)
+{
+    bool inside = false;
+    struct json_scan_member member;
+    for (const char *next = json_scan_first(text);
+         next != NULL && json_scan_member(next, &member) && member.key <= at;) {
+        *found = member;
+        inside = true;
+        next = json_scan_value(member.value);
+        if (next != NULL && *next != ',') /* the object's end */
+            return at <= next;
+        next = next != NULL ? next + 1 : NULL;
+    }
+    return inside;
+}
+
+/* Appends that member's name to the pointer to the text; nothing where there is none. */
+static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
+{
+    struct json_scan_member member;
+    const size_t used = (size_t)snprintf(pointer, size, "%s", text->pointer);
+    char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
+                                                                 : NULL;
+    if (name != NULL)
+        json_pointer_write(pointer + used, size - used, name);
+    free(name);
+}
+
+static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code, const char *reason,
+                   struct api_problem *problem)
+{
+    char pointer[sizeof problem->pointer];
+    member_pointer(text, offset, pointer, sizeof pointer);
+    return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
+}
+
 /* ---- Cutting the arrays out ---- */
 
 struct hole {
@@ -93,6 +132,17 @@ static struct json_named_array *wanted(const struct json_scan_member *member, st
     return NULL;
 }
 
+/* Puts a hole in place of a value. What follows it is checked here, lest jansson tell of the null. */
+static int cut(struct rest *rest, const char *begin, const char *end, struct api_problem *problem)
+{
+    const char *behind = json_scan_space(end);
+    if (strchr(",}", *behind) == NULL) /* or the end of the text */
+        return fail_at(rest->text, (size_t)(behind - rest->text->body), API_MALFORMED_JSON,
+                       "expected ',' or '}' behind a value", problem);
+    rest->holes[rest->hole_count++] = (struct hole){begin, end};
+    return 0;
+}
+
 static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t array_count,
                       struct api_problem *problem)
 {
@@ -106,7 +156,8 @@ static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t
             if (next == NULL)
                 return -1;
             array->found = true;
-            rest->holes[rest->hole_count++] = (struct hole){member.value, next};
+            if (cut(rest, member.value, next, problem) != 0)
+                return -1;
         }
         next = json_scan_value(next);
         next = next != NULL && *next == ',' ? next + 1 : NULL;
@@ -114,44 +165,7 @@ static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t
     return 0;
 }
 
-/* ---- What is wrong, in the client's terms ---- */
-
-/* Finds the member of the outermost object in which the byte `at` lies. */
-static bool find_member(const struct json_text *text, const char *at, struct json_scan_member *found)
-{
-    bool inside = false;
-    struct json_scan_member member;
-    for (const char *next = json_scan_first(text);
-         next != NULL && json_scan_member(next, &member) && member.key <= at;) {
-        *found = member;
-        inside = true;
-        next = json_scan_value(member.value);
-        if (next != NULL && *next != ',') /* the object's end */
-            return at <= next;
-        next = next != NULL ? next + 1 : NULL;
-    }
-    return inside;
-}
-
-/* Appends that member's name to the pointer to the text; nothing where there is none. */
-static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
-{
-    struct json_scan_member member;
-    const size_t used = (size_t)snprintf(pointer, size, "%s", text->pointer);
-    char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
-                                                                 : NULL;
-    if (name != NULL)
-        json_pointer_write(pointer + used, size - used, name);
-    free(name);
-}
-
-static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code, const char *reason,
-                   struct api_problem *problem)
-{
-    char pointer[sizeof problem->pointer];
-    member_pointer(text, offset, pointer, sizeof pointer);
-    return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
-}
+/* ---- What jansson says is wrong ---- */
 
 static int fail_as_jansson(const struct rest *rest, const json_error_t *error, struct api_problem *problem)
 {
@@ -340,8 +354,7 @@ static int cut_elements(struct rest *rest, struct finder *finder)
     if (end == NULL)
         return -1;
     finder->elements->found = true;
-    rest->holes[rest->hole_count++] = (struct hole){begin, end};
-    return 0;
+    return cut(rest, begin, end, finder->problem);
 }
 
 int json_elements_read(const struct json_text *text, const char *name, size_t max, struct json_elements *elements,

@@ -217,6 +217,10 @@ static const struct {
     {GUMBEL, "{\"logits\":[1],\"a/b~\":@1}"},
     {GUMBEL, "{\"logits\":@1}"},
     {GUMBEL, "{\"logits\":[1],\"num_samples\":@2000000}"},
+    {GUMBEL, "{\"logits\":[1],\"seed\":7@x}"},
+    {GUMBEL, "{\"logits\":[1] @\"seed\":7}"},
+    {GUMBEL, "{\"logits\":[1]@],\"seed\":7}"},
+    {"/v1/batch", "{\"requests\":[1]@x}"},
     {GUMBEL, "{\"seed\":7}@"},
     {"/v1/categorical", "{\"logits\":[1,2],\"logit_bias\":{\"0\":1,\"2\":@1}}"},
     {"/v1/batch", "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1]}}],\"x\":@1}"},
@@ -231,6 +235,7 @@ START_TEST(a_problem_says_where_the_value_stands)
     struct answer answer = ask(places[_i].path, "%s", body);
     const json_t *offset = json_object_get(answer.json, "offset");
     ck_assert_uint_ge(answer.status, 400);
+    ck_assert_ptr_null(strstr(ask_text(&answer, "detail"), "null"));
     if (body[at] == '\0')
         ck_assert_msg(offset == NULL, "%s: %s", body, answer.text);
     else
