@@ -6,6 +6,7 @@
 #include "json_envelope.h"
 #include "json_scan.h"
 #include "npy_read.h"
+#include "query.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -141,5 +142,7 @@ int api_decode(const struct api_request *request, struct api_call **call, struct
     if (accept_npy_body(request))
         return npy_read(request, call, problem);
     const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
+    if (query_refuse(request, problem) != 0)
+        return -1;
     return decode_call(&text, request->route->function, request, call, problem);
 }

@@ -296,6 +296,27 @@ START_TEST(a_problem_names_the_argument)
 }
 END_TEST
 
+/* What would be passed over is refused; what is none of the function's may be a proxy's. */
+START_TEST(a_body_of_json_has_its_parameters_itself)
+{
+    static const struct {
+        const char *query, *pointer;
+    } cases[] = {
+        {"seed=7", "/seed"}, {"x=1&tau=0.5", "/tau"}, {"logits=1", "/logits"}, {"key=1&temperature=2", ""}, {"", ""}};
+    static const char json[] = "{\"logits\":[1,2],\"seed\":7}";
+    struct npy_bytes body = {0};
+    npy_append(&body, json, strlen(json));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct answer answer = npy_ask(&(struct npy_request){GUMBEL, cases[i].query, "application/json", NULL, i % 2},
+                                       &body);
+        ck_assert_int_eq(answer.status, cases[i].pointer[0] != '\0' ? 400 : 200);
+        ck_assert_str_eq(ask_text(&answer, "pointer"), cases[i].pointer);
+        npy_answer_free(&answer);
+    }
+    npy_free(&body);
+}
+END_TEST
+
 /* What stands behind the logits in the body, as an array of that name. */
 static const struct {
     const char *name, *descr;
@@ -396,6 +417,7 @@ Suite *test_api_npy_calls_suite(void)
     tcase_add_test(same, a_json_body_may_be_answered_in_npy);
     tcase_add_test(same, a_cotangent_may_have_nine_axes);
     tcase_add_loop_test(refusals, a_problem_names_the_argument, 0, sizeof problems / sizeof *problems);
+    tcase_add_test(refusals, a_body_of_json_has_its_parameters_itself);
     tcase_add_loop_test(refusals, an_array_is_checked_as_a_list_is, 0, sizeof arrays / sizeof *arrays);
     tcase_add_test(refusals, a_mask_is_of_ones_and_zeros);
     tcase_add_test(refusals, a_cotangent_has_the_precision_of_the_logits);
