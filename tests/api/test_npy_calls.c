@@ -361,6 +361,21 @@ START_TEST(an_array_is_checked_as_a_list_is)
 }
 END_TEST
 
+START_TEST(an_array_is_refused_where_it_begins)
+{
+    struct npy_bytes body = {0};
+    const struct npy_request request = {GUMBEL, "arrays=logits,mask", API_NPY, NULL, false};
+    npy_add(&body, "<f4", SHAPE(2, 2), (float[]){1, 2, 3, 4});
+    const size_t begin = body.length;
+    npy_add(&body, "|u1", SHAPE(2), (uint8_t[]){1, 1});
+    struct answer answer = npy_ask(&request, &body);
+    ck_assert_str_eq(ask_text(&answer, "pointer"), "/mask");
+    ck_assert_uint_eq((size_t)json_integer_value(json_object_get(answer.json, "offset")), begin);
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+END_TEST
+
 START_TEST(a_mask_is_of_ones_and_zeros)
 {
     struct npy_bytes body = {0};
@@ -420,6 +435,7 @@ Suite *test_api_npy_calls_suite(void)
     tcase_add_test(refusals, a_body_of_json_has_its_parameters_itself);
     tcase_add_loop_test(refusals, an_array_is_checked_as_a_list_is, 0, sizeof arrays / sizeof *arrays);
     tcase_add_test(refusals, a_mask_is_of_ones_and_zeros);
+    tcase_add_test(refusals, an_array_is_refused_where_it_begins);
     tcase_add_test(refusals, a_cotangent_has_the_precision_of_the_logits);
     suite_add_tcase(suite, same);
     suite_add_tcase(suite, refusals);
