@@ -223,6 +223,8 @@ static double element(const struct api_tensor *tensor, size_t i)
         return ((const double *)tensor->data)[i];
     case API_INT32:
         return ((const int32_t *)tensor->data)[i];
+    case API_UINT32:
+        return ((const uint32_t *)tensor->data)[i];
     case API_UINT64:
         return (double)((const uint64_t *)tensor->data)[i];
     default:

@@ -40,6 +40,7 @@ static const struct kind {
     {"<f2", API_FLOAT32, 2, FROM_HALF, AS_LOGITS},
     {"|b1", API_BOOL, 1, AS_IT_IS, AS_MASK},
     {"<i4", API_INT32, 4, AS_IT_IS, AS_LIST},
+    {"<u4", API_UINT32, 4, AS_IT_IS, AS_LIST},
     {"<u8", API_UINT64, 8, AS_IT_IS, AS_LIST},
     {"<i8", API_FLOAT64, 8, FROM_SIGNED, AS_LIST},
 };

@@ -98,8 +98,8 @@ const char *oip_datatype_told(enum api_type type)
 const char *oip_datatype_of_result(enum api_dtype dtype)
 {
     static const char *const names[API_DTYPE_COUNT] = {
-        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64", [API_INT32] = "INT32",
-        [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
+        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64",  [API_INT32] = "INT32",
+        [API_UINT32] = "UINT32", [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
     };
     return names[dtype];
 }

@@ -361,6 +361,35 @@ START_TEST(an_array_is_checked_as_a_list_is)
 }
 END_TEST
 
+START_TEST(seeds_are_integers_of_any_kind)
+{
+    const int32_t int32[] = {7, INT32_MAX};
+    const uint32_t uint32[] = {7, UINT32_MAX};
+    const int64_t int64[] = {7, 9007199254740991};
+    const uint64_t uint64[] = {7, 9007199254740991};
+    const struct {
+        const char *descr, *seeds;
+        const void *data;
+    } kinds[] = {{"<i4", "[7,2147483647]", int32},
+                 {"<u4", "[7,4294967295]", uint32},
+                 {"<i8", "[7,9007199254740991]", int64},
+                 {"<u8", "[7,9007199254740991]", uint64}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct npy_bytes body = {0};
+        npy_add(&body, "<f4", SHAPE(2, 2), (float[]){1, 2, 3, 4});
+        npy_add(&body, kinds[i].descr, SHAPE(2), kinds[i].data);
+        struct answer answer = npy_ask(&(struct npy_request){GUMBEL, "arrays=logits,seed", API_NPY, NULL, i % 2},
+                                       &body);
+        struct answer same = ask(GUMBEL, "{\"logits\":[[1,2],[3,4]],\"seed\":%s}", kinds[i].seeds);
+        ck_assert_int_eq(same.status, 200);
+        ck_assert_str_eq(answer.text, same.text);
+        npy_answer_free(&answer);
+        ask_free(&same);
+        npy_free(&body);
+    }
+}
+END_TEST
+
 START_TEST(an_array_is_refused_where_it_begins)
 {
     struct npy_bytes body = {0};
@@ -436,6 +465,7 @@ Suite *test_api_npy_calls_suite(void)
     tcase_add_loop_test(refusals, an_array_is_checked_as_a_list_is, 0, sizeof arrays / sizeof *arrays);
     tcase_add_test(refusals, a_mask_is_of_ones_and_zeros);
     tcase_add_test(refusals, an_array_is_refused_where_it_begins);
+    tcase_add_test(refusals, seeds_are_integers_of_any_kind);
     tcase_add_test(refusals, a_cotangent_has_the_precision_of_the_logits);
     suite_add_tcase(suite, same);
     suite_add_tcase(suite, refusals);
