@@ -76,13 +76,15 @@ static const json_t *find_member(const json_t *object, const char *name)
     return json_is_null(member) ? NULL : member;
 }
 
-/* A parameter at "<pointer><below>" that is true or false; left out, *value stays. */
-static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *pointer, const char *below,
+/* A parameter of what the pointer names that is true or false; left out, *value stays. */
+static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *name, const char *pointer,
                      bool *value)
 {
-    const json_t *json = find_member(parameters, strrchr(below, '/') + 1);
+    const json_t *json = find_member(parameters, name);
+    char below[64];
     if (json == NULL)
         return 0;
+    snprintf(below, sizeof below, "/parameters/%s", name);
     if (!json_is_boolean(json))
         return oip_fail(reader->problem, API_WRONG_TYPE, pointer, below, "must be true or false");
     *value = json_is_true(json);
@@ -136,7 +138,7 @@ static int read_output(struct oip_reader *reader, size_t i, const json_t *json)
     char pointer[64];
     snprintf(pointer, sizeof pointer, "/outputs/%zu", i);
     if (find_result(reader, json, pointer, &output.result) != 0 ||
-        read_flag(reader, parameters, pointer, "/parameters/binary_data", &output.binary) != 0 ||
+        read_flag(reader, parameters, "binary_data", pointer, &output.binary) != 0 ||
         read_classification(reader, parameters, pointer, &output) != 0)
         return -1;
     out->outputs[out->output_count++] = output;
@@ -161,7 +163,7 @@ static int read_outputs(struct oip_reader *reader)
 {
     const json_t *outputs = json_object_get(reader->out->envelope, "outputs"), *output;
     size_t i;
-    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "", "/parameters/binary_data_output",
+    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "binary_data_output", "",
                   &reader->out->binary) != 0)
         return -1;
     if (outputs != NULL && !json_is_array(outputs) && !json_is_null(outputs))
