@@ -32,8 +32,9 @@ struct call_source {
     const json_t *members; /* the small parameters by name: an object, or NULL. null where a tensor has the value */
     const struct json_text *text; /* the JSON that the members are of, or NULL */
 
-    /* The others: logits, masks, lists of one value per row. A tensor of rank 0 is one for all rows. The call takes
-     * the data that it keeps and leaves NULL; the rest stays the front's, to be freed. */
+    /* The others: logits, masks, lists of one value per row, whose names are the table's own, not copies. A tensor of
+     * rank 0 is one for all rows. The call takes the data that it keeps and leaves NULL; the rest stays the front's, to
+     * be freed. */
     struct api_tensor *tensors;
     size_t tensor_count;
 

@@ -72,7 +72,7 @@ void *builder_allocate(const struct builder *builder, size_t count, size_t size,
 struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id)
 {
     for (size_t i = 0; i < builder->source->tensor_count; i++)
-        if (strcmp(builder->source->tensors[i].name, api_parameters[id].name) == 0)
+        if (builder->source->tensors[i].name == api_parameters[id].name)
             return &builder->source->tensors[i];
     return NULL;
 }
