@@ -16,7 +16,7 @@
 /* ---- What a function takes ---- */
 
 /* How elements of arrays lie in memory. */
-enum api_dtype { API_FLOAT32, API_FLOAT64, API_INT32, API_UINT64, API_BOOL, API_DTYPE_COUNT };
+enum api_dtype { API_FLOAT32, API_FLOAT64, API_INT32, API_UINT32, API_UINT64, API_BOOL, API_DTYPE_COUNT };
 
 struct api_dtype_kind {
     const char *name; /* NumPy's */

@@ -2,6 +2,7 @@
 #include "decode.h"
 #include "json_envelope.h"
 #include "json_put.h"
+#include "json_scan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,17 +53,10 @@ static int append_text(struct batch *batch, const char *text, struct api_problem
     return append(batch, text, strlen(text), problem);
 }
 
-/* Integers come as reals. */
-static bool is_whole(const json_t *id)
-{
-    const double number = json_real_value(id);
-    return json_is_real(id) && number == floor(number) && number >= 0 && number <= API_MAX_INTEGER;
-}
-
 /* A string or an integer as it was sent, or null. */
 static int append_id(struct batch *batch, const json_t *id, struct api_problem *problem)
 {
-    if (is_whole(id)) {
+    if (json_is_real(id)) {
         char text[JSON_PUT_SPACE];
         return append(batch, text, (size_t)(json_put_whole(text, (uint64_t)json_real_value(id)) - text), problem);
     }
@@ -105,10 +99,25 @@ static int check_members(const struct json_text *item, const json_t *envelope, s
     return 0;
 }
 
+/* Integers come as reals. */
+static bool is_integer(const struct json_text *item, const json_t *id)
+{
+    const double number = json_real_value(id);
+    return json_is_real(id) && number == floor(number) && number >= 0 && number <= API_MAX_INTEGER &&
+           json_scan_is_whole(item, "/id", number);
+}
+
+/* What can come back, or NULL. */
+static const json_t *find_id(const struct json_text *item, const json_t *envelope)
+{
+    const json_t *id = json_object_get(envelope, "id");
+    return json_is_string(id) || is_integer(item, id) ? id : NULL;
+}
+
 static int check_id(const struct json_text *item, const json_t *envelope, struct api_problem *problem)
 {
     const json_t *id = json_object_get(envelope, "id");
-    if (id == NULL || json_is_null(id) || json_is_string(id) || is_whole(id))
+    if (id == NULL || json_is_null(id) || find_id(item, envelope) != NULL)
         return 0;
     return fail_item(item, API_WRONG_TYPE, "id", "must be a string or an integer from 0 to 9007199254740991", problem);
 }
@@ -170,14 +179,16 @@ static int answer_item(struct batch *batch, const struct json_text *item, struct
     int result = json_object_read(item, "body", &body, &envelope, &own);
     if (result == 0)
         result = check_item(item, &body, envelope, &function, &own);
-    if (result == 0)
+    if (result != 0)
+        json_scan_place(item, &own);
+    else
         result = answer_body(batch, &body, function, &response, &own);
     if (result != 0)
         api_answer_problem(&own, &response);
     if (batch->result_bytes > limit_of(batch, API_LIMIT_RESULT_BYTES))
         result = fail_limit(batch, API_LIMIT_RESULT_BYTES, item->pointer, problem);
     else
-        result = append_response(batch, json_object_get(envelope, "id"), &response, problem);
+        result = append_response(batch, find_id(item, envelope), &response, problem);
     api_response_release(&response);
     json_decref(envelope);
     return result;
@@ -208,12 +219,13 @@ static int read_items(struct batch *batch, struct api_problem *problem)
     const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
     const size_t most = limit_of(batch, API_LIMIT_BATCH_REQUESTS);
     json_t *envelope = NULL;
-    if (json_elements_read(&text, "requests", most, &batch->items, &envelope, problem) != 0) {
-        if (problem->code == API_OUT_OF_RANGE && problem->limit != 0)
-            fail_limit(batch, API_LIMIT_BATCH_REQUESTS, "/requests", problem);
-        return -1;
-    }
-    const int result = find_items(batch, envelope, problem);
+    int result = json_elements_read(&text, "requests", most, &batch->items, &envelope, problem);
+    if (result == 0)
+        result = find_items(batch, envelope, problem);
+    else if (problem->code == API_OUT_OF_RANGE && problem->limit != 0)
+        fail_limit(batch, API_LIMIT_BATCH_REQUESTS, "/requests", problem);
+    if (result != 0)
+        json_scan_place(&text, problem);
     json_decref(envelope);
     return result;
 }

@@ -13,6 +13,8 @@
 
 #define API_MAX_RANK 8
 
+struct json_text;
+
 /* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count; of rank 0 it is one value. */
 struct api_tensor {
     const char *name;
@@ -28,9 +30,11 @@ enum { CALL_MAX_BLOCKS = 4 };
 struct call_source {
     const struct api_function *function;
     const json_t *members; /* the small parameters by name: an object, or NULL. null where a tensor has the value */
+    const struct json_text *text; /* the JSON that the members are of, or NULL */
 
-    /* The others: logits, masks, lists of one value per row. A tensor of rank 0 is one for all rows. The call takes
-     * the data that it keeps and leaves NULL; the rest stays the front's, to be freed. */
+    /* The others: logits, masks, lists of one value per row, whose names are the table's own, not copies. A tensor of
+     * rank 0 is one for all rows. The call takes the data that it keeps and leaves NULL; the rest stays the front's, to
+     * be freed. */
     struct api_tensor *tensors;
     size_t tensor_count;
 

@@ -1,7 +1,9 @@
 /* A source into a call: its arrays, then its parameters in the order of the table, then what they must be together. */
 #include "call_build.h"
 #include "json_envelope.h"
+#include "json_scan.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +11,22 @@
 
 /* ---- Problems ---- */
 
+static void write_pointer(const struct builder *builder, const char *name, const char *below, char *pointer,
+                          size_t size)
+{
+    if (builder->source->locate != NULL)
+        builder->source->locate(builder->source, name, pointer, size);
+    else
+        json_pointer_write(pointer, size, name);
+    const size_t used = strlen(pointer);
+    snprintf(pointer + used, size - used, "%s", below);
+}
+
 int builder_fail(const struct builder *builder, enum api_problem_code code, const char *name, const char *below,
                  const char *detail, ...)
 {
     char pointer[256], text[256];
-    if (builder->source->locate != NULL)
-        builder->source->locate(builder->source, name, pointer, sizeof pointer);
-    else
-        json_pointer_write(pointer, sizeof pointer, name);
-    const size_t used = strlen(pointer);
-    snprintf(pointer + used, sizeof pointer - used, "%s", below);
+    write_pointer(builder, name, below, pointer, sizeof pointer);
     va_list arguments;
     va_start(arguments, detail);
     vsnprintf(text, sizeof text, detail, arguments);
@@ -40,6 +48,17 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
     return -1;
 }
 
+/* ---- Numbers ---- */
+
+bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number)
+{
+    char pointer[256];
+    if (number != floor(number) || builder->source->text == NULL)
+        return number == floor(number);
+    write_pointer(builder, name, below, pointer, sizeof pointer);
+    return json_scan_is_whole(builder->source->text, pointer, number);
+}
+
 /* ---- Memory ---- */
 
 void *builder_allocate(const struct builder *builder, size_t count, size_t size, const char *name)
@@ -53,7 +72,7 @@ void *builder_allocate(const struct builder *builder, size_t count, size_t size,
 struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id)
 {
     for (size_t i = 0; i < builder->source->tensor_count; i++)
-        if (strcmp(builder->source->tensors[i].name, api_parameters[id].name) == 0)
+        if (builder->source->tensors[i].name == api_parameters[id].name)
             return &builder->source->tensors[i];
     return NULL;
 }

@@ -17,6 +17,9 @@ int builder_fail(const struct builder *builder, enum api_problem_code code, cons
 /* The same for what exceeds a limit. */
 int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, const char *name);
 
+/* Whether the number that a member of the source was read as is an integer, and was one before it was rounded. */
+bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number);
+
 /* The limit in force. */
 size_t builder_limit(const struct builder *builder, enum api_limit_id limit);
 

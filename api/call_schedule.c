@@ -43,7 +43,7 @@ static int read_member(const struct builder *builder, const char *name, const js
     if (json == NULL)
         return builder_fail(builder, API_MISSING_MEMBER, name, below, "%s is required", member->name);
     *value = json_number_value(json);
-    if (!json_is_number(json) || (member->integer && *value != floor(*value)))
+    if (!json_is_number(json) || (member->integer && !builder_is_whole(builder, name, below, *value)))
         return builder_fail(builder, API_WRONG_TYPE, name, below, "must be %s",
                             member->integer ? "an integer" : "a number");
     if (*value >= member->minimum && *value <= member->maximum)

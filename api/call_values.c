@@ -30,7 +30,7 @@ static bool in_range(const struct api_parameter *parameter, double value)
 static int check_number(const struct builder *builder, const struct api_parameter *parameter, const char *below,
                         double value)
 {
-    if (parameter->type == API_INTEGER && !is_whole(value))
+    if (parameter->type == API_INTEGER && !builder_is_whole(builder, parameter->name, below, value))
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be an integer");
     if (in_range(parameter, value))
         return 0;
@@ -39,12 +39,18 @@ static int check_number(const struct builder *builder, const struct api_paramete
                         parameter->above ? " and at most" : " to", parameter->maximum);
 }
 
+/* -0 is the 0 that it equals: divided by, it would turn the sign of everything. */
+static double without_sign_of_zero(double number)
+{
+    return number == 0 ? 0 : number;
+}
+
 static void set_number(const struct api_parameter *parameter, double number, struct api_value *value)
 {
     if (parameter->type == API_INTEGER)
         value->one.integer = (int64_t)number;
     else
-        value->one.number = number;
+        value->one.number = without_sign_of_zero(number);
 }
 
 static int fail_type(const struct builder *builder, const struct api_parameter *parameter)
@@ -217,6 +223,8 @@ static double element(const struct api_tensor *tensor, size_t i)
         return ((const double *)tensor->data)[i];
     case API_INT32:
         return ((const int32_t *)tensor->data)[i];
+    case API_UINT32:
+        return ((const uint32_t *)tensor->data)[i];
     case API_UINT64:
         return (double)((const uint64_t *)tensor->data)[i];
     default:
@@ -242,18 +250,17 @@ static int check_elements(const struct builder *builder, const struct api_parame
     return 0;
 }
 
-/* The elements as double, or as uint64_t of an integer: the tensor's own memory where it is that already. */
+/* The elements as uint64_t of an integer, or as double: in the tensor's own memory where they are that already. */
 static void *as_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor)
 {
-    const bool integers = parameter->type == API_INTEGER;
-    if (tensor->dtype == (integers ? API_UINT64 : API_FLOAT64))
-        return builder_take(builder, tensor);
-    void *list = builder_allocate(builder, tensor->count, 8, parameter->name);
-    for (size_t i = 0; list != NULL && i < tensor->count; i++) {
+    const bool integers = parameter->type == API_INTEGER, same = tensor->dtype == (integers ? API_UINT64 : API_FLOAT64);
+    const struct api_tensor from = *tensor;
+    void *list = same ? builder_take(builder, tensor) : builder_allocate(builder, tensor->count, 8, parameter->name);
+    for (size_t i = 0; list != NULL && i < from.count && !(integers && same); i++) {
         if (integers)
-            ((uint64_t *)list)[i] = (uint64_t)element(tensor, i);
+            ((uint64_t *)list)[i] = (uint64_t)element(&from, i);
         else
-            ((double *)list)[i] = element(tensor, i);
+            ((double *)list)[i] = without_sign_of_zero(element(&from, i));
     }
     return list;
 }

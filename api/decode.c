@@ -4,7 +4,9 @@
 #include "decode.h"
 #include "accept.h"
 #include "json_envelope.h"
+#include "json_scan.h"
 #include "npy_read.h"
+#include "query.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ struct json_named_array decode_array(const struct api_parameter *parameter, enum
         break;
     default:
         named.element = parameter->type == API_INTEGER ? JSON_UINT64 : JSON_FLOAT64;
+        named.scalar = parameter->type == API_INTEGER; /* which jansson would round */
         named.minimum = parameter->minimum;
         named.maximum = parameter->maximum;
         break;
@@ -112,8 +115,11 @@ int decode_call(const struct json_text *text, const struct api_function *functio
 {
     struct arrays arrays = {.count = 0};
     struct api_tensor tensors[JSON_ENVELOPE_MAX_ARRAYS];
-    struct call_source source = {
-        .function = function, .tensors = tensors, .fresh_seed = request->fresh_seed, .limits = request->limits};
+    struct call_source source = {.function = function,
+                                 .text = text,
+                                 .tensors = tensors,
+                                 .fresh_seed = request->fresh_seed,
+                                 .limits = request->limits};
     json_t *envelope = NULL;
     int result = read_text(text, function, &arrays, &envelope, problem);
     if (result == 0) {
@@ -121,6 +127,8 @@ int decode_call(const struct json_text *text, const struct api_function *functio
         source.tensor_count = move_tensors(&arrays, tensors);
         result = call_build(&source, call, problem);
     }
+    if (result != 0)
+        json_scan_place(text, problem);
     for (size_t i = 0; i < source.tensor_count; i++)
         free(tensors[i].data);
     free_arrays(&arrays);
@@ -134,5 +142,7 @@ int api_decode(const struct api_request *request, struct api_call **call, struct
     if (accept_npy_body(request))
         return npy_read(request, call, problem);
     const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
+    if (query_refuse(request, problem) != 0)
+        return -1;
     return decode_call(&text, request->route->function, request, call, problem);
 }

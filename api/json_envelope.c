@@ -3,6 +3,7 @@
  * astray, but every byte that it passes over, jansson sees, and an array is replaced by another whole value,
  * so that the text is JSON with the array if and only if it is without. */
 #include "json_envelope.h"
+#include "json_scan.h"
 #include "json_string.h"
 
 #include <assert.h>
@@ -10,84 +11,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- The members of the outermost object ---- */
+/* ---- What is wrong, in the client's terms ---- */
 
-struct member {
-    const char *key; /* behind the opening quotation mark */
-    size_t key_length;
-    bool key_escaped; /* holds a backslash */
-    const char *value;
-};
-
-static const char *skip_space(const char *next)
+/* Finds the member of the outermost object in which the byte `at` lies. */
+static bool find_member(const struct json_text *text, const char *at, struct json_scan_member *found)
 {
-    while (*next == ' ' || *next == '\n' || *next == '\r' || *next == '\t')
-        next++;
-    return next;
-}
-
-/* The byte behind a value, or NULL: brackets are counted, strings are passed over whole. */
-static const char *skip_value(const char *next)
-{
-    bool escaped;
-    size_t depth = 0;
-    for (;; next++) {
-        switch (*next) {
-        case '\0':
-            return NULL;
-        case '"':
-            next = json_string_end(next + 1, &escaped);
-            if (next == NULL)
-                return NULL;
-            break;
-        case '{':
-        case '[':
-            depth++;
-            break;
-        case '}':
-        case ']':
-            if (depth == 0)
-                return next;
-            depth--;
-            break;
-        case ',':
-            if (depth == 0)
-                return next;
-            break;
-        default:
-            break;
-        }
+    bool inside = false;
+    struct json_scan_member member;
+    for (const char *next = json_scan_first(text);
+         next != NULL && json_scan_member(next, &member) && member.key <= at;) {
+        *found = member;
+        inside = true;
+        next = json_scan_value(member.value);
+        if (next != NULL && *next != ',') /* the object's end */
+            return at <= next;
+        next = next != NULL ? next + 1 : NULL;
     }
+    return inside;
 }
 
-/* Reads the key and finds the value of the member that begins at `next`; false where there is none. */
-static bool read_member(const char *next, struct member *member)
+/* Appends that member's name to the pointer to the text; nothing where there is none. */
+static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
 {
-    next = skip_space(next);
-    if (*next != '"')
-        return false;
-    member->key = next + 1;
-    next = json_string_end(member->key, &member->key_escaped);
-    if (next == NULL)
-        return false;
-    member->key_length = (size_t)(next - member->key);
-    next = skip_space(next + 1);
-    if (*next != ':')
-        return false;
-    member->value = skip_space(next + 1);
-    return true;
+    struct json_scan_member member;
+    const size_t used = (size_t)snprintf(pointer, size, "%s", text->pointer);
+    char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
+                                                                 : NULL;
+    if (name != NULL)
+        json_pointer_write(pointer + used, size - used, name);
+    free(name);
 }
 
-static bool member_is(const struct member *member, const char *name)
+static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code, const char *reason,
+                   struct api_problem *problem)
 {
-    return json_string_is(member->key, member->key_length, member->key_escaped, name);
-}
-
-/* The first byte behind the '{', or NULL where the text is no object. */
-static const char *first_member(const struct json_text *text)
-{
-    const char *next = skip_space(text->body);
-    return *next == '{' ? next + 1 : NULL;
+    char pointer[sizeof problem->pointer];
+    member_pointer(text, offset, pointer, sizeof pointer);
+    return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
 }
 
 /* ---- Cutting the arrays out ---- */
@@ -163,20 +123,32 @@ static size_t body_offset(const struct rest *rest, size_t position)
     return position < rest->text->length ? position : rest->text->length;
 }
 
-static struct json_named_array *wanted(const struct member *member, struct json_named_array *arrays, size_t count)
+static struct json_named_array *wanted(const struct json_scan_member *member, struct json_named_array *arrays,
+                                       size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!arrays[i].found && json_array_begins(&arrays[i], *member->value) && member_is(member, arrays[i].name))
+        if (!arrays[i].found && json_array_begins(&arrays[i], *member->value) && json_scan_is(member, arrays[i].name))
             return &arrays[i];
     return NULL;
+}
+
+/* Puts a hole in place of a value. What follows it is checked here, lest jansson tell of the null. */
+static int cut(struct rest *rest, const char *begin, const char *end, struct api_problem *problem)
+{
+    const char *behind = json_scan_space(end);
+    if (strchr(",}", *behind) == NULL) /* or the end of the text */
+        return fail_at(rest->text, (size_t)(behind - rest->text->body), API_MALFORMED_JSON,
+                       "expected ',' or '}' behind a value", problem);
+    rest->holes[rest->hole_count++] = (struct hole){begin, end};
+    return 0;
 }
 
 static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t array_count,
                       struct api_problem *problem)
 {
-    const char *next = first_member(rest->text);
-    struct member member;
-    while (next != NULL && read_member(next, &member)) {
+    const char *next = json_scan_first(rest->text);
+    struct json_scan_member member;
+    while (next != NULL && json_scan_member(next, &member)) {
         next = member.value;
         struct json_named_array *array = wanted(&member, arrays, array_count);
         if (array != NULL) {
@@ -184,51 +156,16 @@ static int cut_arrays(struct rest *rest, struct json_named_array *arrays, size_t
             if (next == NULL)
                 return -1;
             array->found = true;
-            rest->holes[rest->hole_count++] = (struct hole){member.value, next};
+            if (cut(rest, member.value, next, problem) != 0)
+                return -1;
         }
-        next = skip_value(next);
+        next = json_scan_value(next);
         next = next != NULL && *next == ',' ? next + 1 : NULL;
     }
     return 0;
 }
 
-/* ---- What is wrong, in the client's terms ---- */
-
-/* Finds the member of the outermost object in which the byte `at` lies. */
-static bool find_member(const struct json_text *text, const char *at, struct member *found)
-{
-    bool inside = false;
-    struct member member;
-    for (const char *next = first_member(text); next != NULL && read_member(next, &member) && member.key <= at;) {
-        *found = member;
-        inside = true;
-        next = skip_value(member.value);
-        if (next != NULL && *next != ',') /* the object's end */
-            return at <= next;
-        next = next != NULL ? next + 1 : NULL;
-    }
-    return inside;
-}
-
-/* Appends that member's name to the pointer to the text; nothing where there is none. */
-static void member_pointer(const struct json_text *text, size_t offset, char *pointer, size_t size)
-{
-    struct member member;
-    const size_t used = (size_t)snprintf(pointer, size, "%s", text->pointer);
-    char *name = find_member(text, text->body + offset, &member) ? json_string_decode(member.key, member.key_length)
-                                                                 : NULL;
-    if (name != NULL)
-        json_pointer_write(pointer + used, size - used, name);
-    free(name);
-}
-
-static int fail_at(const struct json_text *text, size_t offset, enum api_problem_code code, const char *reason,
-                   struct api_problem *problem)
-{
-    char pointer[sizeof problem->pointer];
-    member_pointer(text, offset, pointer, sizeof pointer);
-    return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
-}
+/* ---- What jansson says is wrong ---- */
 
 static int fail_as_jansson(const struct rest *rest, const json_error_t *error, struct api_problem *problem)
 {
@@ -316,12 +253,12 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
 /* The array that is the value of member `name`, or NULL. */
 static const char *find_value(const struct json_text *text, const char *name, char first)
 {
-    const char *next = first_member(text);
-    struct member member;
-    while (next != NULL && read_member(next, &member)) {
-        if (*member.value == first && member_is(&member, name))
+    const char *next = json_scan_first(text);
+    struct json_scan_member member;
+    while (next != NULL && json_scan_member(next, &member)) {
+        if (*member.value == first && json_scan_is(&member, name))
             return member.value;
-        next = skip_value(member.value);
+        next = json_scan_value(member.value);
         next = next != NULL && *next == ',' ? next + 1 : NULL;
     }
     return NULL;
@@ -391,8 +328,8 @@ static int append_element(struct finder *finder, const char *begin, const char *
 static const char *find_elements(struct finder *finder, const char *next)
 {
     for (;; next++) {
-        const char *begin = skip_space(next);
-        next = skip_value(begin);
+        const char *begin = json_scan_space(next);
+        next = json_scan_value(begin);
         if (next == NULL || *next == '}') {
             fail_element(finder, begin, API_MALFORMED_JSON, "expected ',' or ']' behind an element");
             return NULL;
@@ -417,8 +354,7 @@ static int cut_elements(struct rest *rest, struct finder *finder)
     if (end == NULL)
         return -1;
     finder->elements->found = true;
-    rest->holes[rest->hole_count++] = (struct hole){begin, end};
-    return 0;
+    return cut(rest, begin, end, finder->problem);
 }
 
 int json_elements_read(const struct json_text *text, const char *name, size_t max, struct json_elements *elements,
@@ -440,7 +376,7 @@ int json_member_read(const struct json_text *text, const char *name, char first,
                      json_t **envelope, struct api_problem *problem)
 {
     struct rest rest = {.text = text};
-    const char *begin = find_value(text, name, first), *end = begin != NULL ? skip_value(begin) : NULL;
+    const char *begin = find_value(text, name, first), *end = begin != NULL ? json_scan_value(begin) : NULL;
     *member = (struct json_text){0};
     if (end != NULL) {
         rest.holes[rest.hole_count++] = (struct hole){begin, end};

@@ -197,7 +197,8 @@ const char *npy_header_read(const char *bytes, size_t length, struct npy_header 
 /* ---- Writing ---- */
 
 static const char *const descrs[API_DTYPE_COUNT] = {
-    [API_FLOAT32] = "<f4", [API_FLOAT64] = "<f8", [API_INT32] = "<i4", [API_UINT64] = "<u8", [API_BOOL] = "|b1",
+    [API_FLOAT32] = "<f4", [API_FLOAT64] = "<f8", [API_INT32] = "<i4",
+    [API_UINT32] = "<u4",  [API_UINT64] = "<u8",  [API_BOOL] = "|b1",
 };
 
 void npy_header_write(char *out, const struct api_tensor *tensor)

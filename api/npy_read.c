@@ -40,6 +40,7 @@ static const struct kind {
     {"<f2", API_FLOAT32, 2, FROM_HALF, AS_LOGITS},
     {"|b1", API_BOOL, 1, AS_IT_IS, AS_MASK},
     {"<i4", API_INT32, 4, AS_IT_IS, AS_LIST},
+    {"<u4", API_UINT32, 4, AS_IT_IS, AS_LIST},
     {"<u8", API_UINT64, 8, AS_IT_IS, AS_LIST},
     {"<i8", API_FLOAT64, 8, FROM_SIGNED, AS_LIST},
 };
@@ -189,8 +190,17 @@ static int check_header(struct reader *reader, const struct npy_header *header, 
     return 0;
 }
 
+/* What is refused of the array as a whole is where that begins. */
+static int place(const struct reader *reader, size_t begin)
+{
+    if (reader->problem != NULL && reader->problem->offset == API_NO_OFFSET)
+        reader->problem->offset = begin;
+    return -1;
+}
+
 static int read_array(struct reader *reader, const struct api_parameter *parameter)
 {
+    const size_t begin = reader->at;
     struct npy_header header;
     const struct kind *kind = NULL;
     size_t offset;
@@ -200,7 +210,7 @@ static int read_array(struct reader *reader, const struct api_parameter *paramet
         return fail(reader, parameter->name, API_MALFORMED_NPY, reader->at + offset, wrong);
     reader->at += header.length;
     if (check_header(reader, &header, parameter, &kind) != 0 || read_shape(reader, &header, kind, &tensor) != 0)
-        return -1;
+        return place(reader, begin);
     tensor.dtype = kind->dtype;
     tensor.data = reader->body + reader->at;
     reader->at += tensor.count * kind->size;

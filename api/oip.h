@@ -19,6 +19,7 @@ struct oip_datatype {
     enum json_element element; /* as the reader of JSON gives it: of the same size as dtype */
     void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
     bool binary_only;
+    double maximum; /* of an integer in JSON; none of a parameter is negative, or above API_MAX_INTEGER */
 };
 
 /* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */
@@ -62,8 +63,10 @@ struct oip_request {
 struct oip_reader {
     const struct api_request *request;
     struct oip_request *out;
-    size_t json_length; /* of the body; binary tensors follow */
-    size_t taken;       /* bytes of the body, so far */
+    size_t json_length;    /* of the body; binary tensors follow */
+    size_t taken;          /* bytes of the body, so far */
+    struct json_text text; /* the JSON, until the call is made */
+    char *copy;            /* of it, where binary tensors follow */
     struct api_problem *problem;
 };
 

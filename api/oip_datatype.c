@@ -11,19 +11,18 @@ static void from_bool(void *to, const void *from, size_t count)
         ((uint8_t *)to)[i] = ((const uint8_t *)from)[i] != 0;
 }
 
-/* Integers as doubles: what is above 2^53 is rounded, but not to a number that any parameter may have. */
+/* A negative one becomes greater than any that a parameter may be. */
 #define FROM_INTEGER(name, type)                                                                                       \
     static void name(void *to, const void *from, size_t count)                                                         \
     {                                                                                                                  \
         for (size_t i = 0; i < count; i++) {                                                                           \
             type value;                                                                                                \
             memcpy(&value, (const char *)from + i * sizeof value, sizeof value);                                       \
-            ((double *)to)[i] = (double)value;                                                                         \
+            ((uint64_t *)to)[i] = (uint64_t)value;                                                                     \
         }                                                                                                              \
     }
 
 FROM_INTEGER(from_int32, int32_t)
-FROM_INTEGER(from_int64, int64_t)
 FROM_INTEGER(from_uint32, uint32_t)
 
 /* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction; each is a float32. */
@@ -56,14 +55,14 @@ static const struct {
     enum api_type type; /* API_NUMBERS stands for API_NUMBER too */
     struct oip_datatype datatype;
 } datatypes[] = {
-    {API_NUMBERS, {"FP32", 4, API_FLOAT32, JSON_FLOAT32, NULL, false}},
-    {API_NUMBERS, {"FP64", 8, API_FLOAT64, JSON_FLOAT64, NULL, false}},
-    {API_NUMBERS, {"FP16", 2, API_FLOAT32, JSON_FLOAT32, from_half, true}},
-    {API_BOOLEANS, {"BOOL", 1, API_BOOL, JSON_BOOL, from_bool, false}},
-    {API_INTEGER, {"UINT64", 8, API_UINT64, JSON_UINT64, NULL, false}},
-    {API_INTEGER, {"INT64", 8, API_FLOAT64, JSON_FLOAT64, from_int64, false}},
-    {API_INTEGER, {"INT32", 4, API_FLOAT64, JSON_FLOAT64, from_int32, false}},
-    {API_INTEGER, {"UINT32", 4, API_FLOAT64, JSON_FLOAT64, from_uint32, false}},
+    {API_NUMBERS, {"FP32", 4, API_FLOAT32, JSON_FLOAT32, NULL, false, 0}},
+    {API_NUMBERS, {"FP64", 8, API_FLOAT64, JSON_FLOAT64, NULL, false, 0}},
+    {API_NUMBERS, {"FP16", 2, API_FLOAT32, JSON_FLOAT32, from_half, true, 0}},
+    {API_BOOLEANS, {"BOOL", 1, API_BOOL, JSON_BOOL, from_bool, false, 0}},
+    {API_INTEGER, {"UINT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT32", 4, API_UINT64, JSON_UINT64, from_int32, false, INT32_MAX}},
+    {API_INTEGER, {"UINT32", 4, API_UINT64, JSON_UINT64, from_uint32, false, UINT32_MAX}},
 };
 
 enum { DATATYPE_COUNT = sizeof datatypes / sizeof *datatypes };
@@ -99,8 +98,8 @@ const char *oip_datatype_told(enum api_type type)
 const char *oip_datatype_of_result(enum api_dtype dtype)
 {
     static const char *const names[API_DTYPE_COUNT] = {
-        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64", [API_INT32] = "INT32",
-        [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
+        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64",  [API_INT32] = "INT32",
+        [API_UINT32] = "UINT32", [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
     };
     return names[dtype];
 }

@@ -140,6 +140,7 @@ static int read_data(struct input *input)
         .name = "data",
         .element = input->datatype->element,
         .minus_infinity = input->parameter == &api_parameters[API_LOGITS],
+        .maximum = input->datatype->maximum,
     };
     if (input->datatype->binary_only)
         return FAIL(input, API_WRONG_TYPE, "/datatype", "%s is for binary tensors alone", input->datatype->name);
@@ -197,9 +198,10 @@ static int read_elements(struct input *input)
     const json_t *data = json_object_get(input->envelope, "data");
     const json_t *size = json_object_get(json_object_get(input->envelope, "parameters"), "binary_data_size");
     const bool listed = input->data.body != NULL, left_out = !listed && (data == NULL || json_is_null(data));
-    if (size != NULL && !left_out)
+    const bool binary = size != NULL && !json_is_null(size);
+    if (binary && !left_out)
         return FAIL(input, API_DUPLICATE_MEMBER, "/data", "does not go with binary_data_size");
-    if (size != NULL)
+    if (binary)
         return read_binary(input, size);
     if (listed)
         return read_data(input);

@@ -1,5 +1,6 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
 #include "json_envelope.h"
+#include "json_scan.h"
 #include "oip.h"
 
 #include <math.h>
@@ -68,15 +69,24 @@ static int read_parameters(struct oip_reader *reader)
 
 /* ---- Outputs ---- */
 
-/* A member that is true or false; left out, *value stays. */
-static int read_flag(const struct oip_reader *reader, const json_t *object, const char *name, const char *pointer,
+/* The member, or NULL where it is left out: null says so too. */
+static const json_t *find_member(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+/* A parameter of what the pointer names that is true or false; left out, *value stays. */
+static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *name, const char *pointer,
                      bool *value)
 {
-    const json_t *json = json_object_get(object, name);
+    const json_t *json = find_member(parameters, name);
+    char below[64];
     if (json == NULL)
         return 0;
+    snprintf(below, sizeof below, "/parameters/%s", name);
     if (!json_is_boolean(json))
-        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, "", "%s must be true or false", name);
+        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, below, "must be true or false");
     *value = json_is_true(json);
     return 0;
 }
@@ -85,7 +95,7 @@ static int read_classification(const struct oip_reader *reader, const json_t *pa
                                struct oip_output *output)
 {
     const struct api_result_kind *kind = &reader->out->function->results[output->result];
-    const json_t *json = json_object_get(parameters, "classification");
+    const json_t *json = find_member(parameters, "classification");
     const double count = json_real_value(json);
     if (json == NULL || (json_is_real(json) && count == 0))
         return 0;
@@ -153,7 +163,7 @@ static int read_outputs(struct oip_reader *reader)
 {
     const json_t *outputs = json_object_get(reader->out->envelope, "outputs"), *output;
     size_t i;
-    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "binary_data_output", "/parameters",
+    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "binary_data_output", "",
                   &reader->out->binary) != 0)
         return -1;
     if (outputs != NULL && !json_is_array(outputs) && !json_is_null(outputs))
@@ -242,19 +252,17 @@ static int read_body(struct oip_reader *reader)
 {
     static const char empty[API_BODY_PADDING] = "";
     const struct api_request *request = reader->request;
-    struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
-    char *copy = NULL;
-    if (text.length < request->length) {
-        copy = malloc(PADDED(text.length));
-        if (copy == NULL)
+    struct json_text *text = &reader->text;
+    *text = (struct json_text){.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
+    if (text->length < request->length) {
+        reader->copy = malloc(PADDED(text->length));
+        if (reader->copy == NULL)
             return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the JSON");
-        memcpy(copy, text.body, text.length);
-        memset(copy + text.length, 0, API_BODY_PADDING);
-        text.body = copy;
+        memcpy(reader->copy, text->body, text->length);
+        memset(reader->copy + text->length, 0, API_BODY_PADDING);
+        text->body = reader->copy;
     }
-    const int result = read_json(reader, &text);
-    free(copy);
-    return result;
+    return read_json(reader, text);
 }
 
 /* ---- A body without JSON ---- */
@@ -298,29 +306,42 @@ static void locate(const struct call_source *source, const char *name, char *poi
         json_pointer_write(pointer + used, size - used, name);
 }
 
-int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
-             struct api_problem *problem)
+static int read_call(struct oip_reader *reader, struct api_call **call)
 {
-    struct oip_reader reader = {request, out, request->length, request->length, problem};
+    const struct api_request *request = reader->request;
+    struct oip_request *out = reader->out;
     const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
     *out = (struct oip_request){.function = request->model};
-    if (field != NULL && read_json_length(&reader, field) != 0)
+    if (field != NULL && read_json_length(reader, field) != 0)
         return -1;
-    const bool raw = field != NULL && reader.json_length == 0;
-    if ((raw ? read_raw(&reader) : read_body(&reader)) != 0)
+    const bool raw = field != NULL && reader->json_length == 0;
+    if ((raw ? read_raw(reader) : read_body(reader)) != 0)
         return -1;
     struct call_source source = {
         .function = out->function,
         .members = out->members,
+        .text = &reader->text,
         .tensors = out->tensors,
         .tensor_count = out->tensor_count,
         .locate = locate,
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };
-    if (call_build(&source, call, problem) != 0)
+    if (call_build(&source, call, reader->problem) != 0)
         return -1;
-    return settle_outputs(&reader, *call);
+    return settle_outputs(reader, *call);
+}
+
+int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
+             struct api_problem *problem)
+{
+    struct oip_reader reader = {
+        .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
+    const int result = read_call(&reader, call);
+    if (result != 0)
+        json_scan_place(&reader.text, problem);
+    free(reader.copy);
+    return result;
 }
 
 void oip_request_free(struct oip_request *request)

@@ -8,7 +8,7 @@
 
 const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT] = {
     [API_FLOAT32] = {"float32", 4}, [API_FLOAT64] = {"float64", 8}, [API_INT32] = {"int32", 4},
-    [API_UINT64] = {"uint64", 8},   [API_BOOL] = {"bool", 1},
+    [API_UINT32] = {"uint32", 4},   [API_UINT64] = {"uint64", 8},   [API_BOOL] = {"bool", 1},
 };
 
 static const char *const dtypes[] = {"float32", "float64", NULL};

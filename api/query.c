@@ -148,18 +148,23 @@ static int take_arrays(struct query *query, const struct api_argument *argument,
     return 0;
 }
 
+/* The function's parameter of that name, or NULL. */
+static const struct api_parameter *find_parameter(const struct api_function *function, const char *name)
+{
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        if (api_function_takes(function, (enum api_parameter_id)id) && strcmp(api_parameters[id].name, name) == 0)
+            return &api_parameters[id];
+    return NULL;
+}
+
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
                          struct api_problem *problem)
 {
-    int id = 0;
+    const struct api_parameter *parameter = find_parameter(function, argument->name);
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
-    while (id < API_PARAMETER_COUNT && (strcmp(api_parameters[id].name, argument->name) != 0 ||
-                                        !api_function_takes(function, (enum api_parameter_id)id)))
-        id++;
-    if (id == API_PARAMETER_COUNT)
+    if (parameter == NULL)
         return fail(problem, API_UNKNOWN_MEMBER, argument->name, "the function takes no such parameter in the query");
-    const struct api_parameter *parameter = &api_parameters[id];
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
         return fail(problem, API_WRONG_TYPE, argument->name, "stands in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
@@ -175,6 +180,15 @@ int query_read(const struct api_request *request, struct query *query, struct ap
     for (size_t i = 0; i < request->query_count; i++)
         if (read_argument(query, request->route->function, &request->query[i], problem) != 0)
             return -1;
+    return 0;
+}
+
+int query_refuse(const struct api_request *request, struct api_problem *problem)
+{
+    for (size_t i = 0; i < request->query_count; i++)
+        if (find_parameter(request->route->function, request->query[i].name) != NULL)
+            return fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
+                        "stands in the query, and is a member of a body of JSON");
     return 0;
 }
 

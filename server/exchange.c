@@ -259,7 +259,8 @@ static enum MHD_Result answer(struct exchange *exchange)
     if (exchange->route->kind == API_ROUTE_DOCUMENT || exchange->route->kind == API_ROUTE_INDEX)
         answer_call(exchange);
     else
-        probe_answer(exchange->loop->server, exchange->route, exchange->model, &exchange->response);
+        probe_answer(exchange->loop->server, exchange->route, exchange->model, exchange->fields.accept,
+                     &exchange->response);
     return finish(exchange);
 }
 

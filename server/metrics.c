@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const struct {
@@ -148,53 +149,83 @@ void metrics_models(const struct metrics *metrics, struct api_model_statistics m
 
 /* ---- The text ---- */
 
-static void print_head(FILE *out, const char *name, const char *type, const char *help)
+struct writer {
+    FILE *out;
+    enum metrics_format format;
+};
+
+enum metrics_format metrics_format(const char *accept)
 {
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    static const char *const openmetrics[] = {"application/openmetrics-text", NULL}, *const prometheus[] = {
+                                                                                         "text/plain", "text/*", "*/*",
+                                                                                         NULL};
+    const int weight = accept != NULL ? api_accept_weight(accept, openmetrics) : 0;
+    return weight > 0 && weight >= api_accept_weight(accept, prometheus) ? METRICS_OPENMETRICS : METRICS_PROMETHEUS;
 }
 
-static void print_requests(FILE *out, const struct metrics *metrics)
+/* In OpenMetrics "_total" is of a counter's sample, not of its family. */
+static void print_head(const struct writer *writer, const char *name, const char *type, const char *help)
 {
-    print_head(out, "gumbeld_requests_total", "counter", "Requests answered, by route and status.");
+    static const char total[] = "_total";
+    size_t length = strlen(name);
+    if (writer->format == METRICS_OPENMETRICS && length >= sizeof total &&
+        strcmp(name + length - strlen(total), total) == 0)
+        length -= strlen(total);
+    fprintf(writer->out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)length, name, help, (int)length, name, type);
+}
+
+/* 1 is 1.0 in OpenMetrics. */
+static void print_bucket(const struct writer *writer, const char *name, double bound, unsigned long long below)
+{
+    const bool bare = writer->format == METRICS_OPENMETRICS && bound >= 1 && bound == (double)(long)bound;
+    fprintf(writer->out, "%s_bucket{le=\"%g%s\"} %llu\n", name, bound, bare ? ".0" : "", below);
+}
+
+static void print_requests(const struct writer *writer, const struct metrics *metrics)
+{
+    print_head(writer, "gumbeld_requests_total", "counter", "Requests answered, by route and status.");
     for (size_t row = 0; row <= api_route_count; row++)
         for (int status = 0; status < STATUSES; status++) {
             const unsigned long long count = read_counter(&metrics->requests[row][status]);
             if (count > 0)
-                fprintf(out, "gumbeld_requests_total{route=\"%s\",status=\"%d\"} %llu\n",
+                fprintf(writer->out, "gumbeld_requests_total{route=\"%s\",status=\"%d\"} %llu\n",
                         row < api_route_count ? api_routes[row].path : "", status + FIRST_STATUS, count);
         }
 }
 
-static void print_durations(FILE *out, const struct metrics *metrics)
+static void print_durations(const struct writer *writer, const struct metrics *metrics)
 {
     static const char name[] = "gumbeld_request_duration_seconds";
     unsigned long long below = 0;
-    print_head(out, name, "histogram", "From the request's first line to its answer's last byte.");
+    print_head(writer, name, "histogram", "From the request's first line to its answer's last byte.");
     for (size_t i = 0; i < BUCKETS; i++) {
         below += read_counter(&metrics->buckets[i]);
-        fprintf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds[i], below);
+        print_bucket(writer, name, bounds[i], below);
     }
     below += read_counter(&metrics->buckets[BUCKETS]);
-    fprintf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9f\n%s_count %llu\n", name, below, name,
+    fprintf(writer->out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9f\n%s_count %llu\n", name, below, name,
             (double)read_counter(&metrics->duration_ns) * 1e-9, name, below);
 }
 
-char *metrics_text(const struct metrics *metrics, size_t *length)
+char *metrics_text(const struct metrics *metrics, enum metrics_format format, size_t *length)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, length);
     if (out == NULL)
         return NULL;
-    print_head(out, "gumbeld_build_info", "gauge", "1, labelled with what is running.");
+    const struct writer writer = {out, format};
+    print_head(&writer, "gumbeld_build_info", "gauge", "1, labelled with what is running.");
     fprintf(out, "gumbeld_build_info{version=\"%s\",rng=\"%s\",isa=\"%s\"} 1\n", GUMBELD_VERSION, API_RNG,
             core_isa_name(core_selected()));
-    print_requests(out, metrics);
-    print_durations(out, metrics);
+    print_requests(&writer, metrics);
+    print_durations(&writer, metrics);
     for (size_t i = 0; i < METRIC_COUNT; i++) {
-        print_head(out, descriptions[i].name, descriptions[i].type, descriptions[i].help);
+        print_head(&writer, descriptions[i].name, descriptions[i].type, descriptions[i].help);
         fprintf(out, "%s %lld\n", descriptions[i].name,
                 (long long)atomic_load_explicit(&metrics->values[i], memory_order_relaxed));
     }
+    if (format == METRICS_OPENMETRICS)
+        fputs("# EOF\n", out);
     if (fclose(out) == 0)
         return text;
     free(text);

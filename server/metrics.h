@@ -48,7 +48,15 @@ void metrics_inference(struct metrics *metrics, const struct api_function *model
 /* Those of each model, by enum api_function_id. */
 void metrics_models(const struct metrics *metrics, struct api_model_statistics models[API_FUNCTION_COUNT]);
 
+enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
+
+/* What the client prefers of the two; `accept` may be NULL. */
+enum metrics_format metrics_format(const char *accept);
+
+/* The media type of OpenMetrics 1.0; the other is the route's. */
+#define METRICS_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
 /* The text of all metrics, to be freed; NULL if there is no memory. */
-char *metrics_text(const struct metrics *metrics, size_t *length);
+char *metrics_text(const struct metrics *metrics, enum metrics_format format, size_t *length);
 
 #endif

@@ -1,10 +1,13 @@
 #include "probe.h"
 
-static void answer_metrics(struct server *server, const struct api_route *route, struct api_response *response)
+static void answer_metrics(struct server *server, const struct api_route *route, const char *accept,
+                           struct api_response *response)
 {
-    *response = (struct api_response){.media_type = route->media_type};
+    const enum metrics_format format = metrics_format(accept);
+    *response = (struct api_response){.media_type = format == METRICS_OPENMETRICS ? METRICS_OPENMETRICS_TYPE
+                                                                                  : route->media_type};
     metrics_set(server->metrics, METRIC_LOG_DROPPED, (int64_t)log_dropped(server->log));
-    response->owned = metrics_text(server->metrics, &response->length);
+    response->owned = metrics_text(server->metrics, format, &response->length);
     response->body = response->owned != NULL ? response->owned : "";
     response->status = response->owned != NULL ? 200 : 500;
 }
@@ -17,10 +20,10 @@ static void answer_statistics(struct server *server, const struct api_function *
 }
 
 void probe_answer(struct server *server, const struct api_route *route, const struct api_function *model,
-                  struct api_response *response)
+                  const char *accept, struct api_response *response)
 {
     if (route->kind == API_ROUTE_METRICS)
-        answer_metrics(server, route, response);
+        answer_metrics(server, route, accept, response);
     else if (route->kind == API_ROUTE_STATISTICS)
         answer_statistics(server, model, response);
     else

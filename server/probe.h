@@ -4,8 +4,8 @@
 
 #include "loop.h"
 
-/* Health, metrics and statistics; `model` is the one that the path names, or NULL. */
+/* Health, metrics and statistics; `model` is the one that the path names, or NULL, as `accept` may be. */
 void probe_answer(struct server *server, const struct api_route *route, const struct api_function *model,
-                  struct api_response *response);
+                  const char *accept, struct api_response *response);
 
 #endif

@@ -86,6 +86,7 @@ static const struct {
     {"{\"function\":\"softmax\",\"body\":[1]}", "wrong_type", "/requests/1/body"},
     {"{\"function\":\"softmax\",\"body\":{\"logits\":[1]},\"logits\":[1]}", "unknown_member", "/requests/1/logits"},
     {"{\"id\":[],\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
+    {"{\"id\":9007199254740991.4,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
     {"{\"id\":-1,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
     {"{\"id\":1,\"id\":1,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "duplicate_member", NULL},
     {"{\"function\":\"softmax\",\"body\":{\"logits\":[1,]}}", "malformed_json", "/logits/1"},
@@ -133,6 +134,13 @@ START_TEST(an_offset_is_of_the_calls_own_body)
     ck_assert_ptr_nonnull(json_object_get(alone.json, "offset"));
     ck_assert(json_equal(json_object_get(response, "body"), alone.json));
     ask_free(&alone);
+    ask_free(&batch);
+    /* What is wrong with the call around it counts from the batch's. */
+    const char whole[] = "{\"requests\":[{\"id\":1.5,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}]}";
+    batch = ask(BATCH, "%s", whole);
+    response = json_array_get(json_object_get(batch.json, "responses"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(response, "body"), "offset")),
+                     strstr(whole, "1.5") - whole);
     ask_free(&batch);
 }
 END_TEST

@@ -171,6 +171,13 @@ static const struct {
     {GUMBEL, "{\"logits\":[1],\"seed\":-1}", "out_of_range", "/seed", 400},
     {GUMBEL, "{\"logits\":[1],\"seed\":1.5}", "wrong_type", "/seed", 400},
     {GUMBEL, "{\"logits\":[1],\"seed\":9007199254740992}", "out_of_range", "/seed", 400},
+    {GUMBEL, "{\"logits\":[1],\"seed\":9007199254740991.4}", "wrong_type", "/seed", 400},
+    {GUMBEL, "{\"logits\":[1],\"seed\":1.00000000000000000001}", "wrong_type", "/seed", 400},
+    {GUMBEL, "{\"logits\":[1],\"seed\":\"7\"}", "wrong_type", "/seed", 400},
+    {GUMBEL,
+     "{\"logits\":[1],\"tau\":{\"schedule\":\"exponential\",\"start\":1,\"min\":0,\"rate\":1,\"step\":9007199254740991."
+     "4}}",
+     "wrong_type", "/tau/step", 400},
     {GUMBEL, "{\"logits\":[1],\"seed\":9223372036854775808}", "out_of_range", "/seed", 400},
     {GUMBEL, "{\"logits\":[1],\"seed\":true}", "wrong_type", "/seed", 400},
     {GUMBEL, "{\"logits\":[1],\"seed\":1,\"seed\":1}", "duplicate_member", "/seed", 400},
@@ -192,6 +199,47 @@ START_TEST(a_problem_names_the_member)
     ck_assert_int_eq(json_integer_value(json_object_get(answer.json, "status")), answer.status);
     ck_assert_str_ne(ask_text(&answer, "title"), "");
     ck_assert_str_ne(ask_text(&answer, "detail"), "");
+    ask_free(&answer);
+}
+END_TEST
+
+/* At the '@', which is not sent. What is missing stands nowhere. */
+static const struct {
+    const char *path, *body;
+} places[] = {
+    {GUMBEL, "{\"logits\":[[1,2],[3,4]], \"tau\" : @-1}"},
+    {GUMBEL, "{\"tau\":@-1,\"logits\":[[1,2],[3,4]]}"},
+    {GUMBEL, "{\"logits\":[[1,2],[3,4]],\"tau\":{\"a\":\"]\\\"\",\"b\":[{}]},\"b\":@[1]}"},
+    {GUMBEL, "{\"logits\":[1],\"tau\":{\"start\":1,\"min\":0,\"schedule\":\"linear\",\"steps\":@0,\"step\":1}}"},
+    {GUMBEL, "{\"logits\":[1],\"return\":[\"samples\", @\"x\"]}"},
+    {GUMBEL, "{\"logits\":[1],\"seed\":@1.5}"},
+    {GUMBEL, "{\"logits\":[1],\"\\u0064im\":@1}"},
+    {GUMBEL, "{\"logits\":[1],\"a/b~\":@1}"},
+    {GUMBEL, "{\"logits\":@1}"},
+    {GUMBEL, "{\"logits\":[1],\"num_samples\":@2000000}"},
+    {GUMBEL, "{\"logits\":[1],\"seed\":7@x}"},
+    {GUMBEL, "{\"logits\":[1] @\"seed\":7}"},
+    {GUMBEL, "{\"logits\":[1]@],\"seed\":7}"},
+    {"/v1/batch", "{\"requests\":[1]@x}"},
+    {GUMBEL, "{\"seed\":7}@"},
+    {"/v1/categorical", "{\"logits\":[1,2],\"logit_bias\":{\"0\":1,\"2\":@1}}"},
+    {"/v1/batch", "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1]}}],\"x\":@1}"},
+    {"/v1/batch", "{\"requests\":@7}"},
+};
+
+START_TEST(a_problem_says_where_the_value_stands)
+{
+    char body[256];
+    const size_t at = strcspn(places[_i].body, "@");
+    snprintf(body, sizeof body, "%.*s%s", (int)at, places[_i].body, places[_i].body + at + 1);
+    struct answer answer = ask(places[_i].path, "%s", body);
+    const json_t *offset = json_object_get(answer.json, "offset");
+    ck_assert_uint_ge(answer.status, 400);
+    ck_assert_ptr_null(strstr(ask_text(&answer, "detail"), "null"));
+    if (body[at] == '\0')
+        ck_assert_msg(offset == NULL, "%s: %s", body, answer.text);
+    else
+        ck_assert_msg(offset != NULL && json_integer_value(offset) == (json_int_t)at, "%s: %s", body, answer.text);
     ask_free(&answer);
 }
 END_TEST
@@ -275,6 +323,7 @@ Suite *test_api_calls_suite(void)
     tcase_add_test(results, an_answer_says_what_repeats_it);
     tcase_add_test(results, splitting_rows_over_calls_changes_nothing);
     tcase_add_loop_test(refusals, a_problem_names_the_member, 0, sizeof problems / sizeof *problems);
+    tcase_add_loop_test(refusals, a_problem_says_where_the_value_stands, 0, sizeof places / sizeof *places);
     tcase_add_test(refusals, a_problem_is_valid_json_whatever_was_sent);
     tcase_add_test(media, takes_json_bodies_alone);
     tcase_add_test(media, answers_what_is_accepted);

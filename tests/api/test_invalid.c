@@ -168,8 +168,11 @@ END_TEST
 /* The probabilities of rows of two classes; 0, or the problem's code. */
 static int run(const float *logits, size_t rows, const char *mode, float *probabilities)
 {
-    struct api_tensor tensor = {
-        .name = "logits", .dtype = API_FLOAT32, .count = 2 * rows, .rank = 2, .shape = {rows, 2}};
+    struct api_tensor tensor = {.name = api_parameters[API_LOGITS].name,
+                                .dtype = API_FLOAT32,
+                                .count = 2 * rows,
+                                .rank = 2,
+                                .shape = {rows, 2}};
     tensor.data = malloc(2 * rows * sizeof(float));
     memcpy(tensor.data, logits, 2 * rows * sizeof(float));
     json_t *members = json_pack("{ss}", "on_invalid", mode);

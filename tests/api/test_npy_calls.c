@@ -229,6 +229,7 @@ static const struct {
     {GUMBEL, "arrays=logits&arrays=logits", "duplicate_member", "/arrays", 400},
     {GUMBEL, "logits=[[1,2],[3,4]]", "wrong_type", "/logits", 400},
     {GUMBEL, "mask=[true,false]", "wrong_type", "/mask", 400},
+    {GUMBEL, "seed=9007199254740991.4", "wrong_type", "/seed", 400},
     {GUMBEL, "tau=", "wrong_type", "/tau", 400},
     {GUMBEL, "tau", "wrong_type", "/tau", 400},
     {GUMBEL, "tau=half", "wrong_type", "/tau", 400},
@@ -295,6 +296,27 @@ START_TEST(a_problem_names_the_argument)
 }
 END_TEST
 
+/* What would be passed over is refused; what is none of the function's may be a proxy's. */
+START_TEST(a_body_of_json_has_its_parameters_itself)
+{
+    static const struct {
+        const char *query, *pointer;
+    } cases[] = {
+        {"seed=7", "/seed"}, {"x=1&tau=0.5", "/tau"}, {"logits=1", "/logits"}, {"key=1&temperature=2", ""}, {"", ""}};
+    static const char json[] = "{\"logits\":[1,2],\"seed\":7}";
+    struct npy_bytes body = {0};
+    npy_append(&body, json, strlen(json));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct answer answer = npy_ask(&(struct npy_request){GUMBEL, cases[i].query, "application/json", NULL, i % 2},
+                                       &body);
+        ck_assert_int_eq(answer.status, cases[i].pointer[0] != '\0' ? 400 : 200);
+        ck_assert_str_eq(ask_text(&answer, "pointer"), cases[i].pointer);
+        npy_answer_free(&answer);
+    }
+    npy_free(&body);
+}
+END_TEST
+
 /* What stands behind the logits in the body, as an array of that name. */
 static const struct {
     const char *name, *descr;
@@ -334,6 +356,50 @@ START_TEST(an_array_is_checked_as_a_list_is)
     ck_assert_msg(strcmp(ask_text(&answer, "code"), arrays[_i].code) == 0 &&
                       strcmp(ask_text(&answer, "pointer"), arrays[_i].pointer) == 0,
                   "%s %s: %s", arrays[_i].name, arrays[_i].descr, answer.text);
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+END_TEST
+
+START_TEST(seeds_are_integers_of_any_kind)
+{
+    const int32_t int32[] = {7, INT32_MAX};
+    const uint32_t uint32[] = {7, UINT32_MAX};
+    const int64_t int64[] = {7, 9007199254740991};
+    const uint64_t uint64[] = {7, 9007199254740991};
+    const struct {
+        const char *descr, *seeds;
+        const void *data;
+    } kinds[] = {{"<i4", "[7,2147483647]", int32},
+                 {"<u4", "[7,4294967295]", uint32},
+                 {"<i8", "[7,9007199254740991]", int64},
+                 {"<u8", "[7,9007199254740991]", uint64}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct npy_bytes body = {0};
+        npy_add(&body, "<f4", SHAPE(2, 2), (float[]){1, 2, 3, 4});
+        npy_add(&body, kinds[i].descr, SHAPE(2), kinds[i].data);
+        struct answer answer = npy_ask(&(struct npy_request){GUMBEL, "arrays=logits,seed", API_NPY, NULL, i % 2},
+                                       &body);
+        struct answer same = ask(GUMBEL, "{\"logits\":[[1,2],[3,4]],\"seed\":%s}", kinds[i].seeds);
+        ck_assert_int_eq(same.status, 200);
+        ck_assert_str_eq(answer.text, same.text);
+        npy_answer_free(&answer);
+        ask_free(&same);
+        npy_free(&body);
+    }
+}
+END_TEST
+
+START_TEST(an_array_is_refused_where_it_begins)
+{
+    struct npy_bytes body = {0};
+    const struct npy_request request = {GUMBEL, "arrays=logits,mask", API_NPY, NULL, false};
+    npy_add(&body, "<f4", SHAPE(2, 2), (float[]){1, 2, 3, 4});
+    const size_t begin = body.length;
+    npy_add(&body, "|u1", SHAPE(2), (uint8_t[]){1, 1});
+    struct answer answer = npy_ask(&request, &body);
+    ck_assert_str_eq(ask_text(&answer, "pointer"), "/mask");
+    ck_assert_uint_eq((size_t)json_integer_value(json_object_get(answer.json, "offset")), begin);
     npy_answer_free(&answer);
     npy_free(&body);
 }
@@ -395,8 +461,11 @@ Suite *test_api_npy_calls_suite(void)
     tcase_add_test(same, a_json_body_may_be_answered_in_npy);
     tcase_add_test(same, a_cotangent_may_have_nine_axes);
     tcase_add_loop_test(refusals, a_problem_names_the_argument, 0, sizeof problems / sizeof *problems);
+    tcase_add_test(refusals, a_body_of_json_has_its_parameters_itself);
     tcase_add_loop_test(refusals, an_array_is_checked_as_a_list_is, 0, sizeof arrays / sizeof *arrays);
     tcase_add_test(refusals, a_mask_is_of_ones_and_zeros);
+    tcase_add_test(refusals, an_array_is_refused_where_it_begins);
+    tcase_add_test(refusals, seeds_are_integers_of_any_kind);
     tcase_add_test(refusals, a_cotangent_has_the_precision_of_the_logits);
     suite_add_tcase(suite, same);
     suite_add_tcase(suite, refusals);

@@ -57,6 +57,24 @@ START_TEST(an_id_is_echoed_and_what_is_unknown_ignored)
 }
 END_TEST
 
+/* Clients that serialise what may be left out send null for it. */
+START_TEST(null_is_left_out)
+{
+    struct inferred inferred = infer_json(
+        SOFTMAX,
+        "{\"id\":null,\"parameters\":{\"binary_data_output\":null},\"inputs\":[{\"name\":\"logits\",\"datatype\":"
+        "\"FP32\",\"shape\":[2,3],\"parameters\":{\"binary_data_size\":null},\"data\":[1,2,3,4,5,6]}],"
+        "\"outputs\":[{\"name\":\"probabilities\",\"parameters\":{\"binary_data\":null,\"classification\":null}}]}");
+    check_softmax(&inferred);
+    infer_free(&inferred);
+    inferred = infer_json(SOFTMAX,
+                          "{\"parameters\":null,\"outputs\":null,\"inputs\":[{\"name\":\"logits\",\"datatype\":"
+                          "\"FP32\",\"shape\":[2,3],\"parameters\":null,\"data\":[1,2,3,4,5,6]}]}");
+    check_softmax(&inferred);
+    infer_free(&inferred);
+}
+END_TEST
+
 START_TEST(what_repeats_an_answer_is_among_its_parameters)
 {
     struct inferred inferred = infer_json(GUMBEL, "{\"inputs\":[" LOGITS "],\"parameters\":{\"tau\":0.5}}");
@@ -309,6 +327,7 @@ Suite *test_api_oip_suite(void)
     TCase *json = tcase_create("json"), *binary = tcase_create("binary");
     tcase_add_test(json, data_is_flat_or_nested);
     tcase_add_test(json, an_id_is_echoed_and_what_is_unknown_ignored);
+    tcase_add_test(json, null_is_left_out);
     tcase_add_test(json, what_repeats_an_answer_is_among_its_parameters);
     tcase_add_test(json, minus_infinity_is_null);
     tcase_add_test(json, parameters_may_be_wrapped);

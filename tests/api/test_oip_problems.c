@@ -67,7 +67,11 @@ static const struct {
     {SOFTMAX, WITH("\"parameters\":{\"logits\":[1]}"), "duplicate_member", "/inputs/0/name", 400},
     {SOFTMAX, WITH("\"parameters\":{\"mask\":[true]}"), "wrong_type", "/parameters/mask", 400},
     {SOFTMAX, WITH("\"parameters\":{\"dtype\":\"float64\"}"), "wrong_type", "/parameters/dtype", 400},
-    {SOFTMAX, WITH("\"parameters\":{\"binary_data_output\":1}"), "wrong_type", "/parameters", 400},
+    {SOFTMAX, WITH("\"parameters\":{\"binary_data_output\":1}"), "wrong_type", "/parameters/binary_data_output", 400},
+    {SOFTMAX, WITH("\"outputs\":[{\"name\":\"probabilities\",\"parameters\":{\"binary_data\":\"true\"}}]"),
+     "wrong_type", "/outputs/0/parameters/binary_data", 400},
+    {SOFTMAX, WITH("\"parameters\":{\"temperature\":null}"), "wrong_type", "/parameters/temperature", 400},
+    {GUMBEL, WITH("\"parameters\":{\"seed\":9007199254740991.4}"), "wrong_type", "/parameters/seed", 400},
     {SOFTMAX, AND("\"name\":\"temperature\",\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,-1]"), "out_of_range",
      "/inputs/1/data/1", 400},
     {SOFTMAX, AND("\"name\":\"temperature\",\"datatype\":\"FP32\",\"shape\":[3],\"data\":[1,1,1]"), "wrong_length",
@@ -80,6 +84,12 @@ static const struct {
      "/inputs/1/data/1", 400},
     {GUMBEL, AND("\"name\":\"seed\",\"datatype\":\"INT64\",\"shape\":[2],\"data\":[1,9007199254740993]"),
      "out_of_range", "/inputs/1/data/1", 400},
+    {GUMBEL, AND("\"name\":\"seed\",\"datatype\":\"INT64\",\"shape\":[2],\"data\":[1,9007199254740991.4]"),
+     "wrong_type", "/inputs/1/data/1", 400},
+    {GUMBEL, AND("\"name\":\"seed\",\"datatype\":\"INT32\",\"shape\":[2],\"data\":[1,2147483648]"), "out_of_range",
+     "/inputs/1/data/1", 400},
+    {GUMBEL, AND("\"name\":\"seed\",\"datatype\":\"UINT32\",\"shape\":[2],\"data\":[1,4294967296]"), "out_of_range",
+     "/inputs/1/data/1", 400},
     {SOFTMAX, WITH("\"outputs\":1"), "wrong_type", "/outputs", 400},
     {SOFTMAX, WITH("\"outputs\":[{}]"), "missing_member", "/outputs/0/name", 400},
     {SOFTMAX, WITH("\"outputs\":[{\"name\":\"samples\"}]"), "out_of_range", "/outputs/0/name", 400},
@@ -94,6 +104,33 @@ static const struct {
     {"/v2/models/vjp/infer", WITH("\"parameters\":{}"), "missing_member", "/parameters/function", 400},
     {"/v2/models/vjp/infer", WITH("\"parameters\":{\"function\":\"softmax\"}"), "missing_member", "/inputs", 400},
 };
+
+/* In the client's bytes: behind inputs of any size, which are not counted but passed over. */
+START_TEST(a_problem_says_where_the_value_stands)
+{
+    static const char *const bodies[] = {
+        WITH("\"parameters\":{\"seed\":7,\"tau\": @-1}"),
+        WITH("\"id\": @7"),
+        WITH("\"parameters\":{\"tau\":{\"schedule\":@\"x\"}}"),
+        WITH("\"outputs\":[{\"name\":\"samples\"},{\"name\":@\"x\"}]"),
+        AND("\"name\":@\"x\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1]"),
+        AND("\"name\":\"tau\",\"datatype\":\"FP32\",\"shape\":[3],\"data\":@[1,2,3]"),
+        AND("\"name\":\"tau\",\"datatype\":\"FP32\",\"shape\":[2,@0],\"data\":[1,2,3]"),
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        char body[512];
+        const size_t at = strcspn(bodies[i], "@");
+        snprintf(body, sizeof body, "%.*s%s", (int)at, bodies[i], bodies[i] + at + 1);
+        struct inferred inferred = infer_json(GUMBEL, body), binary = infer_binary(GUMBEL, body, "\"]}", 3);
+        const json_t *offset = json_object_get(inferred.answer.json, "offset");
+        ck_assert_msg(offset != NULL && json_integer_value(offset) == (json_int_t)at, "%s: %s", body,
+                      inferred.answer.text);
+        ck_assert_int_eq(binary.answer.status, 400);
+        infer_free(&inferred);
+        infer_free(&binary);
+    }
+}
+END_TEST
 
 START_TEST(a_problem_is_an_error)
 {
@@ -213,6 +250,7 @@ Suite *test_api_oip_problems_suite(void)
     Suite *suite = suite_create("api: oip problems");
     TCase *refusals = tcase_create("problems");
     tcase_add_loop_test(refusals, a_problem_is_an_error, 0, sizeof problems / sizeof *problems);
+    tcase_add_test(refusals, a_problem_says_where_the_value_stands);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(refusals, limits_hold);
     tcase_add_test(refusals, media_types_are_two);

@@ -100,6 +100,38 @@ START_TEST(a_masked_class_is_one_of_minus_infinity)
 }
 END_TEST
 
+/* A client's rounding leaves -0 as well as 0: the limit is the same, and is answered in the same words. */
+START_TEST(minus_zero_is_zero)
+{
+    static const char *const calls[][3] = {
+        {SOFTMAX, "\"temperature\":%s", ""},
+        {SOFTMAX, "\"temperature\":[1,%s]", ""},
+        {"/v1/log_softmax", "\"temperature\":%s", ",\"dtype\":\"float64\""},
+        {GUMBEL, "\"seed\":3,\"tau\":%s", ",\"return\":[\"samples\",\"soft\",\"log_density\"]"},
+        {GUMBEL, "\"seed\":3,\"tau\":[%s,1]", ",\"num_samples\":2"},
+        {GUMBEL, "\"seed\":3,\"tau\":{\"schedule\":\"linear\",\"start\":%s,\"steps\":1,\"min\":0,\"step\":0}", ""},
+        {GUMBEL, "\"seed\":3,\"noise_scale\":%s", ",\"return\":[\"samples\",\"indices\"]"},
+        {CATEGORICAL, "\"seed\":3,\"temperature\":%s", ",\"return\":[\"scores\",\"log_probabilities\"]"},
+        {VJP, "\"function\":\"softmax\",\"temperature\":%s", ",\"cotangent\":[[1,2,3,4],[5,6,7,8]]"},
+    };
+    static const char *const zeros[] = {"0", "-0.0", "-0", "-1e-400"};
+    struct answer answers[4];
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        for (size_t zero = 0; zero < 4; zero++) {
+            char parameter[160];
+            const char *at = strstr(calls[i][1], "%s");
+            snprintf(parameter, sizeof parameter, "%.*s%s%s", (int)(at - calls[i][1]), calls[i][1], zeros[zero],
+                     at + 2);
+            answers[zero] = ask(calls[i][0], "{" LOGITS ",%s%s}", parameter, calls[i][2]);
+            assert_answered(&answers[zero]);
+            ck_assert_str_eq(answers[zero].text, answers[0].text);
+        }
+        for (size_t zero = 0; zero < 4; zero++)
+            ask_free(&answers[zero]);
+    }
+}
+END_TEST
+
 /* ---- gumbel_softmax ---- */
 
 /* The results of draw after draw. */
@@ -375,6 +407,7 @@ Suite *test_api_parameters_suite(void)
     tcase_add_test(effects, dtype_chooses_the_precision);
     tcase_add_test(effects, float64_logits_are_not_rounded);
     tcase_add_test(effects, a_masked_class_is_one_of_minus_infinity);
+    tcase_add_test(effects, minus_zero_is_zero);
     tcase_add_test(effects, return_and_num_samples_give_every_result_of_every_draw);
     tcase_add_test(effects, each_result_comes_alone);
     tcase_add_test(effects, noise_scale_0_is_the_softmax);

@@ -123,6 +123,42 @@ START_TEST(the_text_is_what_prometheus_reads)
 }
 END_TEST
 
+static struct http_response ask_metrics(unsigned port, const char *accept)
+{
+    struct http http = http_open(port);
+    http_print(&http, "GET /metrics HTTP/1.1\r\nHost: t\r\nAccept: %s\r\n\r\n", accept);
+    struct http_response response = http_read(&http);
+    http_close(&http);
+    return response;
+}
+
+/* Its families have no "_total", its bounds a point, and it says where it ends. */
+START_TEST(openmetrics_is_for_those_who_prefer_it)
+{
+    static const char scraper[] = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
+    static const char *const others[] = {"*/*", "text/plain", "application/openmetrics-text;q=0",
+                                         "application/openmetrics-text;q=0.2,text/plain;q=0.3"};
+    struct process process = process_start("--loops 1");
+    ask(process.port, "POST", SOFTMAX, LOGITS, 200);
+    struct http_response response = ask_metrics(process.port, scraper);
+    ck_assert(http_field_is(&response, "Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    ck_assert_ptr_nonnull(strstr(response.body, "\n# TYPE gumbeld_requests counter\ngumbeld_requests_total{route="));
+    ck_assert_ptr_nonnull(strstr(response.body, "{le=\"0.5\"}"));
+    ck_assert_ptr_nonnull(strstr(response.body, "{le=\"1.0\"}"));
+    ck_assert_ptr_null(strstr(response.body, "_total counter\n"));
+    ck_assert_str_eq(response.body + response.length - 7, "\n# EOF\n");
+    http_free(&response);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        response = ask_metrics(process.port, others[i]);
+        ck_assert(http_field_is(&response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8"));
+        ck_assert_ptr_null(strstr(response.body, "# EOF"));
+        http_free(&response);
+    }
+    stop(&process);
+    process_close(&process);
+}
+END_TEST
+
 static long long buckets_below(unsigned port, const char *bound)
 {
     char name[96];
@@ -380,6 +416,7 @@ Suite *test_server_records_suite(void)
     tcase_add_loop_test(metrics, requests_are_counted_by_route_and_status, 1, 3);
     tcase_add_test(metrics, bytes_of_answers_are_counted);
     tcase_add_test(metrics, the_text_is_what_prometheus_reads);
+    tcase_add_test(metrics, openmetrics_is_for_those_who_prefer_it);
     tcase_add_test(metrics, durations_are_a_histogram);
     suite_add_tcase(suite, metrics);
 

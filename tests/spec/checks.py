@@ -41,7 +41,7 @@ def read_lines(ctx, response):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Leaves bodies of JSON: the query belongs to arrays of NumPy, and is not looked at beside these. Nor binary
+    """Leaves bodies of JSON: the query belongs to arrays of NumPy, and is refused beside these. Nor binary
     tensors: behind a length of 0 any body is a row of floats."""
     if os.environ.get("SPEC_RUN") == "npy":
         return
