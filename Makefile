@@ -145,9 +145,10 @@ build/%.policy: api/pages/%.html Makefile
 
 # ---- Tests -------------------------------------------------------------------------------------------------
 
+# tests/record.c stands before api_answer, to write down what is asked.
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -Wl,--wrap=api_answer -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
 $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
