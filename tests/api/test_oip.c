@@ -303,6 +303,25 @@ START_TEST(classes_are_those_of_the_axis)
 }
 END_TEST
 
+/* As clients send it that write all members of their classes. */
+START_TEST(null_is_left_out)
+{
+    struct inferred inferred = infer_json(
+        SOFTMAX,
+        "{\"id\":null,\"parameters\":{\"binary_data_output\":null},\"inputs\":[{\"name\":\"logits\",\"datatype\":"
+        "\"FP32\",\"shape\":[2],\"parameters\":{\"binary_data_size\":null},\"data\":[0,0]}],\"outputs\":[{\"name\":"
+        "\"probabilities\",\"parameters\":{\"binary_data\":null,\"classification\":null}}]}");
+    ck_assert_msg(strstr(inferred.answer.text, "\"shape\":[2],\"data\":[0.5,0.5]") != NULL, "%s", inferred.answer.text);
+    ck_assert_ptr_null(json_object_get(inferred.answer.json, "id"));
+    infer_free(&inferred);
+    inferred = infer_json(SOFTMAX,
+                          "{\"parameters\":null,\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2],"
+                          "\"parameters\":null,\"data\":[0,0]}],\"outputs\":null}");
+    ck_assert_int_eq(inferred.answer.status, 200);
+    infer_free(&inferred);
+}
+END_TEST
+
 Suite *test_api_oip_suite(void)
 {
     Suite *suite = suite_create("api: oip");
@@ -311,6 +330,7 @@ Suite *test_api_oip_suite(void)
     tcase_add_test(json, an_id_is_echoed_and_what_is_unknown_ignored);
     tcase_add_test(json, what_repeats_an_answer_is_among_its_parameters);
     tcase_add_test(json, minus_infinity_is_null);
+    tcase_add_test(json, null_is_left_out);
     tcase_add_test(json, parameters_may_be_wrapped);
     tcase_add_test(json, outputs_are_those_asked_for);
     tcase_add_test(json, classes_are_told_from_the_greatest);
