@@ -28,8 +28,9 @@ export function parsed(bytes) {
 export function ask(base, request) {
   const { method, target, headers, body } = request;
   const { hostname, port } = new URL(base);
-  const length = method !== "GET" || body.length ? [["content-length", String(body.length)]] : [];
-  const options = { hostname, port, method, path: target, agent, headers: [...headers, ["host", "t"], ...length].flat() };
+  const length = method !== "GET" || body.length ? ["content-length", String(body.length)] : [];
+  const fields = [...headers.flat(), "host", "t", ...length];
+  const options = { hostname, port, method, path: target, agent, headers: fields };
   return new Promise((resolve, reject) => {
     const sent = http.request(options, async (answer) => {
       try {

@@ -46,8 +46,8 @@ function unpacked(request) {
   return request;
 }
 
-// It reads JSON and the query and writes them anew: 1.0 becomes 1, 1e400 null, a member that stands twice stands once, a
-// string loses its quotes, null and false all. What the server then gets, or null where there is no JSON.
+// It reads JSON and the query and writes them anew: 1.0 becomes 1, 1e400 null, a member that stands twice stands once,
+// a string loses its quotes, null and false all. What the server then gets, or null where there is no JSON.
 function rewritten(request) {
   const { searchParams, pathname } = new URL(request.target, "http://t");
   const query = new URLSearchParams();
