@@ -147,9 +147,10 @@ build/%.policy: api/pages/%.html Makefile
 
 # ---- Tests -------------------------------------------------------------------------------------------------
 
+# tests/record.c stands before api_answer, to write down what is asked.
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -Wl,--wrap=api_answer -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
 $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
@@ -341,9 +342,12 @@ build/venv-spec/installed: tests/spec/requirements.txt
 	$(Q)touch $@
 lint-spec: spec-deps build/node-spec/installed
 	$(Q)REDOCLY_TELEMETRY=off build/node-spec/node_modules/.bin/redocly lint --extends recommended-strict api/openapi.yaml
-test-prism: deps spec-deps build/node-spec/installed
-	$(Q)$(SUBMAKE) build/gumbeld
+test-prism: deps test-deps spec-deps build/node-spec/installed
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run
 	$(Q)tests/spec/with-server tests/spec/prism
+	$(Q)rm -rf build/requests && mkdir build/requests
+	$(Q)TEST_RECORD=build/requests build/release/tests/run api server >build/requests.log || { cat build/requests.log; false; }
+	$(Q)tests/spec/with-server node tests/spec/replay.mjs build/requests
 test-schema: deps spec-deps build/venv-spec/installed
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)tests/spec/with-server tests/spec/schema $(SCHEMA_FLAGS)

@@ -80,6 +80,13 @@ void oip_request_free(struct oip_request *request);
 /* Reads the input in `text` as the next tensor: from its data, or from the bytes behind the JSON. */
 int oip_read_input(struct oip_reader *reader, const struct json_text *text);
 
+/* A member, borrowed; NULL where it is null as where it is left out. */
+const json_t *oip_member(const json_t *object, const char *name);
+
+/* The `parameters` of an input or an output, borrowed; NULL where they are left out. -1 and a problem where they are no
+ * object. */
+int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters);
+
 /* Fails at "<pointer><below>", where a reader is not needed for more. */
 int oip_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, const char *below,
              const char *detail, ...) __attribute__((format(printf, 5, 6)));

@@ -195,13 +195,14 @@ static int read_binary(struct input *input, const json_t *json)
 
 static int read_elements(struct input *input)
 {
-    const json_t *data = json_object_get(input->envelope, "data");
-    const json_t *size = json_object_get(json_object_get(input->envelope, "parameters"), "binary_data_size");
-    const bool listed = input->data.body != NULL, left_out = !listed && (data == NULL || json_is_null(data));
-    const bool binary = size != NULL && !json_is_null(size);
-    if (binary && !left_out)
+    const bool listed = input->data.body != NULL, left_out = !listed && oip_member(input->envelope, "data") == NULL;
+    const json_t *parameters, *size;
+    if (oip_parameters(input->reader->problem, input->envelope, input->text->pointer, &parameters) != 0)
+        return -1;
+    size = oip_member(parameters, "binary_data_size");
+    if (size != NULL && !left_out)
         return FAIL(input, API_DUPLICATE_MEMBER, "/data", "does not go with binary_data_size");
-    if (binary)
+    if (size != NULL)
         return read_binary(input, size);
     if (listed)
         return read_data(input);

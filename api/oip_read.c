@@ -49,16 +49,31 @@ static json_t *unwrap(const struct api_parameter *parameter, json_t *value)
     return inner != NULL ? inner : json_incref(value);
 }
 
+const json_t *oip_member(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters)
+{
+    *parameters = oip_member(object, "parameters");
+    if (*parameters != NULL && !json_is_object(*parameters))
+        return oip_fail(problem, API_WRONG_TYPE, pointer, "/parameters", "must be an object");
+    return 0;
+}
+
 /* Those of the table: what else a client or a proxy puts there is none of the function's. */
 static int read_parameters(struct oip_reader *reader)
 {
     struct oip_request *out = reader->out;
     json_t *parameters = json_object_get(out->envelope, "parameters");
+    const json_t *checked;
     out->members = json_object();
     if (out->members == NULL)
         return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the parameters");
-    if (parameters != NULL && !json_is_object(parameters) && !json_is_null(parameters))
-        return api_fail(reader->problem, API_WRONG_TYPE, "/parameters", API_NO_OFFSET, "must be an object");
+    if (oip_parameters(reader->problem, out->envelope, "", &checked) != 0)
+        return -1;
     for (void *at = json_object_iter(parameters); at != NULL; at = json_object_iter_next(parameters, at)) {
         const struct api_parameter *parameter = find_parameter(json_object_iter_key(at));
         if (parameter != NULL)
@@ -69,18 +84,11 @@ static int read_parameters(struct oip_reader *reader)
 
 /* ---- Outputs ---- */
 
-/* The member, or NULL where it is left out: null says so too. */
-static const json_t *find_member(const json_t *object, const char *name)
-{
-    const json_t *member = json_object_get(object, name);
-    return json_is_null(member) ? NULL : member;
-}
-
 /* A parameter of what the pointer names that is true or false; left out, *value stays. */
 static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *name, const char *pointer,
                      bool *value)
 {
-    const json_t *json = find_member(parameters, name);
+    const json_t *json = oip_member(parameters, name);
     char below[64];
     if (json == NULL)
         return 0;
@@ -95,7 +103,7 @@ static int read_classification(const struct oip_reader *reader, const json_t *pa
                                struct oip_output *output)
 {
     const struct api_result_kind *kind = &reader->out->function->results[output->result];
-    const json_t *json = find_member(parameters, "classification");
+    const json_t *json = oip_member(parameters, "classification");
     const double count = json_real_value(json);
     if (json == NULL || (json_is_real(json) && count == 0))
         return 0;
@@ -134,10 +142,11 @@ static int read_output(struct oip_reader *reader, size_t i, const json_t *json)
 {
     struct oip_request *out = reader->out;
     struct oip_output output = {.binary = out->binary};
-    const json_t *parameters = json_object_get(json, "parameters");
+    const json_t *parameters;
     char pointer[64];
     snprintf(pointer, sizeof pointer, "/outputs/%zu", i);
     if (find_result(reader, json, pointer, &output.result) != 0 ||
+        oip_parameters(reader->problem, json, pointer, &parameters) != 0 ||
         read_flag(reader, parameters, "binary_data", pointer, &output.binary) != 0 ||
         read_classification(reader, parameters, pointer, &output) != 0)
         return -1;

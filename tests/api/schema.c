@@ -102,8 +102,9 @@ static bool members_allowed(const json_t *spec, const json_t *schema, const json
 
 static void assert_known_keywords(const json_t *schema)
 {
-    static const char known[] = " $ref oneOf const enum type minimum maximum exclusiveMinimum items minItems maxItems "
-                                "properties required additionalProperties description default propertyNames format ";
+    static const char known[] =
+        " $ref oneOf const enum type minimum maximum exclusiveMinimum items minItems maxItems "
+        "properties required additionalProperties description default examples propertyNames format ";
     const char *key;
     json_t *member;
     json_object_foreach ((json_t *)schema, key, member) {

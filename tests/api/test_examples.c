@@ -108,6 +108,73 @@ START_TEST(the_example_of_the_readme_is_true)
 }
 END_TEST
 
+/* ---- Everything has an example ---- */
+
+/* A field says what it means and shows a value, which its schema allows; only what has one value need not. */
+static void assert_field(const char *where, const char *name, const json_t *field)
+{
+    const json_t *examples = json_object_get(field, "examples"), *example;
+    size_t i;
+    ck_assert_msg(json_string_length(json_object_get(field, "description")) > 0, "%s: %s has no meaning", where, name);
+    ck_assert_msg(json_array_size(examples) > 0 || json_object_get(field, "const") != NULL, "%s: %s has no example",
+                  where, name);
+    json_array_foreach (examples, i, example)
+        ck_assert_msg(schema_allows(spec, field, example), "%s: example %zu of %s is not allowed", where, i, name);
+}
+
+/* The fields of a schema and of those within it; what it refers to is looked at where it stands. */
+static size_t assert_fields(const char *where, const json_t *schema)
+{
+    static const char *const inner[] = {"items", "additionalProperties"};
+    const char *name;
+    json_t *field;
+    size_t count = 0, i;
+    json_object_foreach (json_object_get(schema, "properties"), name, field) {
+        assert_field(where, name, spec_resolve(field));
+        count += 1 + assert_fields(where, field);
+    }
+    json_array_foreach (json_object_get(schema, "oneOf"), i, field)
+        count += assert_fields(where, field);
+    for (i = 0; i < 2; i++)
+        count += json_is_object(json_object_get(schema, inner[i]))
+                     ? assert_fields(where, json_object_get(schema, inner[i]))
+                     : 0;
+    return count;
+}
+
+START_TEST(every_field_has_a_meaning_and_an_example)
+{
+    const char *name;
+    json_t *schema;
+    size_t count = 0;
+    json_object_foreach ((json_t *)spec_get(spec_get(spec, "components"), "schemas"), name, schema)
+        count += assert_fields(name, schema);
+    ck_assert_uint_gt(count, 150);
+}
+END_TEST
+
+/* Pages, this document and bytes are no examples to read. */
+static bool is_shown(const struct api_route *route, const char *type, const json_t *media)
+{
+    const json_t *schema = spec_resolve(json_object_get(media, "schema"));
+    return json_object_get(media, "example") != NULL || json_object_get(media, "examples") != NULL ||
+           json_object_get(schema, "examples") != NULL || json_object_get(schema, "format") != NULL ||
+           strcmp(type, "text/html") == 0 || strncmp(route->path, "/openapi.", 9) == 0;
+}
+
+START_TEST(every_answer_has_an_example)
+{
+    for (size_t i = 0; i < api_route_count; i++) {
+        const char *status, *type;
+        json_t *answer, *media;
+        json_object_foreach ((json_t *)spec_get(spec_operation(&api_routes[i]), "responses"), status, answer)
+            json_object_foreach ((json_t *)spec_get(spec_resolve(answer), "content"), type, media)
+                ck_assert_msg(is_shown(&api_routes[i], type, media), "%s: %s %s has no example", api_routes[i].path,
+                              status, type);
+    }
+}
+END_TEST
+
 Suite *test_api_examples_suite(void)
 {
     Suite *suite = suite_create("api: examples");
@@ -117,6 +184,8 @@ Suite *test_api_examples_suite(void)
     tcase_add_test(examples, the_examples_show_every_parameter);
     tcase_add_test(examples, the_version_is_the_specs);
     tcase_add_test(examples, the_example_of_the_readme_is_true);
+    tcase_add_test(examples, every_field_has_a_meaning_and_an_example);
+    tcase_add_test(examples, every_answer_has_an_example);
     suite_add_tcase(suite, examples);
     return suite;
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "http.h"
 #include "process.h"
+#include "record.h"
 
 #include "assertions.h"
 #include <arpa/inet.h>
@@ -45,6 +46,8 @@ struct http http_open(unsigned port)
 void http_close(struct http *http)
 {
     close(http->fd);
+    record(http->sent, http->sent_length, 0, NULL, 0);
+    free(http->sent);
     free(http->bytes);
     *http = (struct http){.fd = -1};
 }
@@ -63,8 +66,18 @@ void http_reset(struct http *http)
 
 /* ---- Sending ---- */
 
+static void keep(struct http *http, const char *bytes, size_t length)
+{
+    const size_t room = RECORD_MOST - http->sent_length, kept = length < room ? length : room;
+    http->sent = realloc(http->sent, http->sent_length + kept + 1);
+    ck_assert_ptr_nonnull(http->sent);
+    memcpy(http->sent + http->sent_length, bytes, kept);
+    http->sent_length += kept;
+}
+
 bool http_try_send(struct http *http, const char *bytes, size_t length)
 {
+    keep(http, bytes, length);
     while (length > 0) {
         const ssize_t sent = send(http->fd, bytes, length, MSG_NOSIGNAL);
         if (sent < 0) {

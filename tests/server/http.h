@@ -13,6 +13,8 @@ struct http {
     int fd;
     char *bytes; /* received and not yet part of a response */
     size_t length, capacity;
+    char *sent; /* the first RECORD_MOST bytes, for record() */
+    size_t sent_length;
 };
 
 struct http_response {
