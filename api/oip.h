@@ -64,6 +64,7 @@ struct oip_reader {
     struct oip_request *out;
     size_t json_length; /* of the body; binary tensors follow */
     size_t taken;       /* bytes of the body, so far */
+    size_t lent;        /* up to this byte of the body tensors lie in it; 0: none does */
     struct api_problem *problem;
 };
 
@@ -76,6 +77,10 @@ void oip_request_free(struct oip_request *request);
 
 /* Reads the input in `text` as the next tensor: from its data, or from the bytes behind the JSON. */
 int oip_read_input(struct oip_reader *reader, const struct json_text *text);
+
+/* The next bytes of the body where they may stay: in the body itself if the request owns it and they can be aligned for
+ * elements of `size` there. NULL otherwise. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size);
 
 /* Fails at "<pointer><below>", where a reader is not needed for more. */
 int oip_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, const char *below,

@@ -1,4 +1,5 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
+#include "decode.h"
 #include "json_envelope.h"
 #include "oip.h"
 
@@ -257,6 +258,23 @@ static int read_body(struct oip_reader *reader)
     return result;
 }
 
+/* ---- Tensors in the body ---- */
+
+/* The JSON has been copied by then: what stands before the first tensor may be overwritten, and what an alignment has
+ * left free behind another. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size)
+{
+    const struct api_request *request = reader->request;
+    if (request->own_body == NULL)
+        return NULL;
+    char *from = *request->own_body + reader->taken;
+    const size_t over = (uintptr_t)from % size;
+    if (over > reader->taken - reader->lent)
+        return NULL;
+    reader->lent = reader->taken - over + bytes;
+    return over > 0 ? memmove(from - over, from, bytes) : from;
+}
+
 /* ---- A body without JSON ---- */
 
 /* One row of logits, answered in the same way. */
@@ -272,10 +290,15 @@ static int read_raw(struct oip_reader *reader)
     struct api_tensor *tensor = &out->tensors[out->tensor_count++];
     *tensor = (struct api_tensor){
         .name = api_parameters[API_LOGITS].name, .dtype = API_FLOAT32, .count = count, .rank = 1, .shape = {count}};
-    tensor->data = malloc(request->length);
-    if (tensor->data == NULL)
-        return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the logits");
-    memcpy(tensor->data, request->body, request->length);
+    reader->taken = 0;
+    tensor->data = oip_lend(reader, request->length, sizeof(float));
+    tensor->borrowed = tensor->data != NULL;
+    if (!tensor->borrowed) {
+        tensor->data = malloc(request->length);
+        if (tensor->data == NULL)
+            return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the logits");
+        memcpy(tensor->data, request->body, request->length);
+    }
     out->binary = true;
     return 0;
 }
@@ -301,7 +324,8 @@ static void locate(const struct call_source *source, const char *name, char *poi
 int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
              struct api_problem *problem)
 {
-    struct oip_reader reader = {request, out, request->length, request->length, problem};
+    struct oip_reader reader = {
+        .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
     const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
     *out = (struct oip_request){.function = request->model};
     if (field != NULL && read_json_length(&reader, field) != 0)
@@ -318,6 +342,11 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };
+    if (reader.lent > 0) {
+        source.blocks[0] = *request->own_body;
+        *request->own_body = NULL;
+    }
+    decode_release(request);
     if (call_build(&source, call, problem) != 0)
         return -1;
     return settle_outputs(&reader, *call);
@@ -326,7 +355,8 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
 void oip_request_free(struct oip_request *request)
 {
     for (size_t i = 0; i < request->tensor_count; i++)
-        free(request->tensors[i].data);
+        if (!request->tensors[i].borrowed)
+            free(request->tensors[i].data);
     json_decref(request->members);
     json_decref(request->envelope);
 }
