@@ -145,9 +145,11 @@ build/%.policy: api/pages/%.html Makefile
 
 # ---- Tests -------------------------------------------------------------------------------------------------
 
+# Through here the project's own objects' memory is counted; each program that links so has the wrappers.
+WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(WRAPPED) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
 $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
@@ -240,7 +242,6 @@ build/venv-codec/installed: tests/bench/codec/requirements.txt
 	$(Q)python3 -m venv build/venv-codec
 	$(Q)build/venv-codec/bin/pip install --quiet -r $<
 	$(Q)touch $@
-WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
 $(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm
