@@ -12,7 +12,7 @@ enum {
 
 static bool resize(struct text *text, size_t capacity)
 {
-    char *bytes = realloc(text->bytes, capacity);
+    char *bytes = api_realloc(text->bytes, capacity);
     if (bytes == NULL)
         return false;
     text->bytes = bytes;
@@ -27,7 +27,7 @@ static inline bool fits(const struct text *text, size_t more)
 
 static bool grow(struct text *text, size_t more)
 {
-    const size_t capacity = text->length + more, least = text->length + text->length / 16;
+    const size_t capacity = text->length + more, least = text->length + text->length / 32;
     return resize(text, capacity < FIRST_BYTES ? FIRST_BYTES : capacity > least ? capacity : least);
 }
 

@@ -24,7 +24,7 @@ static bool reserve(struct body *body, size_t length)
         capacity = length + API_BODY_PADDING;
     if (capacity > most)
         capacity = most;
-    char *bytes = realloc(body->bytes, capacity);
+    char *bytes = api_realloc(body->bytes, capacity);
     if (bytes == NULL)
         return false;
     body->bytes = bytes;

@@ -77,7 +77,7 @@ static void give_room(struct gzip_text *out, size_t taken, size_t left, size_t m
     out->capacity = out->length + (expected > least ? expected : least);
     if (out->capacity > most)
         out->capacity = most;
-    char *bytes = realloc(out->bytes, out->capacity);
+    char *bytes = api_realloc(out->bytes, out->capacity);
     if (bytes == NULL)
         free(out->bytes);
     out->bytes = bytes;
