@@ -402,12 +402,92 @@ START_TEST(takes_its_body_its_floats_and_its_answer)
 }
 END_TEST
 
+/* ---- Bodies that are made to take much ---- */
+
+enum { HOSTILE_BYTES = 64 * 1024 * 1024 };
+
+/* `part` again and again behind `head`. Floats take twice the bytes of "1,", float64 four times, and the body is there
+ * too: five times. What jansson reads is cut at 1 MiB, of which it makes at most 77. */
+static const struct {
+    const char *head, *part;
+} hostile[] = {
+    {"{\"logits\":", "["},
+    {"{\"logits\":[", "[],"},
+    {"{\"logits\":[", "{},"},
+    {"{\"logits\":[", "9"},
+    {"{\"logits\":[", "1,"},
+    {"{\"logits\":[", "[1],"},
+    {"{\"logits\":[", "null,"},
+    {"{\"logits\":[", "\"\","},
+    {"{\"dtype\":\"float64\",\"logits\":[", "1,"},
+    {"{\"temperature\":[", "1,"},
+    {"{\"mask\":[", "true,"},
+    {"{\"requests\":[", "[],"},
+    {"{\"requests\":[", "{},"},
+    {"{\"requests\":[", "9"},
+    {"{\"inputs\":[", "{},"},
+    {"{\"inputs\":[", "[],"},
+    {"{\"x\":[", "[],"},
+    {"{\"x\":[", "{},"},
+    {"{\"x\":", "9"},
+    {"{", "\"x\":1,"},
+    {"", "[],"},
+    {"", "{},"},
+    {"", "9"},
+};
+static const char *const routes[] = {"/v1/softmax", "/v1/batch", "/v2/models/softmax/infer"};
+enum { HOSTILE = sizeof hostile / sizeof *hostile };
+
+static char *hostile_body(size_t which)
+{
+    const size_t head = strlen(hostile[which].head), part = strlen(hostile[which].part);
+    char *body = calloc(1, HOSTILE_BYTES + API_BODY_PADDING);
+    memcpy(body, hostile[which].head, head);
+    for (size_t i = head; i < HOSTILE_BYTES; i++)
+        body[i] = hostile[which].part[(i - head) % part];
+    return body;
+}
+
+/* Nested ones and digits nothing but the body. A refusal comes before any answer. */
+static size_t most_beside(const char *part)
+{
+    const bool numbers = strchr("1nt", part[0]) != NULL || strcmp(part, "[1],") == 0;
+    return (numbers ? 4 * (size_t)HOSTILE_BYTES : 0) + (2 << 20);
+}
+
+START_TEST(takes_no_more_than_five_times_a_hostile_body)
+{
+    const char *route = routes[(size_t)_i % 3];
+    struct api_request request = {.length = HOSTILE_BYTES, .fresh_seed = entropy};
+    struct api_response response;
+    char *body = hostile_body((size_t)_i / 3);
+    ck_assert_int_eq(api_route_find("POST", route, &request.route, NULL), 0);
+    request.model = api_route_model(request.route, route);
+    request.body = body;
+    memory_start();
+    api_answer(&request, &response);
+    api_response_release(&response);
+    const size_t peak = memory_stop();
+    if (getenv("MEMORY_TABLE") != NULL) {
+        printf("%s %s%s...: %d, %.2f times\n", route, hostile[_i / 3].head, hostile[_i / 3].part, response.status,
+               1 + (double)peak / HOSTILE_BYTES);
+        fflush(stdout);
+    }
+    ck_assert_int_ge(response.status, 400);
+    ck_assert_uint_le(peak, most_beside(hostile[_i / 3].part));
+    free(body);
+}
+END_TEST
+
 Suite *test_server_memory_suite(void)
 {
     Suite *suite = suite_create("server: memory");
-    TCase *requests_case = tcase_create("requests");
+    TCase *requests_case = tcase_create("requests"), *hostile_case = tcase_create("hostile bodies");
     tcase_set_timeout(requests_case, 60);
     tcase_add_loop_test(requests_case, takes_its_body_its_floats_and_its_answer, 0, sizeof requests / sizeof *requests);
     suite_add_tcase(suite, requests_case);
+    tcase_set_timeout(hostile_case, 60);
+    tcase_add_loop_test(hostile_case, takes_no_more_than_five_times_a_hostile_body, 0, 3 * HOSTILE);
+    suite_add_tcase(suite, hostile_case);
     return suite;
 }
