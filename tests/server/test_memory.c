@@ -423,7 +423,11 @@ END_TEST
 
 /* ---- Bodies that are made to take much ---- */
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { HOSTILE_BYTES = 4 * 1024 * 1024 }; /* the same multiple, sooner */
+#else
 enum { HOSTILE_BYTES = 64 * 1024 * 1024 };
+#endif
 
 /* `part` again and again behind `head`. Floats take twice the bytes of "1,", float64 four times, and the body is there
  * too: five times. What jansson reads is cut at 1 MiB, of which it makes at most 77. */
