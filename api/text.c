@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-    FIRST_BYTES = 4096,
-    CHUNK = 1024, /* numbers that are printed at a time */
+    FIRST_BYTES = 1000, /* what malloc keeps at hand for each thread */
+    CHUNK = 1024,       /* numbers that are printed at a time */
 };
 
 static bool resize(struct text *text, size_t capacity)
