@@ -147,10 +147,12 @@ build/%.policy: api/pages/%.html Makefile
 
 # ---- Tests -------------------------------------------------------------------------------------------------
 
+# Through WRAPPED the project's own objects' memory is counted; each program that links so has the wrappers.
 # tests/record.c stands before api_answer, to write down what is asked.
+WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -Wl,--wrap=api_answer -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(WRAPPED) -Wl,--wrap=api_answer $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
 $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
@@ -243,7 +245,6 @@ build/venv-codec/installed: tests/bench/codec/requirements.txt
 	$(Q)python3 -m venv build/venv-codec
 	$(Q)build/venv-codec/bin/pip install --quiet -r $<
 	$(Q)touch $@
-WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
 $(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm

@@ -407,6 +407,13 @@ size_t api_stream_rows(const struct api_stream *stream);
 
 void api_stream_close(struct api_stream *stream);
 
+/* ---- Memory ---- */
+
+/* As realloc. Of so many bytes, which malloc is to map by themselves, the system is asked for huge pages: with those
+ * the first touch of each 4 KiB costs little, and without a quarter of the time of a request of 14 MB. */
+#define API_LARGE_BYTES (4 * 1024 * 1024)
+void *api_realloc(void *memory, size_t size);
+
 /* ---- Negotiation ---- */
 
 #define API_NPY "application/x-npy"

@@ -1,5 +1,6 @@
 #include "batch.h"
 #include "decode.h"
+#include "encode.h"
 #include "json_envelope.h"
 #include "json_put.h"
 #include "json_scan.h"
@@ -13,8 +14,7 @@ struct batch {
     const struct api_request *request;
     struct json_elements items;
     size_t rows, result_bytes; /* of the calls so far */
-    char *text;                /* of the answer so far */
-    size_t length, capacity;
+    struct text text;          /* of the answer so far */
 };
 
 static size_t limit_of(const struct batch *batch, enum api_limit_id limit)
@@ -35,17 +35,9 @@ static int fail_limit(const struct batch *batch, enum api_limit_id limit, const 
 
 static int append(struct batch *batch, const char *text, size_t length, struct api_problem *problem)
 {
-    if (length > batch->capacity - batch->length) {
-        const size_t capacity = 2 * batch->capacity + length + 256;
-        char *grown = realloc(batch->text, capacity);
-        if (grown == NULL)
-            return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the answer");
-        batch->text = grown;
-        batch->capacity = capacity;
-    }
-    memcpy(batch->text + batch->length, text, length);
-    batch->length += length;
-    return 0;
+    if (text_put(&batch->text, text, length))
+        return 0;
+    return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the answer");
 }
 
 static int append_text(struct batch *batch, const char *text, struct api_problem *problem)
@@ -66,15 +58,28 @@ static int append_id(struct batch *batch, const json_t *id, struct api_problem *
     return result;
 }
 
-static int append_response(struct batch *batch, const json_t *id, const struct api_response *response,
-                           struct api_problem *problem)
+/* What stands before the body of an answer. */
+static int append_head(struct batch *batch, const json_t *id, int status, struct api_problem *problem)
 {
-    char status[48];
-    snprintf(status, sizeof status, ",\"status\":%d,\"body\":", response->status);
-    if (append_text(batch, "{\"id\":", problem) != 0 || append_id(batch, id, problem) != 0 ||
-        append_text(batch, status, problem) != 0 || append(batch, response->body, response->length, problem) != 0)
-        return -1;
-    return append_text(batch, "},", problem);
+    char text[48];
+    snprintf(text, sizeof text, ",\"status\":%d,\"body\":", status);
+    return append_text(batch, "{\"id\":", problem) != 0 || append_id(batch, id, problem) != 0
+               ? -1
+               : append_text(batch, text, problem);
+}
+
+/* In place of what has been appended since `begin`. */
+static int append_problem(struct batch *batch, size_t begin, const json_t *id, const struct api_problem *own,
+                          struct api_problem *problem)
+{
+    struct api_response response;
+    api_answer_problem(own, &response);
+    batch->text.length = begin;
+    int result = append_head(batch, id, response.status, problem);
+    if (result == 0)
+        result = append(batch, response.body, response.length, problem);
+    api_response_release(&response);
+    return result;
 }
 
 /* ---- One call ---- */
@@ -152,8 +157,8 @@ static int check_item(const struct json_text *item, const struct json_text *body
 }
 
 /* As api_answer does, and counts what the call takes. */
-static int answer_body(struct batch *batch, const struct json_text *body, const struct api_function *function,
-                       struct api_response *response, struct api_problem *problem)
+static int append_answer(struct batch *batch, const struct json_text *body, const struct api_function *function,
+                         const json_t *id, struct api_problem *problem)
 {
     struct api_call *call;
     if (decode_call(body, function, batch->request, &call, problem) != 0)
@@ -164,7 +169,9 @@ static int answer_body(struct batch *batch, const struct json_text *body, const 
                      ? fail_limit(batch, API_LIMIT_RESULT_BYTES, "", problem)
                      : api_compute(call, 0, api_call_rows(call), problem);
     if (result == 0)
-        result = api_encode(call, response, problem);
+        result = append_head(batch, id, 200, problem);
+    if (result == 0)
+        result = encode_call(call, &batch->text, problem);
     api_call_free(call);
     return result;
 }
@@ -172,24 +179,24 @@ static int answer_body(struct batch *batch, const struct json_text *body, const 
 static int answer_item(struct batch *batch, const struct json_text *item, struct api_problem *problem)
 {
     struct api_problem own; /* of this call alone */
-    struct api_response response;
     struct json_text body;
     const struct api_function *function = NULL;
+    const size_t begin = batch->text.length;
     json_t *envelope = NULL;
     int result = json_object_read(item, "body", &body, &envelope, &own);
+    const json_t *id = find_id(item, envelope);
     if (result == 0)
         result = check_item(item, &body, envelope, &function, &own);
     if (result != 0)
         json_scan_place(item, &own);
     else
-        result = answer_body(batch, &body, function, &response, &own);
-    if (result != 0)
-        api_answer_problem(&own, &response);
+        result = append_answer(batch, &body, function, id, &own);
     if (batch->result_bytes > limit_of(batch, API_LIMIT_RESULT_BYTES))
         result = fail_limit(batch, API_LIMIT_RESULT_BYTES, item->pointer, problem);
-    else
-        result = append_response(batch, find_id(item, envelope), &response, problem);
-    api_response_release(&response);
+    else if (result != 0)
+        result = append_problem(batch, begin, id, &own, problem);
+    if (result == 0)
+        result = append_text(batch, "},", problem);
     json_decref(envelope);
     return result;
 }
@@ -237,7 +244,7 @@ static int answer_items(struct batch *batch, struct api_problem *problem)
     for (size_t i = 0; i < batch->items.count; i++)
         if (answer_item(batch, &batch->items.texts[i], problem) != 0)
             return -1;
-    batch->text[batch->length - 1] = ']';
+    batch->text.bytes[batch->text.length - 1] = ']';
     return append_text(batch, "}", problem);
 }
 
@@ -249,15 +256,16 @@ int batch_answer(const struct api_request *request, struct api_response *respons
         result = answer_items(&batch, problem);
     free(batch.items.texts);
     if (result != 0) {
-        free(batch.text);
+        free(batch.text.bytes);
         return -1;
     }
+    text_fit(&batch.text);
     *response = (struct api_response){
         .status = 200,
         .media_type = "application/json",
-        .body = batch.text,
-        .length = batch.length,
-        .owned = batch.text,
+        .body = batch.text.bytes,
+        .length = batch.text.length,
+        .owned = batch.text.bytes,
         .rows = batch.rows,
     };
     return 0;

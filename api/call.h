@@ -82,9 +82,9 @@ struct api_call {
     size_t draws;                           /* num_samples, or 1 */
     size_t work;                            /* logits times samples */
 
-    void *logits; /* softmax and the last of the samples take its place */
-    const void *cotangent;
-    uint8_t *mask; /* NULL if all classes are possible */
+    void *logits;    /* softmax and the last of the samples take its place */
+    void *cotangent; /* the first sample's part makes room for the gradients of the others when it is used up */
+    uint8_t *mask;   /* NULL if all classes are possible */
     size_t mask_stride;
     bool all_masked; /* `uniform` takes a mask of no class for none */
     struct call_bias bias;
@@ -95,7 +95,7 @@ struct api_call {
     void *data[API_MAX_RESULTS]; /* of the function's results; NULL where not wanted */
     void *samples;               /* of all but the last sample, which takes the place of the logits */
     size_t sample_distance;      /* elements from one sample to the next; 0 if they are not wanted */
-    void *spare;                 /* vjp: the gradients of a further sample, to be added */
+    void *spare;                 /* vjp: the gradients of a further sample by tau, to be added */
     struct api_tensor results[API_MAX_RESULTS];
     size_t result_count;
 
@@ -107,8 +107,8 @@ struct api_call {
  * names the parameter, if it is not what the table says or asks for more than the limits. */
 int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem);
 
-/* After all rows have been computed: sets call->results, the wanted results in the order of the function's table; a
- * second time it does nothing. -1 and *problem if memory is short. */
+/* After all rows have been computed: frees the inputs and sets call->results, the wanted results in the order of the
+ * function's table; a second time it does nothing. -1 and *problem if memory is short. */
 int call_finish(struct api_call *call, struct api_problem *problem);
 
 /* Bytes of all results. */
@@ -122,6 +122,13 @@ void *call_own(struct api_call *call, void *memory);
 
 /* Frees `memory` before the call ends, if it is one of those that the call frees. */
 void call_release(struct api_call *call, void *memory);
+
+/* Frees what holds neither a result nor a list of one value per row. */
+void call_release_inputs(struct api_call *call);
+
+/* Frees the memory in which the result's data lie, unless another result is in it. Lists of one value per row may have
+ * been there, and are not to be used any longer. */
+void call_release_result(struct api_call *call, const struct api_tensor *result);
 
 /* Makes the call not free the memory in which the result's data lie: *offset is their place in it. */
 char *call_disown(struct api_call *call, const struct api_tensor *result, size_t *offset);

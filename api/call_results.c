@@ -161,14 +161,13 @@ static int place_samples(const struct builder *builder)
     return 0;
 }
 
-/* Gradients of further samples are computed there and added. */
+/* Gradients of further samples are computed there, and in the first sample's cotangent, and added. */
 static int allocate_spare(const struct builder *builder)
 {
     struct api_call *call = builder->call;
     if (call->cotangent == NULL || call->draws == 1)
         return 0;
-    const size_t count = call->rows * (call->classes + 1);
-    call->spare = builder_allocate(builder, count, core_dtype_size(call->dtype), call->function->results[0].name);
+    call->spare = builder_allocate(builder, call->rows, core_dtype_size(call->dtype), call->function->results[0].name);
     return call->spare != NULL ? 0 : -1;
 }
 
@@ -214,6 +213,7 @@ static int put_across(struct api_call *call, size_t result, struct api_tensor *t
     if (across == NULL)
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for %s", tensor->name);
     transpose(call, tensor->data, across, length, size);
+    call_release(call, tensor->data);
     tensor->data = across;
     return 0;
 }
@@ -222,6 +222,7 @@ int call_finish(struct api_call *call, struct api_problem *problem)
 {
     if (call->result_count > 0)
         return 0;
+    call_release_inputs(call);
     for (size_t i = 0; i < API_MAX_RESULTS && call->function->results[i].name != NULL; i++) {
         if (!is_wanted(call, i))
             continue;
@@ -229,6 +230,7 @@ int call_finish(struct api_call *call, struct api_problem *problem)
         tensor.data = call->data[i];
         if (put_across(call, i, &tensor, problem) != 0)
             return -1;
+        call->data[i] = tensor.data;
         call->results[call->result_count++] = tensor;
     }
     return 0;

@@ -136,6 +136,14 @@ int decode_call(const struct json_text *text, const struct api_function *functio
     return result;
 }
 
+void decode_release(const struct api_request *request)
+{
+    if (request->own_body == NULL)
+        return;
+    free(*request->own_body);
+    *request->own_body = NULL;
+}
+
 int api_decode(const struct api_request *request, struct api_call **call, struct api_problem *problem)
 {
     static const char empty[API_BODY_PADDING] = "";
@@ -144,5 +152,8 @@ int api_decode(const struct api_request *request, struct api_call **call, struct
     const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
     if (query_refuse(request, problem) != 0)
         return -1;
-    return decode_call(&text, request->route->function, request, call, problem);
+    const int result = decode_call(&text, request->route->function, request, call, problem);
+    if (result == 0)
+        decode_release(request);
+    return result;
 }

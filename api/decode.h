@@ -16,4 +16,7 @@ struct api_tensor decode_tensor(struct json_named_array *named);
 int decode_call(const struct json_text *text, const struct api_function *function, const struct api_request *request,
                 struct api_call **call, struct api_problem *problem);
 
+/* Frees the body, which nothing is read from any longer, if that is the request's to give. */
+void decode_release(const struct api_request *request);
+
 #endif

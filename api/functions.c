@@ -161,7 +161,8 @@ static int categorical(const struct api_call *call, size_t first, size_t count, 
 
 /* ---- vjp ---- */
 
-/* Where a sample's gradients go: the first sample's to the results, those of the others to the spare memory. */
+/* Where a sample's gradients go: the first sample's to the results, those of the others to spare memory, which is the
+ * rows' part of the first sample's cotangent: that has been used by then. */
 struct gradients {
     void *logits, *temperature;
 };
@@ -172,7 +173,7 @@ static struct gradients gradients_of(const struct api_call *call, size_t draw)
                                                                    : call->data[GRAD_TAU];
     if (draw == 0)
         return (struct gradients){call->data[GRAD_LOGITS], (void *)temperature};
-    return (struct gradients){call->spare, element(call, call->spare, call->rows * call->classes)};
+    return (struct gradients){call->cotangent, call->spare};
 }
 
 static void add(enum core_dtype dtype, void *sum, const void *summand, size_t at)

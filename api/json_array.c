@@ -309,7 +309,7 @@ static int grow(struct reader *reader)
     more = more > 3 * count && count > 0 ? 3 * count : more;
     more = more < count / 8 ? count / 8 : more;
     more = more > left / 2 + 1 ? left / 2 + 1 : more;
-    void *data = realloc(array->data, (count + more) * json_element_size(array->element));
+    void *data = api_realloc(array->data, (count + more) * json_element_size(array->element));
     if (data == NULL)
         return fail(reader, 0, API_INTERNAL, "no memory for the array");
     array->data = data;

@@ -82,39 +82,3 @@ char *json_put_row(char *out, enum api_dtype dtype, const void *data, struct cal
     }
     return out;
 }
-
-/* The part of the tensor that begins at `start` and has the axes from `axis` on. */
-static char *put_axes(char *out, const struct api_tensor *tensor, size_t axis, size_t start, size_t count)
-{
-    const size_t length = tensor->shape[axis], part = count / length;
-    *out++ = '[';
-    if (axis + 1 == tensor->rank) {
-        out = json_put_row(out, tensor->dtype, tensor->data, (struct call_row){start, 1, length, false});
-    } else {
-        for (size_t i = 0; i < length; i++) {
-            out = put_axes(out, tensor, axis + 1, start + i * part, part);
-            *out++ = ',';
-        }
-    }
-    out[-1] = ']';
-    return out;
-}
-
-char *json_put_tensor(char *out, const struct api_tensor *tensor)
-{
-    if (tensor->rank == 0)
-        return json_put_element(out, tensor->dtype, tensor->data, 0);
-    return put_axes(out, tensor, 0, 0, tensor->count);
-}
-
-/* Each part of each axis has two brackets and a comma; there are at most as many parts as elements. */
-size_t json_put_tensor_space(const struct api_tensor *tensor)
-{
-    size_t parts = 1, brackets = 0;
-    for (size_t axis = 0; axis < tensor->rank; axis++) {
-        brackets += 3 * parts;
-        parts *= tensor->shape[axis];
-    }
-    const size_t longest = tensor->dtype == API_FLOAT32 ? NUMBER_LONGEST + 1 : JSON_PUT_LONGEST;
-    return brackets + tensor->count * longest + JSON_PUT_SPACE;
-}

@@ -26,10 +26,4 @@ char *json_put_element(char *out, enum api_dtype dtype, const void *data, size_t
 /* Elements of a row, each with a comma behind it. */
 char *json_put_row(char *out, enum api_dtype dtype, const void *data, struct call_row row);
 
-/* A tensor as nested arrays; of rank 0 it is one value. */
-char *json_put_tensor(char *out, const struct api_tensor *tensor);
-
-/* Bytes that a tensor's text cannot exceed. */
-size_t json_put_tensor_space(const struct api_tensor *tensor);
-
 #endif

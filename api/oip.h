@@ -65,6 +65,7 @@ struct oip_reader {
     struct oip_request *out;
     size_t json_length;    /* of the body; binary tensors follow */
     size_t taken;          /* bytes of the body, so far */
+    size_t lent;           /* up to this byte of the body tensors lie in it; 0: none does */
     struct json_text text; /* the JSON, until the call is made */
     char *copy;            /* of it, where binary tensors follow */
     struct api_problem *problem;
@@ -86,6 +87,10 @@ const json_t *oip_member(const json_t *object, const char *name);
 /* The `parameters` of an input or an output, borrowed; NULL where they are left out. -1 and a problem where they are no
  * object. */
 int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters);
+
+/* The next bytes of the body where they may stay: in the body itself if the request owns it and they can be aligned for
+ * elements of `size` there. NULL otherwise. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size);
 
 /* Fails at "<pointer><below>", where a reader is not needed for more. */
 int oip_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, const char *below,

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- From binary tensors, whose elements may lie anywhere ---- */
+/* ---- From binary tensors, whose elements may lie anywhere, or in the same place if they have the same size ---- */
 
 static void from_bool(void *to, const void *from, size_t count)
 {

@@ -174,21 +174,29 @@ static int read_binary_size(const struct input *input, const json_t *json, size_
     return 0;
 }
 
+/* In the body where its elements have their size there already. */
 static int read_binary(struct input *input, const json_t *json)
 {
     struct oip_reader *reader = input->reader;
     struct api_tensor *tensor = &input->tensor;
+    const struct oip_datatype *datatype = input->datatype;
+    const size_t element = json_element_size(datatype->element);
     size_t size = 0;
     if (read_binary_size(input, json, &size) != 0)
         return -1;
     const char *from = reader->request->body + reader->taken;
-    reader->taken += size;
-    tensor->data = malloc(tensor->count * json_element_size(input->datatype->element));
+    tensor->data = element == datatype->size ? oip_lend(reader, size, element) : NULL;
+    tensor->borrowed = tensor->data != NULL;
+    if (tensor->borrowed)
+        from = tensor->data;
+    else
+        tensor->data = malloc(tensor->count * element);
     if (tensor->data == NULL)
         return FAIL(input, API_INTERNAL, "", "no memory for %s", tensor->name);
-    if (input->datatype->convert != NULL)
-        input->datatype->convert(tensor->data, from, tensor->count);
-    else
+    reader->taken += size;
+    if (datatype->convert != NULL)
+        datatype->convert(tensor->data, from, tensor->count);
+    else if (!tensor->borrowed)
         memcpy(tensor->data, from, size);
     return 0;
 }
@@ -231,7 +239,7 @@ int oip_read_input(struct oip_reader *reader, const struct json_text *text)
     json_decref(input.envelope);
     if (result == 0)
         reader->out->tensors[reader->out->tensor_count++] = input.tensor;
-    else
+    else if (!input.tensor.borrowed)
         free(input.tensor.data);
     return result;
 }

@@ -1,4 +1,5 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
+#include "decode.h"
 #include "json_envelope.h"
 #include "json_scan.h"
 #include "oip.h"
@@ -274,6 +275,23 @@ static int read_body(struct oip_reader *reader)
     return read_json(reader, text);
 }
 
+/* ---- Tensors in the body ---- */
+
+/* The JSON has been copied by then: what stands before the first tensor may be overwritten, and what an alignment has
+ * left free behind another. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size)
+{
+    const struct api_request *request = reader->request;
+    if (request->own_body == NULL)
+        return NULL;
+    char *from = *request->own_body + reader->taken;
+    const size_t over = (uintptr_t)from % size;
+    if (over > reader->taken - reader->lent)
+        return NULL;
+    reader->lent = reader->taken - over + bytes;
+    return over > 0 ? memmove(from - over, from, bytes) : from;
+}
+
 /* ---- A body without JSON ---- */
 
 /* One row of logits, answered in the same way. */
@@ -289,10 +307,15 @@ static int read_raw(struct oip_reader *reader)
     struct api_tensor *tensor = &out->tensors[out->tensor_count++];
     *tensor = (struct api_tensor){
         .name = api_parameters[API_LOGITS].name, .dtype = API_FLOAT32, .count = count, .rank = 1, .shape = {count}};
-    tensor->data = malloc(request->length);
-    if (tensor->data == NULL)
-        return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the logits");
-    memcpy(tensor->data, request->body, request->length);
+    reader->taken = 0;
+    tensor->data = oip_lend(reader, request->length, sizeof(float));
+    tensor->borrowed = tensor->data != NULL;
+    if (!tensor->borrowed) {
+        tensor->data = malloc(request->length);
+        if (tensor->data == NULL)
+            return api_fail(reader->problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the logits");
+        memcpy(tensor->data, request->body, request->length);
+    }
     out->binary = true;
     return 0;
 }
@@ -336,6 +359,10 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };
+    if (reader->lent > 0) {
+        source.blocks[0] = *request->own_body;
+        *request->own_body = NULL;
+    }
     if (call_build(&source, call, reader->problem) != 0)
         return -1;
     return settle_outputs(reader, *call);
@@ -349,6 +376,8 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
     const int result = read_call(&reader, call);
     if (result != 0)
         json_scan_place(&reader.text, problem);
+    else
+        decode_release(request);
     free(reader.copy);
     return result;
 }
@@ -356,7 +385,8 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
 void oip_request_free(struct oip_request *request)
 {
     for (size_t i = 0; i < request->tensor_count; i++)
-        free(request->tensors[i].data);
+        if (!request->tensors[i].borrowed)
+            free(request->tensors[i].data);
     json_decref(request->members);
     json_decref(request->envelope);
 }

@@ -1,6 +1,7 @@
 /* A computed call into an inference response: JSON, and behind it the binary tensors in its order. */
 #include "json_put.h"
 #include "oip.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct part {
 };
 
 struct answer {
-    const struct api_call *call;
+    struct api_call *call;
     const struct oip_request *request;
     char *id; /* as JSON, or NULL */
     struct part parts[API_MAX_RESULTS];
@@ -68,6 +69,13 @@ static void release(struct answer *answer)
 
 /* ---- JSON ---- */
 
+enum { HEAD_BYTES = 512 /* more than what stands between two tensors takes */ };
+
+static bool put_text(struct text *text, const char *bytes)
+{
+    return text_put(text, bytes, strlen(bytes));
+}
+
 static char *put_string(char *out, const char *text)
 {
     *out++ = '"';
@@ -77,7 +85,7 @@ static char *put_string(char *out, const char *text)
 }
 
 /* Parameters have no lists in this protocol: one of a value per row is a string of JSON. */
-static char *put_parameter(char *out, const struct api_call *call, enum api_parameter_id id)
+static bool put_parameter(struct text *text, const struct api_call *call, enum api_parameter_id id)
 {
     const struct api_value *value = &call->values[id];
     const bool integers = api_parameters[id].type == API_INTEGER;
@@ -86,30 +94,30 @@ static char *put_parameter(char *out, const struct api_call *call, enum api_para
                                     .rank = 1,
                                     .shape = {call->rows},
                                     .count = call->rows};
+    char *out = text_room(text, HEAD_BYTES);
+    if (out == NULL)
+        return false;
     out = json_put_name(out, api_parameters[id].name);
     if (value->list == NULL)
-        return integers ? json_put_whole(out, (uint64_t)value->one.integer) : json_put_double(out, value->one.number);
-    *out++ = '"';
-    out = json_put_tensor(out, &list);
-    *out++ = '"';
-    return out;
+        out = integers ? json_put_whole(out, (uint64_t)value->one.integer) : json_put_double(out, value->one.number);
+    text_end(text, out);
+    return value->list == NULL || (put_text(text, "\"") && text_put_tensor(text, &list) && put_text(text, "\""));
 }
 
 /* What repeats the answer. */
-static char *put_parameters(char *out, const struct api_call *call)
+static bool put_parameters(struct text *text, const struct api_call *call)
 {
     const bool draws = call->of->draws_noise, has_tau = api_function_takes(call->of, API_TAU);
-    char *begin;
     if (!draws && !has_tau)
-        return out;
-    begin = out = json_put_name(out, "parameters");
-    if (draws)
-        out = put_parameter(json_put_text(out, ",\"rng\":\"" API_RNG "\""), call, API_SEED);
-    if (has_tau)
-        out = put_parameter(out, call, API_TAU);
-    *begin = '{'; /* in place of the first comma */
-    *out++ = '}';
-    return out;
+        return true;
+    if (!put_text(text, ",\"parameters\":"))
+        return false;
+    const size_t begin = text->length;
+    if ((draws && (!put_text(text, ",\"rng\":\"" API_RNG "\"") || !put_parameter(text, call, API_SEED))) ||
+        (has_tau && !put_parameter(text, call, API_TAU)))
+        return false;
+    text->bytes[begin] = '{'; /* in place of the first comma */
+    return put_text(text, "}");
 }
 
 static char *put_shape(char *out, const struct api_tensor *tensor)
@@ -124,9 +132,13 @@ static char *put_shape(char *out, const struct api_tensor *tensor)
     return out;
 }
 
-static char *put_strings(char *out, const struct oip_strings *strings)
+/* A string has its quotation marks and comma in place of its length. */
+static bool put_strings(struct text *text, const struct oip_strings *strings)
 {
     const char *at = strings->bytes;
+    char *out = text_room(text, strings->size + HEAD_BYTES);
+    if (out == NULL)
+        return false;
     *out++ = '[';
     for (size_t i = 0; i < strings->count; i++) {
         const size_t length = (uint8_t)*at; /* none is longer than a byte says */
@@ -136,76 +148,65 @@ static char *put_strings(char *out, const struct oip_strings *strings)
         at += 4 + length;
     }
     out[-1] = ']';
-    return out;
+    text_end(text, out);
+    return true;
 }
 
-static char *put_data(char *out, const struct part *part)
+static bool put_data(struct text *text, const struct part *part)
 {
     const struct api_tensor flat = {.dtype = part->tensor.dtype,
                                     .data = part->tensor.data,
                                     .rank = 1,
                                     .shape = {part->tensor.count},
                                     .count = part->tensor.count};
-    out = json_put_name(out, "data");
-    return part->output->classes > 0 ? put_strings(out, &part->strings) : json_put_tensor(out, &flat);
+    return put_text(text, ",\"data\":") &&
+           (part->output->classes > 0 ? put_strings(text, &part->strings) : text_put_tensor(text, &flat));
 }
 
-static char *put_part(char *out, const struct part *part)
+static bool put_part(struct text *text, const struct part *part)
 {
     const char *datatype = part->output->classes > 0 ? "BYTES" : oip_datatype_of_result(part->tensor.dtype);
+    char *out = text_room(text, HEAD_BYTES);
+    if (out == NULL)
+        return false;
     out = put_string(json_put_text(out, "{\"name\":"), part->tensor.name);
     out = put_string(json_put_name(out, "datatype"), datatype);
     out = put_shape(json_put_name(out, "shape"), &part->tensor);
     if (part->output->binary)
         out = json_put_text(
             json_put_whole(json_put_text(out, ",\"parameters\":{\"binary_data_size\":"), part->binary_size), "}");
-    else
-        out = put_data(out, part);
-    return json_put_text(out, "},");
+    text_end(text, out);
+    return (part->output->binary || put_data(text, part)) && put_text(text, "},");
 }
 
-static char *put_json(char *out, const struct answer *answer)
+static bool put_json(struct text *text, const struct answer *answer)
 {
-    out = put_string(json_put_text(out, "{\"model_name\":"), answer->request->function->name);
-    out = json_put_text(out, ",\"model_version\":\"" OIP_MODEL_VERSION "\"");
+    bool put = put_text(text, "{\"model_name\":\"") && put_text(text, answer->request->function->name) &&
+               put_text(text, "\",\"model_version\":\"" OIP_MODEL_VERSION "\"");
     if (answer->id != NULL)
-        out = json_put_text(json_put_name(out, "id"), answer->id);
-    out = put_parameters(out, answer->call);
-    out = json_put_text(out, ",\"outputs\":[");
-    for (size_t i = 0; i < answer->part_count; i++)
-        out = put_part(out, &answer->parts[i]);
-    out[-1] = ']'; /* in place of the last comma: there is one output at least */
-    *out++ = '}';
-    return out;
+        put = put && put_text(text, ",\"id\":") && put_text(text, answer->id);
+    put = put && put_parameters(text, answer->call) && put_text(text, ",\"outputs\":[");
+    for (size_t i = 0; i < answer->part_count && put; i++)
+        put = put_part(text, &answer->parts[i]);
+    if (put)
+        text->bytes[text->length - 1] = ']'; /* in place of the last comma: there is one output at least */
+    return put && put_text(text, "}");
 }
 
 /* ---- The body ---- */
 
-static char *put_binary(char *out, const struct answer *answer)
+/* Each result's memory is given back when it has been copied. */
+static bool put_binary(struct text *text, const struct answer *answer)
 {
     for (size_t i = 0; i < answer->part_count; i++) {
         const struct part *part = &answer->parts[i];
         if (!part->output->binary)
             continue;
-        memcpy(out, part->output->classes > 0 ? part->strings.bytes : part->tensor.data, part->binary_size);
-        out += part->binary_size;
+        if (!text_put(text, part->output->classes > 0 ? part->strings.bytes : part->tensor.data, part->binary_size))
+            return false;
+        call_release_result(answer->call, &part->tensor);
     }
-    return out;
-}
-
-/* Bytes that the body cannot exceed. A string has its quotation marks and comma in place of its length. */
-static size_t space(const struct answer *answer)
-{
-    size_t bytes = 1024 + (answer->id != NULL ? strlen(answer->id) : 0) + JSON_PUT_SPACE;
-    for (size_t i = 0; i < answer->part_count; i++) {
-        const struct part *part = &answer->parts[i];
-        const bool is_text = !part->output->binary && part->output->classes == 0;
-        bytes += 512 + (is_text ? json_put_tensor_space(&part->tensor) : part->binary_size);
-    }
-    for (int id = API_TAU; id <= API_SEED; id++)
-        if (answer->call->values[id].list != NULL)
-            bytes += answer->call->rows * JSON_PUT_LONGEST;
-    return bytes;
+    return true;
 }
 
 static int add_json_length(struct api_response *response, size_t length, struct api_problem *problem)
@@ -219,27 +220,19 @@ static int add_json_length(struct api_response *response, size_t length, struct 
     return 0;
 }
 
-static int put_body(const struct answer *answer, struct api_response *response, struct api_problem *problem)
+static int put_body(const struct answer *answer, struct text *text, struct api_response *response,
+                    struct api_problem *problem)
 {
-    char *body = malloc(space(answer));
-    if (body == NULL)
+    const bool put = put_json(text, answer);
+    const size_t json_length = text->length;
+    if (!put || !put_binary(text, answer))
         return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the answer");
-    char *json_end = put_json(body, answer), *end = put_binary(json_end, answer);
-    *response = (struct api_response){
-        .status = 200,
-        .media_type = "application/json",
-        .body = body,
-        .length = (size_t)(end - body),
-        .owned = body,
-        .rows = answer->call->rows,
-    };
-    if (answer->binary && add_json_length(response, (size_t)(json_end - body), problem) != 0) {
-        free(body);
+    *response = (struct api_response){.status = 200, .media_type = "application/json", .rows = answer->call->rows};
+    if (answer->binary && add_json_length(response, json_length, problem) != 0)
         return -1;
-    }
-    char *fitted = realloc(body, response->length);
-    if (fitted != NULL)
-        response->body = response->owned = fitted;
+    text_fit(text);
+    response->body = response->owned = text->bytes;
+    response->length = text->length;
     return 0;
 }
 
@@ -247,11 +240,14 @@ int oip_write(struct api_call *call, const struct oip_request *request, struct a
               struct api_problem *problem)
 {
     struct answer answer = {.call = call, .request = request};
+    struct text text = {.bytes = NULL};
     if (call_finish(call, problem) != 0)
         return -1;
     int result = gather(&answer, problem);
     if (result == 0)
-        result = put_body(&answer, response, problem);
+        result = put_body(&answer, &text, response, problem);
+    if (result != 0)
+        free(text.bytes);
     release(&answer);
     return result;
 }
@@ -275,7 +271,9 @@ int oip_answer(const struct api_request *request, size_t most, struct api_respon
 {
     struct oip_request read;
     struct api_call *call = NULL;
-    int result = oip_read(request, &read, &call, problem);
+    struct api_request lent = *request;
+    lent.own_body = most < SIZE_MAX ? NULL : request->own_body;
+    int result = oip_read(&lent, &read, &call, problem);
     if (result == 0)
         result = call_cost(call) <= most ? compute(call, &read, problem) : OIP_TOO_MUCH;
     if (result == 0)

@@ -4,7 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 4096 };
+enum { FIRST_BYTES = 4096, DOUBLED_BYTES = 1 << 20 /* bodies that are longer grow by an eighth at a time */ };
+
+static size_t next_capacity(const struct body *body)
+{
+    if (body->capacity == 0)
+        return FIRST_BYTES;
+    return body->capacity + (body->capacity < DOUBLED_BYTES ? body->capacity : body->capacity / 8);
+}
 
 /* Makes room for `length` bytes, which are at most one more than the limit, and the padding behind them. */
 static bool reserve(struct body *body, size_t length)
@@ -12,12 +19,12 @@ static bool reserve(struct body *body, size_t length)
     if (length + API_BODY_PADDING <= body->capacity)
         return true;
     const size_t most = body->limit + 1 + API_BODY_PADDING;
-    size_t capacity = body->capacity > 0 ? 2 * body->capacity : FIRST_BYTES;
+    size_t capacity = next_capacity(body);
     if (capacity < length + API_BODY_PADDING)
         capacity = length + API_BODY_PADDING;
     if (capacity > most)
         capacity = most;
-    char *bytes = realloc(body->bytes, capacity);
+    char *bytes = api_realloc(body->bytes, capacity);
     if (bytes == NULL)
         return false;
     body->bytes = bytes;

@@ -14,7 +14,7 @@
 
 enum {
     TIDY_MS = 2000,
-    KEPT_BYTES = 32 * 1024 * 1024, /* the most that glibc takes for M_MMAP_THRESHOLD */
+    KEPT_BYTES = 16 * 1024 * 1024,
 };
 
 /* ---- Signals: blocked in all threads and read by the main one ---- */
@@ -102,11 +102,12 @@ static void wait_for_end(struct server *server, int signals)
 
 /* ---- The process ---- */
 
-/* By default a freed body or answer goes back to the system at once, and the next one costs a page fault every 4 KiB:
- * half the time of a large request. tidy() gives back what lies idle. */
+/* By default a freed body or answer goes back to the system at once, and the next one costs a page fault every 4 KiB.
+ * So some is kept, which tidy() gives back when it lies idle. What is large is mapped by itself: it leaves no holes,
+ * and grows without a copy. */
 static void keep_freed_memory(void)
 {
-    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, API_LARGE_BYTES);
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     mallopt(M_ARENA_MAX, 1); /* malloc_trim leaves the end of every other arena; what is small is cached by thread */
 }

@@ -75,6 +75,7 @@ static const struct {
     {"server", test_server_limits_suite},
     {"server", test_server_inference_suite},
     {"server", test_server_records_suite},
+    {"server", test_server_memory_suite},
 };
 /* clang-format on */
 

@@ -201,11 +201,39 @@ START_TEST(the_bits_are_those_of_the_json_front)
 }
 END_TEST
 
+/* A tensor is used where it lies in the body, or moved to where its elements are aligned, or copied where that would be
+ * over another: three of them behind a JSON of any length, each of which leaves the next unaligned. */
+START_TEST(tensors_may_lie_anywhere)
+{
+    const float logits[] = {1, 2, 3};
+    const double temperature = 0.5;
+    const char mask[] = {1, 7, 0};
+    char binary[sizeof logits + sizeof mask + sizeof temperature], json[512];
+    memcpy(binary, mask, sizeof mask);
+    memcpy(binary + sizeof mask, logits, sizeof logits);
+    memcpy(binary + sizeof mask + sizeof logits, &temperature, sizeof temperature);
+    snprintf(json, sizeof json,
+             "{\"inputs\":[{\"name\":\"mask\",\"datatype\":\"BOOL\",\"shape\":[1,3],\"parameters\":"
+             "{\"binary_data_size\":3}},{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,3],\"parameters\":"
+             "{\"binary_data_size\":12}},{\"name\":\"temperature\",\"datatype\":\"FP64\",\"shape\":[1],\"parameters\":"
+             "{\"binary_data_size\":8}}]%*s}",
+             _i, "");
+    struct inferred inferred = infer_binary("/v2/models/softmax/infer", json, binary, sizeof binary);
+    ck_assert_int_eq(inferred.answer.status, 200);
+    const json_t *data = json_object_get(infer_output(&inferred, 0), "data");
+    ck_assert_double_eq_tol(json_number_value(json_array_get(data, 0)), 1 / (1 + exp(2)), 1e-6);
+    ck_assert_double_eq_tol(json_number_value(json_array_get(data, 1)), 1 / (1 + exp(-2)), 1e-6);
+    ck_assert_double_eq(json_number_value(json_array_get(data, 2)), 0);
+    infer_free(&inferred);
+}
+END_TEST
+
 Suite *test_api_oip_bits_suite(void)
 {
     Suite *suite = suite_create("api: oip bits");
     TCase *bits = tcase_create("bits");
     tcase_add_loop_test(bits, the_bits_are_those_of_the_json_front, 0, sizeof calls / sizeof *calls);
+    tcase_add_loop_test(bits, tensors_may_lie_anywhere, 0, 16);
     suite_add_tcase(suite, bits);
     return suite;
 }

@@ -17,5 +17,6 @@ Suite *test_server_drain_suite(void);        /* SIGTERM */
 Suite *test_server_limits_suite(void);       /* connections, silence, the queue */
 Suite *test_server_inference_suite(void);    /* what /v2 needs of the server: health, statistics, errors */
 Suite *test_server_records_suite(void);      /* metrics and logs */
+Suite *test_server_memory_suite(void);       /* what a request takes at once */
 
 #endif

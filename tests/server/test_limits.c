@@ -103,7 +103,8 @@ static struct process start_short_of_files(unsigned more)
 {
     struct process process = process_start("--drain-timeout-ms 1000");
     check_live(&process); /* all threads have what they need */
-    const struct rlimit few = {open_files(&process) + more, open_files(&process) + more};
+    const unsigned most = open_files(&process) + more;
+    const struct rlimit few = {most, most};
     ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, &few, NULL), 0);
     return process;
 }
