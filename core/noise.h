@@ -51,10 +51,12 @@ INLINE vreal vec_exponential(vuint u)
     return log_reduced(f, vec_of_ints(x.k), -1);
 }
 
-/* Of several vectors at a time: one alone would wait for each of its steps. */
+/* So many vectors go together: one alone would wait for each of its steps. */
+#define NOISE_VECTORS 4
+
 INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
 {
-    vreal e[4];
+    vreal e[NOISE_VECTORS];
     for (int i = 0; i < vectors; i++)
         e[i] = vec_exponential(vec_load_uints(random + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
@@ -64,15 +66,15 @@ INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
 INLINE void exponentials(const lane_uint *random, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
-    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
-        exponential_vectors(random + i, to + i, 4);
+    for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
+        exponential_vectors(random + i, to + i, NOISE_VECTORS);
     for (; i < count; i += VEC_LANES)
         exponential_vectors(random + i, to + i, 1);
 }
 
 INLINE void logarithm_vectors(const real *from, real *to, int vectors)
 {
-    vreal e[4];
+    vreal e[NOISE_VECTORS];
     for (int i = 0; i < vectors; i++)
         e[i] = vec_log(vec_load(from + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
@@ -82,8 +84,8 @@ INLINE void logarithm_vectors(const real *from, real *to, int vectors)
 INLINE void logarithms(const real *from, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
-    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
-        logarithm_vectors(from + i, to + i, 4);
+    for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
+        logarithm_vectors(from + i, to + i, NOISE_VECTORS);
     for (; i < count; i += VEC_LANES)
         logarithm_vectors(from + i, to + i, 1);
 }
