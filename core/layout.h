@@ -83,6 +83,7 @@ INLINE vfours fours_load(const real *from, size_t stride)
 
 INLINE void fours_store(real *to, size_t stride, vfours v)
 {
+    (void)stride;
     four_store(to, __builtin_shufflevector(v, v, 0, 1, 2, 3));
 #if VEC_LANES >= 8
     four_store(to + stride, __builtin_shufflevector(v, v, 4, 5, 6, 7));

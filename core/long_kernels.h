@@ -112,8 +112,8 @@ INLINE void long_row_pick(const struct core_gumbel_softmax_call *call, size_t r,
 }
 
 /* Rows r .. r + count - 1, count at most LONG_ROWS. */
-static __attribute__((noinline)) int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t r,
-                                                              size_t count, size_t *invalid_row)
+static __attribute__((noinline, unused)) int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
+                                                                      size_t r, size_t count, size_t *invalid_row)
 {
     struct long_row row[LONG_ROWS];
     struct density_tally tally[LONG_ROWS] = {{0, 0, 0}};

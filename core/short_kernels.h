@@ -170,8 +170,8 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
 }
 
 /* Not inlined, nor is the kernel of long rows: together they would want more registers than there are. */
-static __attribute__((noinline)) int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first,
-                                                          size_t count, size_t *invalid_row)
+static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct core_gumbel_softmax_call *call,
+                                                                  size_t first, size_t count, size_t *invalid_row)
 {
     struct layout layout = layout_of(call->classes, call->inner);
     size_t classes = call->classes, end = first + count;
