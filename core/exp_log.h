@@ -89,30 +89,23 @@ INLINE vreal vec_divide(vreal e, vreal sum, vreal inverse)
 #endif
 }
 
-/* A positive normal number as (1 + f) 2^k with 1 + f in [LOG_LOWEST, 2 LOG_LOWEST). */
+/* A positive normal number as m 2^k with m in [LOG_LOWEST, 2 LOG_LOWEST). */
 struct mantissa {
-    vreal f;
+    vreal m;
     vint k;
 };
 
 INLINE struct mantissa vec_mantissa(vreal x)
 {
     vint k = (vint)((vuint)x - LOG_LOWEST_BITS) >> MANTISSA_BITS;
-    vreal m = (vreal)((vuint)x - ((vuint)k << MANTISSA_BITS));
-    return (struct mantissa){m - 1.0f, k};
+    return (struct mantissa){(vreal)((vuint)x - ((vuint)k << MANTISSA_BITS)), k};
 }
 
-/* log((1 + f) 2^k) = k ln 2 + log(1 + f); f may be more exact than 1 + f. Error below 0.94 ulp over the positive normal
- * numbers (measured as for vec_exp); log 1 = +0. */
-INLINE vreal vec_log_of(struct mantissa x)
-{
-    return log_reduced(x.f, vec_of_ints(x.k));
-}
-
-/* log x for positive normal x. */
+/* log x for positive normal x. Error below 0.94 ulp (measured as for vec_exp); log 1 = +0. */
 INLINE vreal vec_log(vreal x)
 {
-    return vec_log_of(vec_mantissa(x));
+    struct mantissa of = vec_mantissa(x);
+    return log_reduced(of.m - 1.0f, vec_of_ints(of.k), 1);
 }
 
 #endif

@@ -27,22 +27,23 @@ INLINE vreal exp_reduced(vreal r)
 
 #define LOG_LOWEST_BITS 0x3f2aaaabu /* 2/3 */
 
-/* k ln 2 + log(1 + f), -1/3 <= f < 1/3: f - f^2/2 + f^3 p(f), p(f) = 1/3 - f/4 + f^2/5 - ... - f^7/10 with fitted
- * coefficients. The small terms are added first. (After Cephes logf, S. Moshier, 1989.) */
-INLINE vreal log_reduced(vreal f, vreal k)
+/* sign (k ln 2 + log(1 + sign f)), sign = 1 or -1. Of sign = 1, -1/3 <= f < 1/3: f - f^2/2 + f^3 p(f), p(f) = 1/3 - f/4
+ * + f^2/5 - ... - f^7/10 with fitted coefficients. The small terms are added first. (After Cephes logf, S. Moshier,
+ * 1989.) */
+INLINE vreal log_reduced(vreal f, vreal k, real sign)
 {
-    vreal q = vec_splat(-0x1.080f4ep-3f);
+    vreal q = vec_splat(sign * -0x1.080f4ep-3f);
     q = vec_fma(q, f, vec_splat(0x1.1e77d6p-3f));
-    q = vec_fma(q, f, vec_splat(-0x1.f30d5ep-4f));
+    q = vec_fma(q, f, vec_splat(sign * -0x1.f30d5ep-4f));
     q = vec_fma(q, f, vec_splat(0x1.1ed37ep-3f));
-    q = vec_fma(q, f, vec_splat(-0x1.559de8p-3f));
+    q = vec_fma(q, f, vec_splat(sign * -0x1.559de8p-3f));
     q = vec_fma(q, f, vec_splat(0x1.99d064p-3f));
-    q = vec_fma(q, f, vec_splat(-0x1.fffefp-3f));
+    q = vec_fma(q, f, vec_splat(sign * -0x1.fffefp-3f));
     q = vec_fma(q, f, vec_splat(0x1.555506p-2f));
-    q = vec_fma(q, f, vec_splat(-0.5f));
+    q = vec_fma(q, f, vec_splat(sign * -0.5f));
 
-    vreal y = vec_fma(k, vec_splat(LN2_LOW), (f * f) * q);
-    return vec_fma(k, vec_splat(LN2_HIGH), y + f);
+    vreal y = vec_fma(k, vec_splat(sign * LN2_LOW), (f * f) * q);
+    return vec_fma(k, vec_splat(sign * LN2_HIGH), y + f);
 }
 
 #endif

@@ -34,16 +34,17 @@ INLINE vreal exp_reduced(vreal r)
 
 #define LOG_LOWEST_BITS 0x3fe6a09e667f3bcdu /* sqrt(1/2) */
 
-/* k ln 2 + log(1 + f), sqrt(1/2) <= 1 + f < sqrt(2). With s = f / (2 + f), |s| < 0.1716,
+/* sign (k ln 2 + log(1 + sign f)), sign = 1 or -1. Of sign = 1, sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f), |s|
+ * < 0.1716,
  *
  *   log(1 + f) = 2 (s + s^3/3 + s^5/5 + ... + s^21/21) = f - s (f - R), R = 2 (s^2/3 + s^4/5 + ... + s^20/21)
  *
  * and what the series leaves off is below 2^-59 of the whole. f - s (f - R) is f - (f^2/2 - s (f^2/2 + R)), which keeps
  * the rounding of the division out of the greatest terms (fdlibm's e_log.c, Sun Microsystems, 1993). The small terms
  * are added first. */
-INLINE vreal log_reduced(vreal f, vreal k)
+INLINE vreal log_reduced(vreal f, vreal k, real sign)
 {
-    vreal s = f / (2.0 + f), square = s * s, half = 0.5 * f * f;
+    vreal s = f / (2.0 + sign * f), square = s * s, half = 0.5 * f * f;
     vreal q = vec_splat(2.0 / 21);
     q = vec_fma(q, square, vec_splat(2.0 / 19));
     q = vec_fma(q, square, vec_splat(2.0 / 17));
@@ -54,8 +55,8 @@ INLINE vreal log_reduced(vreal f, vreal k)
     q = vec_fma(q, square, vec_splat(2.0 / 7));
     q = vec_fma(q, square, vec_splat(2.0 / 5));
     q = vec_fma(q, square, vec_splat(2.0 / 3));
-    vreal y = vec_fma(k, vec_splat(LN2_LOW), vec_fma(s, vec_fma(q, square, half), -half));
-    return vec_fma(k, vec_splat(LN2_HIGH), y + f);
+    vreal y = vec_fma(k, vec_splat(sign * LN2_LOW), vec_fma(s, vec_fma(q, square, half), -sign * half));
+    return vec_fma(k, vec_splat(sign * LN2_HIGH), y + f);
 }
 
 #endif

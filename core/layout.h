@@ -46,6 +46,68 @@ INLINE void transpose_4x4(const real *from, size_t from_stride, real *to, size_t
     four_store(to + 3 * to_stride, c3);
 }
 
+/* Fours of numbers as wide as a register, if it holds one. */
+#define FOURS_LANES (VEC_LANES < 4 ? 4 : VEC_LANES)
+typedef real vfours __attribute__((vector_size(FOURS_LANES * sizeof(real))));
+typedef real vfours_memory __attribute__((vector_size(FOURS_LANES * sizeof(real)), aligned(4), may_alias));
+
+#if VEC_LANES == 16
+#define IN_FOURS(a, b, c, d)                                                                                           \
+    a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4, (a) + 8, (b) + 8, (c) + 8, (d) + 8, (a) + 12, (b) + 12, (c) + 12,  \
+        (d) + 12
+#elif VEC_LANES == 8
+#define IN_FOURS(a, b, c, d) a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4
+#else
+#define IN_FOURS(a, b, c, d) a, b, c, d
+#endif
+
+/* Fours that are `stride` apart. */
+INLINE vfours fours_load(const real *from, size_t stride)
+{
+    vfour first = four_load(from);
+#if VEC_LANES < 8
+    (void)stride;
+    return first;
+#else
+    typedef real veight __attribute__((vector_size(8 * sizeof(real))));
+    veight eight = __builtin_shufflevector(first, four_load(from + stride), 0, 1, 2, 3, 4, 5, 6, 7);
+#if VEC_LANES == 8
+    return eight;
+#else
+    veight last = __builtin_shufflevector(four_load(from + 2 * stride), four_load(from + 3 * stride), 0, 1, 2, 3, 4, 5,
+                                          6, 7);
+    return __builtin_shufflevector(eight, last, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+#endif
+}
+
+INLINE void fours_store(real *to, size_t stride, vfours v)
+{
+    (void)stride;
+    four_store(to, __builtin_shufflevector(v, v, 0, 1, 2, 3));
+#if VEC_LANES >= 8
+    four_store(to + stride, __builtin_shufflevector(v, v, 4, 5, 6, 7));
+#endif
+#if VEC_LANES == 16
+    four_store(to + 2 * stride, __builtin_shufflevector(v, v, 8, 9, 10, 11));
+    four_store(to + 3 * stride, __builtin_shufflevector(v, v, 12, 13, 14, 15));
+#endif
+}
+
+/* Each four of v[i] becomes the numbers i of the fours that were in its place. */
+INLINE void fours_transpose(vfours v[4])
+{
+    enum { N = FOURS_LANES };
+    vfours low01 = __builtin_shufflevector(v[0], v[1], IN_FOURS(0, N, 1, N + 1));
+    vfours low23 = __builtin_shufflevector(v[2], v[3], IN_FOURS(0, N, 1, N + 1));
+    vfours high01 = __builtin_shufflevector(v[0], v[1], IN_FOURS(2, N + 2, 3, N + 3));
+    vfours high23 = __builtin_shufflevector(v[2], v[3], IN_FOURS(2, N + 2, 3, N + 3));
+    v[0] = __builtin_shufflevector(low01, low23, IN_FOURS(0, 1, N, N + 1));
+    v[1] = __builtin_shufflevector(low01, low23, IN_FOURS(2, 3, N + 2, N + 3));
+    v[2] = __builtin_shufflevector(high01, high23, IN_FOURS(0, 1, N, N + 1));
+    v[3] = __builtin_shufflevector(high01, high23, IN_FOURS(2, 3, N + 2, N + 3));
+}
+
 /* to[j * to_stride + i] = from[i * from_stride + j], i < rows, j < columns; the columns are few. */
 INLINE void transpose_to_rows(const real *from, size_t from_stride, size_t rows, size_t columns, real *to,
                               size_t to_stride)

@@ -24,8 +24,14 @@ static int invalid(size_t row, size_t *invalid_row)
     return CORE_INVALID_ROW;
 }
 
-/* Up to so many classes LONG_ROWS rows go together. */
+/* Up to so many classes LONG_ROWS rows go together; of more classes, as many rows as make no more numbers. */
 #define LONG_ROWS_CLASSES 512
+
+INLINE size_t rows_together(size_t classes)
+{
+    size_t rows = LONG_ROWS * LONG_ROWS_CLASSES / classes;
+    return rows > LONG_ROWS ? LONG_ROWS : rows > 1 ? rows : 1;
+}
 
 /* Rows r .. r + count - 1, count at most LONG_ROWS. */
 INLINE int long_rows_softmax(const struct core_softmax_call *call, size_t r, size_t count, size_t *invalid_row,
@@ -73,7 +79,7 @@ static int long_row_limit(const struct core_softmax_call *call, size_t r, size_t
 INLINE int long_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                         bool logarithm)
 {
-    size_t end = first + count, rows, most = call->classes <= LONG_ROWS_CLASSES ? LONG_ROWS : 1;
+    size_t end = first + count, rows, most = rows_together(call->classes);
     int status = CORE_OK;
     for (size_t r = first; r < end && status == CORE_OK; r += rows) {
         rows = 0;
@@ -105,9 +111,9 @@ INLINE void long_row_pick(const struct core_gumbel_softmax_call *call, size_t r,
         long_row_one_hot((real *)call->soft + at, classes, column, 1.0f, 0.0f);
 }
 
-/* Rows r .. r + count - 1, count at most LONG_ROWS, and 1 if there are more than NOISE_CHUNK classes. */
-INLINE int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t r, size_t count,
-                                    size_t *invalid_row)
+/* Rows r .. r + count - 1, count at most LONG_ROWS. */
+static __attribute__((noinline, unused)) int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
+                                                                      size_t r, size_t count, size_t *invalid_row)
 {
     struct long_row row[LONG_ROWS];
     struct density_tally tally[LONG_ROWS] = {{0, 0, 0}};
@@ -129,10 +135,10 @@ INLINE int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
         if (!long_row_max(&row[i], &max[i]))
             return invalid(r + i, invalid_row);
     }
-    if (count == 1)
-        long_row_perturb(&row[0], &max[0], &perturbation[0]);
-    else
+    if (classes <= NOISE_CHUNK)
         long_rows_perturb(row, max, perturbation, count);
+    for (size_t i = 0; classes > NOISE_CHUNK && i < count; i++)
+        long_row_perturb(&row[i], &max[i], &perturbation[i]);
     for (size_t i = 0; i < count; i++) {
         real tau = parameter(&call->tau, r + i);
         if (call->log_density != NULL)
@@ -155,7 +161,7 @@ INLINE int long_rows_gumbel_softmax(const struct core_gumbel_softmax_call *call,
 INLINE int long_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                size_t *invalid_row)
 {
-    size_t end = first + count, rows, most = call->classes <= NOISE_CHUNK ? LONG_ROWS : 1;
+    size_t end = first + count, rows, most = rows_together(call->classes);
     int status = CORE_OK;
     for (size_t r = first; r < end && status == CORE_OK; r += rows) {
         rows = end - r < most ? end - r : most;

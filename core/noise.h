@@ -45,15 +45,18 @@ INLINE vreal vec_exponential(vuint u)
     vint upper = (vint)u >> (CORE_REAL - 1); /* all ones for u >= 2^(n-1) */
     vreal t = vec_fma(random_nearer_end(u, upper), vec_splat(unit), vec_splat(unit / 2));
     struct mantissa x = vec_mantissa(vec_select(upper, t, 1.0f - t));
-    /* Where k = 0, -t is f without the rounding of 1 - t: t itself is at most 1/2, 1 - t at least 1/2. */
-    x.f = vec_select(x.k == 0, -t, x.f);
-    return -vec_log_of(x);
+    /* Where k = 0, t is 1 - m without the rounding of 1 - t: t itself is at most 1/2, 1 - t at least 1/2. Otherwise
+     * k < 0. */
+    vreal f = vec_select(x.k >> (CORE_REAL - 1), 1.0f - x.m, t);
+    return log_reduced(f, vec_of_ints(x.k), -1);
 }
 
-/* Of several vectors at a time: one alone would wait for each of its steps. */
+/* So many vectors go together: one alone would wait for each of its steps. */
+#define NOISE_VECTORS 4
+
 INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
 {
-    vreal e[4];
+    vreal e[NOISE_VECTORS];
     for (int i = 0; i < vectors; i++)
         e[i] = vec_exponential(vec_load_uints(random + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
@@ -63,15 +66,15 @@ INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
 INLINE void exponentials(const lane_uint *random, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
-    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
-        exponential_vectors(random + i, to + i, 4);
+    for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
+        exponential_vectors(random + i, to + i, NOISE_VECTORS);
     for (; i < count; i += VEC_LANES)
         exponential_vectors(random + i, to + i, 1);
 }
 
 INLINE void logarithm_vectors(const real *from, real *to, int vectors)
 {
-    vreal e[4];
+    vreal e[NOISE_VECTORS];
     for (int i = 0; i < vectors; i++)
         e[i] = vec_log(vec_load(from + i * VEC_LANES));
     for (int i = 0; i < vectors; i++)
@@ -81,8 +84,8 @@ INLINE void logarithm_vectors(const real *from, real *to, int vectors)
 INLINE void logarithms(const real *from, real *to, size_t count) /* a multiple of LANES */
 {
     size_t i = 0;
-    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES)
-        logarithm_vectors(from + i, to + i, 4);
+    for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
+        logarithm_vectors(from + i, to + i, NOISE_VECTORS);
     for (; i < count; i += VEC_LANES)
         logarithm_vectors(from + i, to + i, 1);
 }
@@ -100,18 +103,34 @@ struct noise_source {
 INLINE struct philox_blocks noise_counter(vwide block, const struct noise_source *source, uint32_t tag)
 {
     return (struct philox_blocks){
-        {block, vec_splat_wide(source->row), vec_splat_wide(source->draw), vec_splat_wide(tag)}};
+        {block, vec_splat_wide(source->row), vec_splat_wide(source->draw), vec_splat_wide(tag)},
+        {vec_splat_wide((uint32_t)source->seed), vec_splat_wide(source->seed >> 32)},
+    };
+}
+
+/* The words of `steps` steps, after which the counter stands behind them. */
+INLINE void noise_steps(uint32_t *words, struct philox_blocks *counter, int steps)
+{
+    struct philox_blocks blocks[PHILOX_TOGETHER];
+    for (int i = 0; i < steps; i++) {
+        blocks[i] = *counter;
+        counter->word[0] += PHILOX_BLOCKS;
+    }
+    philox(blocks, steps);
+    for (int i = 0; i < steps; i++)
+        philox_store(words + i * NOISE_STEP, blocks[i]);
 }
 
 /* words[i] is word i % 4 of the block first_block + i / 4. Writes NOISE_ROUNDED(count) words. */
 INLINE void noise_words(uint32_t *words, uint64_t first_block, size_t count, const struct noise_source *source)
 {
-    struct philox_keys key = philox_key(source->seed);
+    const size_t together = PHILOX_TOGETHER * NOISE_STEP;
     struct philox_blocks counter = noise_counter(philox_iota() + first_block, source, source->tag);
-    for (size_t i = 0; i < count; i += NOISE_STEP) {
-        philox_store(words + i, philox(counter, key));
-        counter.word[0] += PHILOX_BLOCKS;
-    }
+    size_t i = 0;
+    for (; i + together <= count; i += together)
+        noise_steps(words + i, &counter, PHILOX_TOGETHER);
+    for (; i < count; i += NOISE_STEP)
+        noise_steps(words + i, &counter, 1);
 }
 
 #if CORE_REAL == 32
@@ -129,11 +148,12 @@ INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *
     struct philox_blocks words[2];
     for (size_t half = 0; half < 2; half++) {
         size_t at = half * PHILOX_BLOCKS;
-        struct philox_keys keys = {{vec_load_wide(key[0] + at), vec_load_wide(key[1] + at)}};
-        words[half] = philox((struct philox_blocks){{vec_splat_wide(block), vec_load_wide(row + at),
-                                                     vec_splat_wide(draw), vec_splat_wide(tag)}},
-                             keys);
+        words[half] = (struct philox_blocks){
+            {vec_splat_wide(block), vec_load_wide(row + at), vec_splat_wide(draw), vec_splat_wide(tag)},
+            {vec_load_wide(key[0] + at), vec_load_wide(key[1] + at)},
+        };
     }
+    philox(words, 2);
     for (size_t i = 0; i < 4; i++)
         random[i] = wide_low_halves(words[0].word[i], words[1].word[i]);
 }
@@ -147,15 +167,15 @@ INLINE vuint random_of_words(vwide high, vwide low)
 
 INLINE void noise_random(lane_uint *random, uint64_t first_block, size_t count, const struct noise_source *source)
 {
-    struct philox_keys key = philox_key(source->seed);
-    struct philox_blocks counter[2];
+    struct philox_blocks counter[2], words[2];
     for (uint32_t i = 0; i < 2; i++)
         counter[i] = noise_counter(philox_iota() + first_block, source, source->tag + i * LOW_WORDS_TAG);
     for (size_t i = 0; i < count; i += NOISE_STEP) {
-        struct philox_blocks high = philox(counter[0], key), low = philox(counter[1], key);
+        memcpy(words, counter, sizeof(words));
+        philox(words, 2);
         vuint u[4];
         for (size_t w = 0; w < 4; w++)
-            u[w] = random_of_words(high.word[w], low.word[w]);
+            u[w] = random_of_words(words[0].word[w], words[1].word[w]);
         wide_transpose(random + i, u);
         counter[0].word[0] += PHILOX_BLOCKS;
         counter[1].word[0] += PHILOX_BLOCKS;
@@ -165,12 +185,13 @@ INLINE void noise_random(lane_uint *random, uint64_t first_block, size_t count, 
 INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *const key[2], const uint64_t *row,
                                uint32_t draw, uint32_t tag)
 {
-    struct philox_keys keys = {{vec_load_wide(key[0]), vec_load_wide(key[1])}};
     struct philox_blocks words[2];
     for (uint32_t i = 0; i < 2; i++)
-        words[i] = philox((struct philox_blocks){{vec_splat_wide(block), vec_load_wide(row), vec_splat_wide(draw),
-                                                  vec_splat_wide(tag + i * LOW_WORDS_TAG)}},
-                          keys);
+        words[i] = (struct philox_blocks){
+            {vec_splat_wide(block), vec_load_wide(row), vec_splat_wide(draw), vec_splat_wide(tag + i * LOW_WORDS_TAG)},
+            {vec_load_wide(key[0]), vec_load_wide(key[1])},
+        };
+    philox(words, 2);
     for (size_t i = 0; i < 4; i++)
         random[i] = random_of_words(words[0].word[i], words[1].word[i]);
 }

@@ -10,33 +10,32 @@
 #define PHILOX_BLOCKS (VEC_BYTES / 8)
 
 struct philox_blocks {
-    vwide word[4];
+    vwide word[4], key[2];
 };
 
-struct philox_keys {
-    vwide word[2];
-};
-
-INLINE struct philox_keys philox_key(uint64_t seed)
+INLINE void philox_round(struct philox_blocks *blocks)
 {
-    return (struct philox_keys){{vec_splat_wide((uint32_t)seed), vec_splat_wide(seed >> 32)}};
+    vwide *c = blocks->word, *k = blocks->key;
+    vwide p0 = vec_multiply_low(c[0], 0xD2511F53), p2 = vec_multiply_low(c[2], 0xCD9E8D57);
+    c[0] = (p2 >> 32) ^ c[1] ^ k[0];
+    c[2] = (p0 >> 32) ^ c[3] ^ k[1];
+    c[1] = p2;
+    c[3] = p0;
+    k[0] += 0x9E3779B9;
+    k[1] += 0xBB67AE85;
 }
 
-INLINE struct philox_blocks philox(struct philox_blocks counter, struct philox_keys key)
+/* So many vectors of counters go together: one alone would wait for each of its steps. */
+#define PHILOX_TOGETHER (VEC_BYTES == 64 ? 4 : 2)
+
+/* Counters become random words, up to PHILOX_TOGETHER vectors of them. */
+INLINE void philox(struct philox_blocks *blocks, int count)
 {
-    vwide c0 = counter.word[0], c1 = counter.word[1], c2 = counter.word[2], c3 = counter.word[3];
-    vwide k0 = key.word[0], k1 = key.word[1];
 #pragma GCC unroll 10
-    for (int round = 0; round < 10; round++) {
-        vwide p0 = vec_multiply_low(c0, 0xD2511F53), p2 = vec_multiply_low(c2, 0xCD9E8D57);
-        c0 = (p2 >> 32) ^ c1 ^ k0;
-        c2 = (p0 >> 32) ^ c3 ^ k1;
-        c1 = p2;
-        c3 = p0;
-        k0 += 0x9E3779B9;
-        k1 += 0xBB67AE85;
-    }
-    return (struct philox_blocks){{c0, c1, c2, c3}};
+    for (int round = 0; round < 10; round++)
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++)
+            philox_round(&blocks[i]);
 }
 
 /* 0, 1, 2, ... in the 64-bit lanes. */
@@ -71,11 +70,17 @@ INLINE vwide wide_zip_second(vwide a, vwide b)
 #endif
 }
 
+/* The low halves of `low`, with those of `high` above them. */
+INLINE vwide wide_join(vwide low, vwide high)
+{
+    return (low & 0xffffffff) | (high << 32);
+}
+
 /* Words 4 i .. 4 i + 3 of the result are the four words of block i: 4 * PHILOX_BLOCKS words. */
 INLINE void philox_store(uint32_t *to, struct philox_blocks blocks)
 {
     const vwide *w = blocks.word;
-    vwide first = (w[0] & 0xffffffff) | (w[1] << 32), last = (w[2] & 0xffffffff) | (w[3] << 32);
+    vwide first = wide_join(w[0], w[1]), last = wide_join(w[2], w[3]);
     vec_store_words(to, (vwords)wide_zip_first(first, last));
     vec_store_words(to + 2 * PHILOX_BLOCKS, (vwords)wide_zip_second(first, last));
 }

@@ -30,7 +30,8 @@ INLINE void words_of_classes(uint64_t words[PHILOX_BLOCKS], const uint32_t *clas
     uint64_t block[PHILOX_BLOCKS], made[4][PHILOX_BLOCKS];
     for (size_t l = 0; l < PHILOX_BLOCKS; l++)
         block[l] = classes[l] / 4;
-    struct philox_blocks random = philox(noise_counter(vec_load_wide(block), source, tag), philox_key(source->seed));
+    struct philox_blocks random = noise_counter(vec_load_wide(block), source, tag);
+    philox(&random, 1);
     memcpy(made, random.word, sizeof(made));
     for (size_t l = 0; l < PHILOX_BLOCKS; l++)
         words[l] = (uint32_t)made[classes[l] % 4][l];

@@ -72,28 +72,62 @@ INLINE size_t group_open(group_columns columns, vreal max[VECS], const real *log
     return group_first_invalid(valid);
 }
 
+/* So many groups go through each step together: one alone would wait for its maximum and its sum. */
+#define GROUPS 2
+
+struct group {
+    group_columns columns __attribute__((aligned(64)));
+    vreal max[VECS], sum[VECS];
+    struct group_scale scale;
+    size_t row, rows;
+};
+
+/* The groups from row r on, their rows not yet loaded; returns how many. */
+INLINE size_t groups_at(struct group groups[GROUPS], size_t r, size_t end)
+{
+    size_t count = 0;
+    for (; count < GROUPS && r < end; r += LANES) {
+        groups[count].row = r;
+        groups[count++].rows = end - r < LANES ? end - r : LANES;
+    }
+    return count;
+}
+
+/* Softmax of the groups, to `result`. */
+INLINE void groups_softmax(struct group *groups, size_t count, void *result, struct layout layout)
+{
+    for (struct group *g = groups; g < groups + count; g++)
+        group_exponentials(g->columns, layout.classes, g->max, &g->scale, g->sum);
+    for (struct group *g = groups; g < groups + count; g++) {
+        group_divide(g->columns, layout.classes, g->sum);
+        group_store(result, layout, g->row, g->columns, g->rows);
+    }
+}
+
 INLINE int short_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                          bool logarithm)
 {
     struct layout layout = layout_of(call->classes, call->inner);
     size_t classes = call->classes, end = first + count;
-    struct group_scale scale = {.any_sharp = false};
-    for (size_t r = first; r < end; r += LANES) {
-        group_columns columns __attribute__((aligned(64)));
-        vreal max[VECS];
-        size_t rows = end - r < LANES ? end - r : LANES;
-        size_t bad = group_open(columns, max, call->logits, call->mask.allowed, call->mask.stride, layout, r, rows);
-        if (bad < LANES)
-            return invalid(r + bad, invalid_row);
-        if (r == first || call->temperature.stride != 0)
-            group_scale(&scale, &call->temperature, false, r, rows);
-        if (scale.any_sharp)
-            group_sharpen(columns, classes, max, scale.sharp);
-        if (logarithm)
-            group_log_softmax(columns, classes, max, &scale);
-        else
-            group_softmax(columns, classes, max, &scale);
-        group_store(call->result, layout, r, columns, rows);
+    struct group groups[GROUPS];
+    for (size_t r = first; r < end; r += GROUPS * LANES) {
+        size_t together = groups_at(groups, r, end);
+        for (struct group *g = groups; g < groups + together; g++) {
+            size_t bad = group_open(g->columns, g->max, call->logits, call->mask.allowed, call->mask.stride, layout,
+                                    g->row, g->rows);
+            if (bad < LANES)
+                return invalid(g->row + bad, invalid_row);
+            if (r == first || call->temperature.stride != 0)
+                group_scale(&g->scale, &call->temperature, false, g->row, g->rows);
+            if (g->scale.any_sharp)
+                group_sharpen(g->columns, classes, g->max, g->scale.sharp);
+        }
+        if (!logarithm)
+            groups_softmax(groups, together, call->result, layout);
+        for (struct group *g = groups; logarithm && g < groups + together; g++) {
+            group_log_softmax(g->columns, classes, g->max, &g->scale);
+            group_store(call->result, layout, g->row, g->columns, g->rows);
+        }
     }
     return CORE_OK;
 }
@@ -135,37 +169,40 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
     }
 }
 
-INLINE int short_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
-                                size_t *invalid_row)
+/* Not inlined, nor is the kernel of long rows: together they would want more registers than there are. */
+static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct core_gumbel_softmax_call *call,
+                                                                  size_t first, size_t count, size_t *invalid_row)
 {
     struct layout layout = layout_of(call->classes, call->inner);
     size_t classes = call->classes, end = first + count;
-    struct group_scale scale = {.any_sharp = false};
+    struct group groups[GROUPS];
     bool further = call->indices != NULL || call->soft != NULL || call->gumbel != NULL || call->log_density != NULL;
-    for (size_t r = first; r < end; r += LANES) {
-        group_columns columns __attribute__((aligned(64))), log_e __attribute__((aligned(64)));
-        group_columns raw __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
-        real(*e)[LANES] = call->log_density != NULL ? raw : log_e;
-        vreal max[VECS], noise[VECS];
-        struct group_source source;
-        size_t rows = end - r < LANES ? end - r : LANES;
-        size_t bad = group_open(columns, max, call->logits, call->mask.allowed, call->mask.stride, layout, r, rows);
-        if (bad < LANES)
-            return invalid(r + bad, invalid_row);
-        group_source(&source, &call->noise, r, rows);
-        group_noise(e, log_e, classes, &source);
-        if (group_noise_scale(noise, &call->noise_scale, r, rows))
-            group_perturb(columns, classes, max, log_e, noise);
-        else
-            group_perturb(columns, classes, max, log_e, NULL);
-        if (further)
-            short_further(call, r, rows, columns, max, e, log_e);
-        if (r == first || call->tau.stride != 0)
-            group_scale(&scale, &call->tau, call->hard, r, rows);
-        if (scale.any_sharp)
-            group_sharpen(columns, classes, max, scale.sharp);
-        group_softmax(columns, classes, max, &scale);
-        group_store(call->samples, layout, r, columns, rows);
+    for (size_t r = first; r < end; r += GROUPS * LANES) {
+        size_t together = groups_at(groups, r, end);
+        for (struct group *g = groups; g < groups + together; g++) {
+            group_columns log_e __attribute__((aligned(64)));
+            group_columns raw __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
+            real(*e)[LANES] = call->log_density != NULL ? raw : log_e;
+            vreal noise[VECS];
+            struct group_source source;
+            size_t bad = group_open(g->columns, g->max, call->logits, call->mask.allowed, call->mask.stride, layout,
+                                    g->row, g->rows);
+            if (bad < LANES)
+                return invalid(g->row + bad, invalid_row);
+            group_source(&source, &call->noise, g->row, g->rows);
+            group_noise(e, log_e, classes, &source);
+            if (group_noise_scale(noise, &call->noise_scale, g->row, g->rows))
+                group_perturb(g->columns, classes, g->max, log_e, noise);
+            else
+                group_perturb(g->columns, classes, g->max, log_e, NULL);
+            if (further)
+                short_further(call, g->row, g->rows, g->columns, g->max, e, log_e);
+            if (r == first || call->tau.stride != 0)
+                group_scale(&g->scale, &call->tau, call->hard, g->row, g->rows);
+            if (g->scale.any_sharp)
+                group_sharpen(g->columns, classes, g->max, g->scale.sharp);
+        }
+        groups_softmax(groups, together, call->samples, layout);
     }
     return CORE_OK;
 }

@@ -29,10 +29,15 @@ INLINE void group_load(group_columns columns, const real *array, struct layout l
         return;
     }
     if (step == 1) {
-        for (size_t r = 0; r < LANES; r += 4)
+        for (size_t r = 0; r < LANES; r += FOURS_LANES)
             for (size_t j = 0; j < classes; j += 4) {
                 size_t tile = j + 4 <= classes ? j : classes - 4;
-                transpose_4x4(rows + r * classes + tile, classes, &columns[tile][r], LANES);
+                vfours v[4];
+                for (size_t i = 0; i < 4; i++)
+                    v[i] = fours_load(rows + (r + i) * classes + tile, 4 * classes);
+                fours_transpose(v);
+                for (size_t i = 0; i < 4; i++)
+                    *(vfours_memory *)&columns[tile + i][r] = (vfours_memory)v[i];
             }
         return;
     }
@@ -60,10 +65,15 @@ INLINE void group_store(real *array, struct layout layout, size_t row, group_col
         return;
     }
     if (step == 1) {
-        for (size_t r = 0; r < LANES; r += 4)
+        for (size_t r = 0; r < LANES; r += FOURS_LANES)
             for (size_t j = 0; j < classes; j += 4) {
                 size_t tile = j + 4 <= classes ? j : classes - 4;
-                transpose_4x4(&columns[tile][r], LANES, rows + r * classes + tile, classes);
+                vfours v[4];
+                for (size_t i = 0; i < 4; i++)
+                    v[i] = (vfours) * (const vfours_memory *)&columns[tile + i][r];
+                fours_transpose(v);
+                for (size_t i = 0; i < 4; i++)
+                    fours_store(rows + (r + i) * classes + tile, 4 * classes, v[i]);
             }
         return;
     }
@@ -197,16 +207,23 @@ INLINE void group_frames(struct exp_frame frame[VECS], const vreal max[VECS], co
         frame[q] = exp_frame_at(max[q], scale->scale[q], scale->temperature[q]);
 }
 
-INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const struct group_scale *scale)
+/* columns = their exponentials but for a factor, and the sum of each lane. */
+INLINE void group_exponentials(group_columns columns, size_t classes, const vreal max[VECS],
+                               const struct group_scale *scale, vreal sum[VECS])
 {
     struct exp_frame frame[VECS];
-    vreal sum[VECS], inverse[VECS];
     group_frames(frame, max, scale);
     if (scale->unscaled)
         group_exp(columns, classes, frame, true);
     else
         group_exp(columns, classes, frame, false);
     group_sum(columns, classes, sum);
+}
+
+/* columns = columns / sum, which completes a softmax. */
+INLINE void group_divide(group_columns columns, size_t classes, const vreal sum[VECS])
+{
+    vreal inverse[VECS];
     FOR_VECS (q)
         inverse[q] = 1.0f / sum[q];
     for (size_t j = 0; j < classes; j++)
@@ -214,6 +231,13 @@ INLINE void group_softmax(group_columns columns, size_t classes, const vreal max
             real *at = columns[j] + q * VEC_LANES;
             vec_store(at, vec_divide(vec_load(at), sum[q], inverse[q]));
         }
+}
+
+INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const struct group_scale *scale)
+{
+    vreal sum[VECS];
+    group_exponentials(columns, classes, max, scale, sum);
+    group_divide(columns, classes, sum);
 }
 
 INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal max[VECS],

@@ -152,7 +152,13 @@ INLINE vint vec_iota(void)
 /* a where the mask is set, else b. */
 INLINE vreal vec_select(vint mask, vreal a, vreal b)
 {
+#if CORE_REAL == 32 && VEC_BYTES == 32
+    return (vreal)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#elif VEC_BYTES == 32
+    return (vreal)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask);
+#else
     return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
+#endif
 }
 
 /* a where the mask is set, else +0. */
