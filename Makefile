@@ -147,8 +147,8 @@ build/%.policy: api/pages/%.html Makefile
 
 # ---- Tests -------------------------------------------------------------------------------------------------
 
-# Through WRAPPED the project's own objects' memory is counted; each program that links so has the wrappers.
-# tests/record.c stands before api_answer, to write down what is asked.
+# A program linked with WRAPPED counts the memory that the project's own objects take. tests/record.c stands before
+# api_answer, to write down what is asked.
 WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
