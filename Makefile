@@ -245,7 +245,7 @@ build/venv-codec/installed: tests/bench/codec/requirements.txt
 	$(Q)python3 -m venv build/venv-codec
 	$(Q)build/venv-codec/bin/pip install --quiet -r $<
 	$(Q)touch $@
-$(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(API_OBJECTS) $(CORE_OBJECTS)
+$(OUT)/libcodec.so: $(OUT)/tests/bench/codec/calls.o $(OUT)/tests/memory.o $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm
 $(OUT)/libsimdjson_peer.so: tests/bench/codec/simdjson.cc Makefile

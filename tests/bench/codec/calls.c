@@ -1,57 +1,13 @@
-/* What bench-codec measures of the product and of jansson, called through ctypes. Allocations of the product's
- * objects come through the wrappers below (the linker's --wrap), which count what is allocated at once. */
+/* What bench-codec measures of the product and of jansson, called through ctypes. */
 #include "api.h"
 #include "core.h"
 #include "json_envelope.h"
+#include "memory.h"
 #include "number_write.h"
 
 #include <jansson.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- Counted memory ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void __wrap_free(void *memory);
-
-static size_t allocated, peak;
-
-static void *count(void *memory)
-{
-    allocated += malloc_usable_size(memory);
-    if (allocated > peak)
-        peak = allocated;
-    return memory;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t number, size_t size)
-{
-    return count(__real_calloc(number, size));
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    allocated -= malloc_usable_size(memory);
-    return count(__real_realloc(memory, size));
-}
-
-void __wrap_free(void *memory)
-{
-    allocated -= malloc_usable_size(memory);
-    __real_free(memory);
-}
 
 /* ---- The product ---- */
 
@@ -125,11 +81,9 @@ size_t bench_answer(const char *path, const char *body, size_t length)
 
 size_t bench_peak(const char *path, const char *body, size_t length, size_t *answer_length)
 {
-    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
-    allocated = peak = 0;
+    memory_start();
     *answer_length = bench_answer(path, body, length);
-    json_set_alloc_funcs(malloc, free);
-    return peak;
+    return memory_stop();
 }
 
 /* ---- .npy ---- */
@@ -179,11 +133,9 @@ size_t bench_npy(const char *body, size_t length)
 /* Bytes allocated at once, the body among them. */
 size_t bench_npy_peak(const char *body, size_t length, size_t *answer_length)
 {
-    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
-    allocated = peak = 0;
+    memory_start();
     *answer_length = bench_npy(body, length);
-    json_set_alloc_funcs(malloc, free);
-    return peak;
+    return memory_stop();
 }
 
 /* ---- jansson's tree ---- */
