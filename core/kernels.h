@@ -8,6 +8,14 @@
 /* How many rows of a strided array are packed at a time: their floats of one class fill a cache line. */
 #define CORE_BLOCK_ROWS 16
 
+/* How many dense rows, at most `most`, go through each step together. Rows of many classes have enough to do alone, and
+ * would crowd each other out of the cache. */
+static inline size_t core_rows_together(size_t classes, size_t most)
+{
+    size_t rows = 2048 / classes;
+    return rows > most ? most : rows > 1 ? rows : 1;
+}
+
 /* As the functions of the same names in core.h, but in the floating-point environment that core.c sets. */
 struct core_kernels {
     int (*softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);

@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "layout.h"
 #include "long_rows.h"
+#include "row_frames.h"
 #include "row_parameters.h"
 
 /* The logits of a dense row: themselves, or what the mask leaves of them, written to `out`. */
@@ -24,40 +25,36 @@ static int invalid(size_t row, size_t *invalid_row)
     return CORE_INVALID_ROW;
 }
 
-/* Up to so many classes LONG_ROWS rows go together; of more classes, as many rows as make no more numbers. */
-#define LONG_ROWS_CLASSES 512
-
-INLINE size_t rows_together(size_t classes)
-{
-    size_t rows = LONG_ROWS * LONG_ROWS_CLASSES / classes;
-    return rows > LONG_ROWS ? LONG_ROWS : rows > 1 ? rows : 1;
-}
-
-/* Rows r .. r + count - 1, count at most LONG_ROWS. */
+/* Rows r .. r + count - 1, count at most LANES. */
 INLINE int long_rows_softmax(const struct core_softmax_call *call, size_t r, size_t count, size_t *invalid_row,
                              bool logarithm)
 {
-    struct long_row row[LONG_ROWS];
-    real max[LONG_ROWS], temperature[LONG_ROWS], sum[LONG_ROWS];
+    struct long_row row[LANES];
+    struct row_frames rows;
     size_t classes = call->classes;
+    row_frames_clear(&rows);
     for (size_t i = 0; i < count; i++) {
         real *out = (real *)call->result + (r + i) * classes;
         const real *logits = (const real *)call->logits + (r + i) * classes;
         logits = row_allowed(logits, out, call->mask.allowed, call->mask.stride, r + i, classes);
         long_row_open(&row[i], logits, out, classes);
-        if (!long_row_max(&row[i], &max[i]))
+        if (!long_row_max(&row[i], &rows.max[i]))
             return invalid(r + i, invalid_row);
+        rows.temperature[i] = parameter(&call->temperature, r + i);
     }
+    if (logarithm || count >= MANY_ROWS)
+        row_frames_open(&rows);
     for (size_t i = 0; i < count; i++) {
-        temperature[i] = parameter(&call->temperature, r + i);
-        sum[i] = logarithm ? long_row_log_sum(&row[i], max[i], temperature[i])
-                           : long_row_exponentials(&row[i], row[i].in, max[i], temperature[i]);
+        const struct exp_frame frame = row_frame(&rows, i, count);
+        rows.sum[i] = long_row_exp(&row[i], row[i].in, &frame, !logarithm);
     }
+    if (logarithm)
+        row_frames_log(&rows);
     for (size_t i = 0; i < count; i++)
         if (logarithm)
-            long_row_subtract(&row[i], max[i], temperature[i], sum[i]);
+            long_row_subtract(&row[i], rows.max[i], rows.temperature[i], rows.sum[i]);
         else
-            long_row_divide(&row[i], sum[i]);
+            long_row_divide(&row[i], rows.sum[i]);
     return CORE_OK;
 }
 
@@ -79,7 +76,7 @@ static int long_row_limit(const struct core_softmax_call *call, size_t r, size_t
 INLINE int long_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                         bool logarithm)
 {
-    size_t end = first + count, rows, most = rows_together(call->classes);
+    size_t end = first + count, rows, most = core_rows_together(call->classes, LANES);
     int status = CORE_OK;
     for (size_t r = first; r < end && status == CORE_OK; r += rows) {
         rows = 0;
@@ -161,7 +158,7 @@ static __attribute__((noinline, unused)) int long_rows_gumbel_softmax(const stru
 INLINE int long_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                size_t *invalid_row)
 {
-    size_t end = first + count, rows, most = rows_together(call->classes);
+    size_t end = first + count, rows, most = core_rows_together(call->classes, LONG_ROWS);
     int status = CORE_OK;
     for (size_t r = first; r < end && status == CORE_OK; r += rows) {
         rows = end - r < most ? end - r : most;

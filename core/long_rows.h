@@ -24,20 +24,25 @@ struct long_row {
     real tail[LANES] __attribute__((aligned(64)));
 };
 
-INLINE void long_row_open(struct long_row *row, const real *in, real *out, size_t classes)
+/* The first `count` < LANES numbers, and then `rest`. */
+INLINE void tail_load(real tail[LANES], const real *numbers, size_t count, real rest)
 {
     static const lane_int lane[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    FOR_VECS (q) {
+        vint mask = vec_load_ints(lane + q * VEC_LANES) < (lane_int)count;
+        vec_store(tail + q * VEC_LANES, vec_load_masked(numbers + q * VEC_LANES, mask, vec_splat(rest)));
+    }
+}
+
+INLINE void long_row_open(struct long_row *row, const real *in, real *out, size_t classes)
+{
     size_t rest = classes % LANES;
     row->in = in;
     row->out = out;
     row->classes = classes;
     row->whole = classes - rest;
     row->tail_count = rest > 0 ? LANES : 0;
-    FOR_VECS (q) {
-        vint mask = vec_load_ints(lane + q * VEC_LANES) < (lane_int)rest;
-        vec_store(row->tail + q * VEC_LANES,
-                  vec_load_masked(in + row->whole + q * VEC_LANES, mask, vec_splat(-__builtin_inff())));
-    }
+    tail_load(row->tail, in + row->whole, rest, -__builtin_inff());
 }
 
 /* memcpy of fewer than 16 numbers, without the call. (A masked vector store is no better: what is loaded next from
@@ -163,14 +168,6 @@ INLINE void long_row_divide(struct long_row *row, real sum)
     divide_step(row->out, row->whole, sum);
     divide_step(row->tail, row->tail_count, sum);
     long_row_close(row);
-}
-
-/* log sum exp((in - max) / T). */
-INLINE real long_row_log_sum(struct long_row *row, real max, real temperature)
-{
-    const struct exp_frame frame = long_row_frame(max, temperature);
-    real sum = long_row_exp(row, row->in, &frame, false) / vec_exp(&frame, vec_splat(max), false)[0];
-    return vec_log(vec_splat(sum))[0];
 }
 
 INLINE void log_softmax_step(const real *x, real *y, size_t count, real max, real scale, real offset)

@@ -35,7 +35,7 @@ static size_t scratch(enum core_dtype dtype, size_t classes, size_t inner, size_
 
 static size_t rows_together(size_t classes)
 {
-    return classes * (classes <= CORE_VJP_TOGETHER ? CORE_VJP_ROWS : 1);
+    return classes * core_rows_together(classes, CORE_VJP_ROWS);
 }
 
 size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call)

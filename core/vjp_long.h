@@ -5,8 +5,7 @@
 #include "kernels_vjp.h"
 #include "vjp_rows.h"
 
-_Static_assert(CORE_VJP_ROWS == LONG_ROWS && CORE_VJP_TOGETHER >= LONG_ROWS_CLASSES && CORE_VJP_TOGETHER >= NOISE_CHUNK,
-               "the scratch memory holds the rows that go together");
+_Static_assert(CORE_VJP_ROWS == LANES, "the scratch memory holds the rows that go together");
 
 INLINE void no_gradient(const struct vjp_call *call, size_t row)
 {
@@ -37,12 +36,11 @@ INLINE void long_vjp_perturb(const struct vjp_call *call, size_t r, size_t count
     }
 }
 
-/* What is left to do with a row when its softmax has come to the exponentials. */
-INLINE void long_vjp_finish(const struct vjp_call *call, size_t r, struct long_row *y, struct vjp_row *row, real total,
+/* What is left to do with a row when its softmax is complete. */
+INLINE void long_vjp_finish(const struct vjp_call *call, size_t r, struct long_row *y, const struct vjp_row *row,
                             bool logarithm)
 {
     enum products products = logarithm ? LOG_SOFTMAX_GRADIENT : SOFTMAX_GRADIENT;
-    row->sum = row_share(y, row, total, logarithm);
     if (call->grad_temperature == NULL)
         row_products(y, row, y->out, products, false);
     else
@@ -50,46 +48,53 @@ INLINE void long_vjp_finish(const struct vjp_call *call, size_t r, struct long_r
     long_row_close(y);
 }
 
-/* Rows r .. r + count - 1, count at most LONG_ROWS, and 1 if there are more classes than go together. */
+/* Rows r .. r + count - 1, count at most LANES, or LONG_ROWS where there is noise. */
 INLINE int long_vjp_rows(const struct vjp_call *call, size_t r, size_t count, size_t *invalid_row, bool logarithm)
 {
-    struct long_row y[LONG_ROWS];
-    struct vjp_row row[LONG_ROWS];
-    real max[LONG_ROWS], total[LONG_ROWS];
+    struct long_row y[LANES];
+    struct vjp_row row[LANES];
+    struct row_frames rows;
     size_t classes = call->layout.classes;
+    row_frames_clear(&rows);
     for (size_t i = 0; i < count; i++) {
         size_t at = (r + i) * classes;
         const real *x = row_allowed(call->logits + at, call->scratch + i * classes, call->mask.allowed,
                                     call->mask.stride, r + i, classes);
         long_row_open(&y[i], x, call->grad_logits + at, classes);
-        if (!long_row_max(&y[i], &max[i]))
+        if (!long_row_max(&y[i], &rows.max[i]))
             return invalid(r + i, invalid_row);
+        rows.temperature[i] = parameter(&call->temperature, r + i);
     }
     if (call->noise != NULL)
-        long_vjp_perturb(call, r, count, y, max);
+        long_vjp_perturb(call, r, count, y, rows.max);
+    if (count >= MANY_ROWS)
+        row_frames_open(&rows);
     for (size_t i = 0; i < count; i++) {
+        const struct exp_frame frame = row_frame(&rows, i, count);
         row[i].x = y[i].in;
         row[i].c = call->cotangent + (r + i) * classes;
-        row[i].max = max[i];
-        real temperature = parameter(&call->temperature, r + i);
-        row[i].scale = inverse(temperature);
+        row[i].max = rows.max[i];
+        row[i].scale = frame.scale[0];
         memcpy(row[i].x_tail, y[i].tail, sizeof(row[i].x_tail));
-        tail_load(row[i].c_tail, row[i].c, &y[i]);
-        total[i] = long_row_exponentials(&y[i], y[i].in, max[i], temperature);
+        tail_load(row[i].c_tail, row[i].c + y[i].whole, classes % LANES, 0);
+        rows.sum[i] = long_row_exp(&y[i], y[i].in, &frame, true);
     }
     for (size_t i = 0; i < count; i++)
-        if (parameter(&call->temperature, r + i) == 0.0f)
+        row[i].sum = row_share(&y[i], &row[i], rows.sum[i], logarithm);
+    for (size_t i = 0; i < count; i++)
+        if (rows.temperature[i] == 0)
             no_gradient(call, r + i);
         else
-            long_vjp_finish(call, r + i, &y[i], &row[i], total[i], logarithm);
+            long_vjp_finish(call, r + i, &y[i], &row[i], logarithm);
     return CORE_OK;
 }
 
 INLINE int long_vjp(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row, bool logarithm)
 {
-    size_t together = call->noise != NULL ? NOISE_CHUNK : LONG_ROWS_CLASSES;
-    size_t end = first + count, rows, most = call->layout.classes <= together ? LONG_ROWS : 1;
+    size_t end = first + count, rows, most = core_rows_together(call->layout.classes, LANES);
     int status = CORE_OK;
+    if (call->noise != NULL)
+        most = call->layout.classes > NOISE_CHUNK ? 1 : LONG_ROWS;
     for (size_t r = first; r < end && status == CORE_OK; r += rows) {
         rows = end - r < most ? end - r : most;
         status = long_vjp_rows(call, r, rows, invalid_row, logarithm);

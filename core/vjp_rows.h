@@ -43,13 +43,6 @@ struct vjp_row {
     real scale; /* 1 / T */
 };
 
-/* The columns from array[whole] on, and then zeros. */
-INLINE void tail_load(real tail[LANES], const real *array, const struct long_row *y)
-{
-    memset(tail, 0, LANES * sizeof(real));
-    copy_few(tail, array + y->whole, y->classes % LANES);
-}
-
 /* A sum of anything: infinite where the sum is, though the rests of double's additions are then NaN. */
 INLINE real any_total(const struct total *total)
 {
