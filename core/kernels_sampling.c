@@ -168,7 +168,7 @@ static size_t filter_row(const struct core_categorical_call *call, size_t r, con
         filter(&call->filters, r, &row);
     if (last && temperature > 0) {
         real max = row_max(row.x, row.columns), scale = inverse(temperature);
-        row_scale(row.x, row.columns, max, scale);
+        row_scale(row.x, row.x, row.columns, max, scale);
         raw->scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
         raw->offset += max * scale;
     }
@@ -188,13 +188,15 @@ static int prepare_row(const struct core_categorical_call *call, size_t r, const
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
     real max, temperature = parameter_or(&call->temperature, r, 1);
     bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
-    struct row_extent extent = extent_of_nothing();
     row->log = (struct log_scale){.sharp = sharp};
-    row_gather(call, r, work->x, work->columns);
-    extent_add(&extent, work->x, work->columns);
-    if (!extent_max(&extent, &max))
+    struct logits_row logits;
+    logits_row_open(&logits, call, r, work->x, work->columns);
+    if (!logits_row_max(&logits, &max))
         return CORE_INVALID_ROW;
-    size_t possible = row_scale(work->x, work->columns, max, sharp || last ? 1 : inverse(temperature));
+    real scale = sharp || last ? 1 : inverse(temperature);
+    size_t possible = row_scale(logits.x, work->x, logits.whole, max, scale);
+    if (logits.whole < work->columns)
+        possible += row_scale(logits.tail, work->x + logits.whole, LANES, max, scale);
     if (wants_log && raw) {
         row->log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
         tell_top(call, r, work, &row->log);
@@ -230,14 +232,10 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
 
 static int direct_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
-    const real *x = (const real *)call->logits + r * call->classes;
-    real tail[LANES] __attribute__((aligned(64)));
-    struct race race = {.x = x, .whole = call->classes - call->classes % LANES, .columns = work->columns, .tail = tail};
-    struct row_extent extent = extent_of_nothing();
-    row_tail(tail, x, call->classes);
-    extent_add(&extent, x, race.whole);
-    extent_add(&extent, tail, LANES);
-    if (!extent_max(&extent, &race.max))
+    struct logits_row logits;
+    logits_row_open(&logits, call, r, work->x, work->columns);
+    struct race race = {.x = logits.x, .whole = logits.whole, .columns = work->columns, .tail = logits.tail};
+    if (!logits_row_max(&logits, &race.max))
         return CORE_INVALID_ROW;
     race.scale = inverse(parameter_or(&call->temperature, r, 1));
     draw_with_replacement(call, r, &race, NULL);

@@ -5,6 +5,53 @@
 #include "sampling.h"
 #include "vec.h"
 
+/* x = the row's logits with bias and mask, filled up with -inf to whole groups. */
+static void row_gather(const struct core_categorical_call *call, size_t row, real *x, size_t columns)
+{
+    size_t classes = call->classes, inner = call->inner > 1 ? call->inner : 1;
+    size_t start = row / inner * classes * inner + row % inner;
+    const real *logits = (const real *)call->logits + start;
+    for (size_t j = 0; j < classes && inner > 1; j++)
+        x[j] = logits[j * inner];
+    if (inner == 1)
+        memcpy(x, logits, classes * sizeof(x[0]));
+    for (size_t j = classes; j < columns; j++)
+        x[j] = -__builtin_inff();
+    for (size_t i = 0; i < call->bias.count; i++)
+        x[call->bias.classes[i]] += (real)call->bias.bias[i];
+    if (call->mask.allowed != NULL) {
+        const uint8_t *allowed = call->mask.allowed + call->mask.stride * start;
+        size_t step = call->mask.stride != 0 ? inner : 1;
+        for (size_t j = 0; j < classes; j++)
+            x[j] = allowed[j * step] != 0 ? x[j] : -__builtin_inff();
+    }
+}
+
+/* A row of logits where it is to be read from: `whole` columns, a multiple of LANES, and then the tail, filled up with
+ * -inf. */
+struct logits_row {
+    const real *x;
+    size_t whole;
+    real tail[LANES] __attribute__((aligned(64)));
+};
+
+/* In the call's own memory, or gathered in `x`, of `columns`, if they are not dense there or not as they count. */
+static void logits_row_open(struct logits_row *row, const struct core_categorical_call *call, size_t r, real *x,
+                            size_t columns)
+{
+    size_t classes = call->classes;
+    if (call->inner <= 1 && call->bias.count == 0 && call->mask.allowed == NULL) {
+        row->x = (const real *)call->logits + r * classes;
+        row->whole = classes - classes % LANES;
+    } else {
+        row_gather(call, r, x, columns);
+        row->x = x;
+        row->whole = columns;
+    }
+    for (size_t l = 0; l < LANES; l++)
+        row->tail[l] = row->whole + l < classes ? row->x[row->whole + l] : -__builtin_inff();
+}
+
 /* A running maximum, and whether all values were less than +inf, and none NaN. */
 struct row_extent {
     vreal max[VECS];
@@ -45,43 +92,22 @@ INLINE bool extent_max(const struct row_extent *extent, real *max)
     return !vec_any(valid == 0) && *max >= -REAL_MAX;
 }
 
-/* The last classes % LANES columns, filled up with -inf. */
-INLINE void row_tail(real tail[LANES], const real *x, size_t classes)
+/* The row's maximum, +0 for -0; false if the row has no answer. */
+static bool logits_row_max(const struct logits_row *row, real *max)
 {
-    size_t whole = classes - classes % LANES;
-    for (size_t l = 0; l < LANES; l++)
-        tail[l] = whole + l < classes ? x[whole + l] : -__builtin_inff();
+    struct row_extent extent = extent_of_nothing();
+    extent_add(&extent, row->x, row->whole);
+    extent_add(&extent, row->tail, LANES);
+    return extent_max(&extent, max);
 }
 
-/* x = the row's logits with bias and mask, filled up with -inf to whole groups. */
-static void row_gather(const struct core_categorical_call *call, size_t row, real *x, size_t columns)
-{
-    size_t classes = call->classes, inner = call->inner > 1 ? call->inner : 1;
-    size_t start = row / inner * classes * inner + row % inner;
-    const real *logits = (const real *)call->logits + start;
-    for (size_t j = 0; j < classes && inner > 1; j++)
-        x[j] = logits[j * inner];
-    if (inner == 1)
-        memcpy(x, logits, classes * sizeof(x[0]));
-    for (size_t j = classes; j < columns; j++)
-        x[j] = -__builtin_inff();
-    for (size_t i = 0; i < call->bias.count; i++)
-        x[call->bias.classes[i]] += (real)call->bias.bias[i];
-    if (call->mask.allowed != NULL) {
-        const uint8_t *allowed = call->mask.allowed + call->mask.stride * start;
-        size_t step = call->mask.stride != 0 ? inner : 1;
-        for (size_t j = 0; j < classes; j++)
-            x[j] = allowed[j * step] != 0 ? x[j] : -__builtin_inff();
-    }
-}
-
-/* x = (x - max) * scale, at least -REAL_MAX where x - max is above -inf; returns how many those are. */
-static size_t row_scale(real *x, size_t columns, real max, real scale)
+/* x = (in - max) * scale, at least -REAL_MAX where in - max is above -inf; returns how many those are. */
+static size_t row_scale(const real *in, real *x, size_t columns, real max, real scale)
 {
     vint possible = vec_splat_int(0);
     size_t count = 0;
     for (size_t j = 0; j < columns; j += VEC_LANES) {
-        vreal u = vec_load(x + j) - max;
+        vreal u = vec_load(in + j) - max;
         vint is_possible = u >= -REAL_MAX;
         vreal d = vec_max(u * scale, vec_splat(-REAL_MAX));
         vec_store(x + j, vec_select(is_possible, d, vec_splat(-__builtin_inff())));

@@ -233,7 +233,14 @@ START_TEST(test_scratch)
     p = (struct vjp_problem){.classes = 1000, .inner = 1};
     ck_assert_uint_eq(vjp_scratch(&p), 0);
     p.mask.allowed = allowed;
-    ck_assert_uint_eq(vjp_scratch(&p), 1000 * sizeof(real));
+    const struct {
+        size_t classes, rows; /* that go together */
+    } cases[] = {{64, 16}, {128, 16}, {129, 15}, {1000, 2}, {1025, 1}, {128256, 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        p.classes = cases[i].classes;
+        ck_assert_uint_eq(vjp_scratch(&p), cases[i].rows * cases[i].classes * sizeof(real));
+    }
+    p.classes = 1000;
     p.inner = 2;
     ck_assert_uint_eq(vjp_scratch(&p), 3 * 16 * 1000 * sizeof(real));
 }
