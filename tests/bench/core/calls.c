@@ -11,6 +11,8 @@ typedef int bench_call(const float *x, void *y, size_t rows, size_t classes, siz
 bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
 bench_call bench_categorical, bench_categorical_16, bench_categorical_top_p, bench_categorical_top_k;
 
+float bench_registers(size_t steps);
+
 static const double one = 1;
 static const uint64_t seed = 7;
 
@@ -157,4 +159,16 @@ int bench_gumbel_rao_vjp(const float *x, void *y, size_t rows, size_t classes, s
     int status = core_gumbel_rao_vjp(&call, first, count, scratch, &bad);
     free(scratch);
     return status;
+}
+
+/* So many steps of multiplying and adding, in registers alone: nothing that threads could contend for but the cores. */
+float bench_registers(size_t steps)
+{
+    float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, sum = 0; /* independent of each other */
+    for (size_t i = 0; i < steps; i++)
+        for (size_t j = 0; j < 8; j++)
+            x[j] = x[j] * 0.999f + 0.001f;
+    for (size_t j = 0; j < 8; j++)
+        sum += x[j];
+    return sum;
 }
