@@ -80,7 +80,7 @@ struct core_mask {
 struct core_softmax_call {
     const void *logits;
     size_t rows, classes;
-    struct core_per_row temperature; /* finite, >= 0; 0 is the limit: all on the first maximum */
+    struct core_per_row temperature; /* finite, >= +0; 0 is the limit: all on the first maximum */
     void *result;
     struct core_mask mask;
     size_t inner;
@@ -111,7 +111,7 @@ struct core_noise {
 struct core_gumbel_softmax_call {
     const void *logits;
     size_t rows, classes;
-    struct core_per_row tau; /* finite, >= 0; 0 gives the one-hot limit */
+    struct core_per_row tau; /* finite, >= +0; 0 gives the one-hot limit */
     bool hard;               /* the exact one-hot of the first maximum of z */
     struct core_noise noise;
     void *samples;

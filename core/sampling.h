@@ -71,7 +71,7 @@ struct core_categorical_call {
     size_t rows, classes; /* classes below 2^31 */
     size_t inner; /* of a strided array the product of the axes after the class axis; 0 and 1 mean dense, see core.h.
                      The results are [rows][..] all the same. */
-    struct core_per_row temperature; /* finite, >= 0; value NULL means 1 */
+    struct core_per_row temperature; /* finite, >= +0; value NULL means 1 */
     struct core_noise noise;
     size_t draws; /* n */
     bool replacement;

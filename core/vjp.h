@@ -26,7 +26,7 @@
 struct core_softmax_vjp_call {
     const void *logits, *cotangent;
     size_t rows, classes;
-    struct core_per_row temperature; /* finite, >= 0 */
+    struct core_per_row temperature; /* finite, >= +0 */
     void *grad_logits;               /* [rows][classes] */
     void *grad_temperature;          /* [rows], or NULL */
     struct core_mask mask;
@@ -60,7 +60,7 @@ int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first,
 struct core_gumbel_softmax_vjp_call {
     const void *logits, *cotangent;
     size_t rows, classes;
-    struct core_per_row tau;      /* finite, >= 0 */
+    struct core_per_row tau;      /* finite, >= +0 */
     struct core_noise noise;      /* that of the sample */
     uint32_t conditional_samples; /* k >= 1; of core_gumbel_rao_vjp alone */
     void *grad_logits;            /* [rows][classes] */
