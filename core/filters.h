@@ -262,7 +262,7 @@ INLINE double mass_target(real p, real total)
     return target > (double)REAL_MIN ? target : (double)REAL_MIN;
 }
 
-#define BOUNDS 6
+#define BOUNDS 4
 
 /* The mass of all columns of each at least bound[i]. */
 static void masses_above(const real *mass, size_t columns, const real bound[BOUNDS], double above[BOUNDS])
@@ -326,7 +326,7 @@ static struct mass_range nucleus_range(const struct filtered_row *row, real p, r
     if (row->columns >= MANY_COLUMNS)
         narrow(row, mass_target(p, total), 4, &range);
     if (row->columns >= VERY_MANY_COLUMNS)
-        narrow(row, mass_target(p, total), range.ceiling <= REAL_MAX ? 1.26f : 4, &range); /* 1.26^6 = 4 */
+        narrow(row, mass_target(p, total), range.ceiling <= REAL_MAX ? 1.4142f : 4, &range); /* 1.4142^4 = 4 */
     return range;
 }
 
