@@ -318,7 +318,8 @@ build/fuzz/jansson/src/jansson_config.h: tests/fuzz/jansson
 	$(call say,FETCH,jansson)
 	$(Q)tests/fuzz/jansson build/fuzz/jansson
 build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
-                     $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) build/release/api/openapi_data.o \
+                     $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) \
+                     $(patsubst %.S,build/release/%.o,$(filter %.S,$(API_SOURCES))) \
                      $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,build/release/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(FUZZ_COMMON) -std=gnu11 $(FUZZ_JANSSON) -DGUMBELD_VERSION='"$(VERSION)"' -Itests -Iapi -Icore \

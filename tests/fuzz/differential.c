@@ -9,15 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define MAX_PROCESSES 64
 
 struct options {
     uint64_t documents, seed, processes;
 };
 
-static const char usage[] = "usage: differential [--documents N] [--seed N] [--processes N]\n";
+static const char usage[] = "usage: differential [--documents N] [--seed N] [--processes 1..64]\n";
 
 static int read_options(int argc, char **argv, struct options *options)
 {
@@ -36,7 +39,7 @@ static int read_options(int argc, char **argv, struct options *options)
         if (end == NULL || *end != '\0')
             return -1;
     }
-    return options->processes > 0 ? 0 : -1;
+    return options->processes > 0 && options->processes <= MAX_PROCESSES ? 0 : -1;
 }
 
 static void report(const char *what, uint64_t seed, const char *text, size_t length)
@@ -51,12 +54,13 @@ static void report(const char *what, uint64_t seed, const char *text, size_t len
     printf("%s: %s: %.*s\n", path, what, (int)length, text);
 }
 
-/* Document number i has the seed `first` + i. Returns the exit status. */
-static int try_documents(uint64_t first, uint64_t count)
+/* Document number i has the seed `first` + i, which `*at` keeps for the parent. Returns the exit status. */
+static int try_documents(uint64_t first, uint64_t count, uint64_t *at)
 {
     int findings = 0;
     for (uint64_t i = 0; i < count && findings < 10; i++) {
-        struct random random = {first + i};
+        *at = first + i;
+        struct random random = {*at};
         char text[GENERATE_MAX_BYTES];
         const size_t length = generate_document(&random, text);
         const char *what = compare_readers(text, length);
@@ -66,6 +70,23 @@ static int try_documents(uint64_t first, uint64_t count)
         }
     }
     return findings > 0;
+}
+
+/* Waits for every child; the document at which one died by a signal is a finding too. Returns how many failed. */
+static int wait_for(const pid_t *children, const uint64_t *at, uint64_t count)
+{
+    int failed = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        int status = -1;
+        waitpid(children[i], &status, 0);
+        failed += status != 0;
+        if (WIFSIGNALED(status)) {
+            struct random random = {at[i]};
+            char text[GENERATE_MAX_BYTES];
+            report(strsignal(WTERMSIG(status)), at[i], text, generate_document(&random, text));
+        }
+    }
+    return failed;
 }
 
 static double seconds(void)
@@ -84,13 +105,19 @@ int main(int argc, char **argv)
     }
     const double begin = seconds();
     const uint64_t share = options.documents / options.processes;
+    uint64_t *at = mmap(NULL, MAX_PROCESSES * sizeof *at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        perror("mmap");
+        return 1;
+    }
     json_object_seed(1);
-    for (uint64_t i = 0; i < options.processes; i++)
-        if (fork() == 0)
-            exit(try_documents((options.seed << 40) + i * share, share));
-    int status, failed = 0;
-    while (wait(&status) > 0)
-        failed |= status != 0;
+    pid_t children[MAX_PROCESSES];
+    for (uint64_t i = 0; i < options.processes; i++) {
+        children[i] = fork();
+        if (children[i] == 0)
+            exit(try_documents((options.seed << 40) + i * share, share, at + i));
+    }
+    const int failed = wait_for(children, at, options.processes);
     const double elapsed = seconds() - begin;
     printf("%" PRIu64 " documents in %.1f s, %.0f a second: %s\n", share * options.processes, elapsed,
            (double)(share * options.processes) / elapsed, failed ? "FINDINGS" : "no difference");

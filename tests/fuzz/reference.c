@@ -88,8 +88,10 @@ static int exact_integer(const char *text, uint64_t *value)
             exponent -= behind_point;
         }
     }
-    if (*text == 'e' || *text == 'E')
-        exponent += strtol(text + 1, NULL, 10);
+    if (*text == 'e' || *text == 'E') {
+        const long written = strtol(text + 1, NULL, 10), most = 10 * (long)sizeof digits; /* beyond it all are alike */
+        exponent += written > most ? most : written < -most ? -most : written;
+    }
     size_t first = 0;
     while (first < count && digits[first] == '0')
         first++;
