@@ -177,14 +177,16 @@ run: deps
 test: deps test-deps
 	$(Q)$(SUBMAKE) check
 
-# The same tests on instrumented builds, the core's beside the others.
+# The same tests on instrumented builds, the parts beside one another; those without threads are left out of tsan.
+in_parallel = tests=; for part in $(2); do $(1) $$part & tests="$$tests $$!"; done; \
+              status=0; for test in $$tests; do wait $$test || status=1; done; exit $$status
 asan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
-	$(Q)build/asan/tests/run core & build/asan/tests/run api server; status=$$?; wait $$! || status=1; exit $$status
-# The core starts no threads: its tests are left out here.
+	$(Q)$(call in_parallel,build/asan/tests/run,core core-float64 api server memory)
 tsan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
-	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions build/tsan/tests/run api server
+	$(Q)export TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions; \
+	$(call in_parallel,build/tsan/tests/run,api server)
 
 # That server -> api -> core holds in sources and objects.
 check-layers: deps

@@ -1,5 +1,5 @@
-/* Runs all suites, or those of the layers that are named (core, api, server); CK_RUN_SUITE and CK_RUN_CASE choose one.
- * Ends in Check's own summary. */
+/* Runs all suites, or those of the parts that are named (core, core-float64, api, server, memory); CK_RUN_SUITE and
+ * CK_RUN_CASE choose one. Ends in Check's own summary. */
 #include "api/suites.h"
 #include "core/suites.h"
 #include "server/suites.h"
@@ -10,34 +10,34 @@
 
 /* clang-format off */
 static const struct {
-    const char *layer;
+    const char *part;
     Suite *(*make)(void);
 } suites[] = {
     {"core", test_core_dispatch_suite},
     {"core", test_core_fma_suite_f32},
-    {"core", test_core_fma_suite_f64},
+    {"core-float64", test_core_fma_suite_f64},
     {"core", test_core_noise_suite},
     {"core", test_core_exponential_suite_f32},
-    {"core", test_core_exponential_suite_f64},
+    {"core-float64", test_core_exponential_suite_f64},
     {"core", test_core_softmax_suite_f32},
-    {"core", test_core_softmax_suite_f64},
+    {"core-float64", test_core_softmax_suite_f64},
     {"core", test_core_gumbel_suite_f32},
-    {"core", test_core_gumbel_suite_f64},
+    {"core-float64", test_core_gumbel_suite_f64},
     {"core", test_core_invariance_suite_f32},
-    {"core", test_core_invariance_suite_f64},
+    {"core-float64", test_core_invariance_suite_f64},
     {"core", test_core_outputs_suite_f32},
-    {"core", test_core_outputs_suite_f64},
+    {"core-float64", test_core_outputs_suite_f64},
     {"core", test_core_layouts_suite_f32},
-    {"core", test_core_layouts_suite_f64},
+    {"core-float64", test_core_layouts_suite_f64},
     {"core", test_core_schedule_suite},
     {"core", test_core_rows_suite_f32},
-    {"core", test_core_rows_suite_f64},
+    {"core-float64", test_core_rows_suite_f64},
     {"core", test_core_vjp_suite_f32},
-    {"core", test_core_vjp_suite_f64},
+    {"core-float64", test_core_vjp_suite_f64},
     {"core", test_core_vjp_bits_suite_f32},
-    {"core", test_core_vjp_bits_suite_f64},
+    {"core-float64", test_core_vjp_bits_suite_f64},
     {"core", test_core_vjp_layouts_suite_f32},
-    {"core", test_core_vjp_layouts_suite_f64},
+    {"core-float64", test_core_vjp_layouts_suite_f64},
     {"core", test_core_filters_suite},
     {"core", test_core_sampling_suite},
     {"core", test_core_sampling_rows_suite},
@@ -75,14 +75,14 @@ static const struct {
     {"server", test_server_limits_suite},
     {"server", test_server_inference_suite},
     {"server", test_server_records_suite},
-    {"server", test_server_memory_suite},
+    {"memory", test_server_memory_suite},
 };
 /* clang-format on */
 
-static bool chosen(const char *layer, int argc, char **argv)
+static bool chosen(const char *part, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (strcmp(layer, argv[i]) == 0)
+        if (strcmp(part, argv[i]) == 0)
             return true;
     return argc == 1;
 }
@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 {
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
-        if (chosen(suites[i].layer, argc, argv))
+        if (chosen(suites[i].part, argc, argv))
             srunner_add_suite(runner, suites[i].make());
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
