@@ -1,13 +1,9 @@
-/* Writing numbers: the shortest decimal between the midpoints to the neighbouring floats.
- *
- * After R. Giulietti, "The Schubfach way to render doubles" (2020), for float32: the interval of decimals
- * that read back as the value is scaled by a power of ten such that it holds at least one and at most a few
- * integers; of those the one that is a multiple of ten wins, else the one nearest to the value.
- */
+/* Writing numbers: the shortest decimal between the midpoints to the neighbouring floats. For float32 (see
+ * number_shortest.h). */
 #include "number_write.h"
 #include "number_digits.h"
+#include "number_shortest.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define MIN_POWER (-31)
@@ -32,16 +28,6 @@ static const uint64_t power_of_ten[] = {
     0x8f7e32ce7bea5c70, 0xb35dbf821ae4f38c, 0xe0352f62a19e306f,
 };
 
-static inline int floor_log10_of_2_to(int e, bool three_quarters)
-{
-    return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22; /* for |e| < 1500 */
-}
-
-static inline int floor_log2_of_10_to(int e)
-{
-    return (e * 1741647) >> 19; /* for |e| < 1200 */
-}
-
 /* The high part of power * factor / 2^64, its last bit set if anything was cut off: rounding to odd keeps
  * every later comparison right. */
 static inline uint32_t scale_to_odd(uint64_t power, uint32_t factor)
@@ -60,29 +46,15 @@ struct decimal {
  * neighbour is at half the distance. */
 static struct decimal shortest(uint32_t significand, int exponent, bool closer_below)
 {
-    const int k = floor_log10_of_2_to(exponent, closer_below);
-    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const int k = number_floor_log10_of_2_to(exponent, closer_below);
+    const int shift = exponent + number_floor_log2_of_10_to(-k) + 1;
     const uint64_t power = power_of_ten[-k - MIN_POWER];
 
     /* Four times the value and the ends of its interval, in units of 10^k. */
     const uint32_t lower = scale_to_odd(power, (4 * significand - 2 + closer_below) << shift);
     const uint32_t value = scale_to_odd(power, (4 * significand) << shift);
     const uint32_t upper = scale_to_odd(power, (4 * significand + 2) << shift);
-    const uint32_t ends_excluded = significand & 1; /* ties go to even significands */
-    const uint32_t first = lower + ends_excluded, last = upper - ends_excluded;
-
-    const uint32_t below = value / 4;
-    if (below >= 10) {
-        const uint32_t tens = below / 10;
-        const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
-        if (lower_ten_fits != upper_ten_fits)
-            return (struct decimal){10 * (tens + upper_ten_fits), k};
-    }
-    const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
-    if (below_fits != above_fits)
-        return (struct decimal){below + above_fits, k};
-    const uint32_t middle = 4 * below + 2;
-    return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+    return (struct decimal){(uint32_t)number_shortest(lower, value, upper, significand & 1), k};
 }
 
 /* The same for a normal float32 that is no power of two, with one multiplication and no branches. Its interval
@@ -93,8 +65,8 @@ static struct decimal shortest(uint32_t significand, int exponent, bool closer_b
 static inline struct decimal shortest_usual(uint32_t significand, int exponent)
 {
     const uint64_t one = 1ull << 60, slack = 1 << 25;
-    const int k = floor_log10_of_2_to(exponent, false);
-    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const int k = number_floor_log10_of_2_to(exponent, false);
+    const int shift = exponent + number_floor_log2_of_10_to(-k) + 1;
     const uint64_t power = power_of_ten[-k - MIN_POWER];
     const unsigned __int128 product = (unsigned __int128)power * (significand << shift);
     const uint32_t below = (uint32_t)(product >> 64), tens = below / 10 * 10;

@@ -1,25 +1,15 @@
 /* Writing float64: as number_write.c, with 128 bits of each power of ten and up to 17 digits. */
 #include "number_digits.h"
 #include "number_powers.h"
+#include "number_shortest.h"
 #include "number_write.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 struct decimal {
     uint64_t digits; /* may end in zeros */
     int exponent;
 };
-
-static int floor_log10_of_2_to(int e, bool three_quarters)
-{
-    return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22; /* for |e| < 1500 */
-}
-
-static int floor_log2_of_10_to(int e)
-{
-    return (e * 1741647) >> 19; /* for |e| < 1200 */
-}
 
 /* The power rounded up, where it is not exact. No low part is all ones, so that nothing is carried. */
 static struct number_power power_above(int k)
@@ -41,29 +31,15 @@ static uint64_t scale_to_odd(struct number_power power, uint64_t factor)
  * neighbour is at half the distance. */
 static struct decimal shortest(uint64_t significand, int exponent, bool closer_below)
 {
-    const int k = floor_log10_of_2_to(exponent, closer_below);
-    const int shift = exponent + floor_log2_of_10_to(-k) + 1;
+    const int k = number_floor_log10_of_2_to(exponent, closer_below);
+    const int shift = exponent + number_floor_log2_of_10_to(-k) + 1;
     const struct number_power power = power_above(-k);
 
     /* Four times the value and the ends of its interval, in units of 10^k. */
     const uint64_t lower = scale_to_odd(power, (4 * significand - 2 + closer_below) << shift);
     const uint64_t value = scale_to_odd(power, (4 * significand) << shift);
     const uint64_t upper = scale_to_odd(power, (4 * significand + 2) << shift);
-    const uint64_t ends_excluded = significand & 1; /* ties go to even significands */
-    const uint64_t first = lower + ends_excluded, last = upper - ends_excluded;
-
-    const uint64_t below = value / 4;
-    if (below >= 10) {
-        const uint64_t tens = below / 10;
-        const bool lower_ten_fits = first <= 40 * tens, upper_ten_fits = 40 * tens + 40 <= last;
-        if (lower_ten_fits != upper_ten_fits)
-            return (struct decimal){10 * (tens + upper_ten_fits), k};
-    }
-    const bool below_fits = first <= 4 * below, above_fits = 4 * below + 4 <= last;
-    if (below_fits != above_fits)
-        return (struct decimal){below + above_fits, k};
-    const uint64_t middle = 4 * below + 2;
-    return (struct decimal){below + (value > middle || (value == middle && (below & 1))), k};
+    return (struct decimal){number_shortest(lower, value, upper, significand & 1), k};
 }
 
 /* ---- The text ---- */
