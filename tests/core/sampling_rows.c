@@ -9,10 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 /* ---- Rows without an answer -------------------------------------------------------------------------------------- */
 
 START_TEST(test_invalid_rows)
@@ -163,24 +159,6 @@ START_TEST(test_digest)
     ck_assert_uint_eq(digest_of_draws(dtype), dtype == CORE_FLOAT64 ? DIGEST_SAMPLING_F64_V1 : DIGEST_SAMPLING_V1);
 }
 END_TEST
-
-static void set_strange_environment(void)
-{
-#if defined(__x86_64__)
-    _mm_setcsr(0xdf84); /* FTZ and DAZ, round up, the flag of a division by zero */
-#else
-    __builtin_aarch64_set_fpcr(0x03400000); /* FZ, DN, round up */
-#endif
-}
-
-static uint64_t get_environment(void)
-{
-#if defined(__x86_64__)
-    return _mm_getcsr();
-#else
-    return (uint64_t)__builtin_aarch64_get_fpcr() << 32 | __builtin_aarch64_get_fpsr();
-#endif
-}
 
 START_TEST(test_environment)
 {

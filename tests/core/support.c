@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 int first_isa(void)
 {
     int isa = 0;
@@ -101,4 +105,23 @@ bool same_bits(const float *a, const float *b, size_t count)
 bool is_negative_zero(float x)
 {
     return x == 0.0f && signbit(x);
+}
+
+void set_strange_environment(void)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(0xdf84); /* FTZ and DAZ, round up, the flag of a division by zero */
+#else
+    __builtin_aarch64_set_fpcr(0x03400000); /* FZ, DN, round up */
+    __builtin_aarch64_set_fpsr(2);
+#endif
+}
+
+uint64_t get_environment(void)
+{
+#if defined(__x86_64__)
+    return _mm_getcsr();
+#else
+    return (uint64_t)__builtin_aarch64_get_fpcr() << 32 | __builtin_aarch64_get_fpsr();
+#endif
 }

@@ -41,4 +41,9 @@ float *floats(size_t count);
 bool same_bits(const float *a, const float *b, size_t count);
 bool is_negative_zero(float x);
 
+/* The thread's floating-point environment: modes and flags; and one in which careless code errs: subnormals flushed,
+ * rounding upwards, a flag raised. */
+uint64_t get_environment(void);
+void set_strange_environment(void);
+
 #endif

@@ -164,6 +164,12 @@ void process_close(struct process *process)
     close(process->err);
 }
 
+void process_end(struct process *process)
+{
+    ck_assert_int_eq(process_stop(process), 0);
+    process_close(process);
+}
+
 /* ---- What it wrote ---- */
 
 static char *contents(int file)

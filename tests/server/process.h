@@ -38,6 +38,9 @@ char *process_errors(const struct process *process);
 /* Closes the files; the process has ended. */
 void process_close(struct process *process);
 
+/* process_stop, which must give 0, and process_close. */
+void process_end(struct process *process);
+
 /* Milliseconds of a clock that never goes back; and sleeping for some. */
 double process_now_ms(void);
 void process_sleep_ms(unsigned milliseconds);

@@ -22,8 +22,7 @@ static void start_with_workers(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(process_stop(&server), 0);
-    process_close(&server);
+    process_end(&server);
 }
 
 #define SOFTMAX "/v1/softmax"

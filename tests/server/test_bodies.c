@@ -20,8 +20,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(process_stop(&server), 0);
-    process_close(&server);
+    process_end(&server);
 }
 
 #define PATH "/v1/gumbel_softmax"
@@ -307,8 +306,7 @@ START_TEST(the_default_limit_is_16_mebibytes)
     free(fits);
     free(exceeds);
     http_close(&http);
-    ck_assert_int_eq(process_stop(&large), 0);
-    process_close(&large);
+    process_end(&large);
 }
 END_TEST
 
@@ -326,8 +324,7 @@ START_TEST(what_is_beside_the_logits_is_limited_too)
     http_free(&response);
     free(body);
     http_close(&http);
-    ck_assert_int_eq(process_stop(&large), 0);
-    process_close(&large);
+    process_end(&large);
 }
 END_TEST
 

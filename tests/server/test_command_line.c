@@ -291,8 +291,7 @@ START_TEST(port_0_picks_one)
     struct process process = process_start("--loops 1");
     ck_assert_uint_gt(process.port, 0);
     check_live(process.port);
-    ck_assert_int_eq(process_stop(&process), 0);
-    process_close(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -301,8 +300,7 @@ START_TEST(the_variable_can_say_where_to_listen)
     struct process process = process_spawn("GUMBELD_LISTEN=localhost:0 GUMBELD_LAME_DUCK_MS=0");
     process_await_listening(&process);
     ck_assert_uint_gt(process.port, 0);
-    ck_assert_int_eq(process_stop(&process), 0);
-    process_close(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -317,8 +315,7 @@ START_TEST(a_port_in_use_is_refused)
     ck_assert_msg(strstr(err, "--listen: ") != NULL && strchr(err, '\n') == err + strlen(err) - 1, "%s", err);
     free(err);
     check_live(first.port);
-    ck_assert_int_eq(process_stop(&first), 0);
-    process_close(&first);
+    process_end(&first);
     process_close(&second);
 }
 END_TEST

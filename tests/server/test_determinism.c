@@ -103,8 +103,7 @@ static void check_way(const char *flags, char **expected)
             free(answers[i]);
         }
     }
-    ck_assert_int_eq(process_stop(&process), 0);
-    process_close(&process);
+    process_end(&process);
 }
 
 START_TEST(the_same_bytes_whatever_serves)
@@ -112,8 +111,7 @@ START_TEST(the_same_bytes_whatever_serves)
     char *expected[CALLS];
     struct process process = process_start("--log-level error");
     record_answers(process.port, expected);
-    ck_assert_int_eq(process_stop(&process), 0);
-    process_close(&process);
+    process_end(&process);
     for (size_t i = 0; i < WAYS; i++)
         check_way(ways[i], expected);
     for (int isa = 0; isa < CORE_ISA_COUNT; isa++) {
@@ -136,8 +134,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(process_stop(&server), 0);
-    process_close(&server);
+    process_end(&server);
 }
 
 /* The text of rows first .. first+count-1 of the samples, with the commas between them; to be freed. */

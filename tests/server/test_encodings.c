@@ -263,12 +263,6 @@ static struct http_response ask(unsigned port, const char *fields, const char *d
     return response;
 }
 
-static void stop(struct process *process)
-{
-    ck_assert_int_eq(process_stop(process), 0);
-    process_close(process);
-}
-
 /* On the loop's thread and with the workers, small and large. */
 START_TEST(an_encoded_request_is_the_same_request)
 {
@@ -292,7 +286,7 @@ START_TEST(an_encoded_request_is_the_same_request)
         free(expected);
     }
     free(large);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -304,7 +298,7 @@ START_TEST(bytes_are_counted_as_they_are_sent)
     http_await_metric(process.port, "gumbeld_request_body_bytes_total", (long long)in.length);
     http_free(&response);
     free(in.data);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -326,7 +320,7 @@ START_TEST(other_encodings_are_415_and_told)
         http_free(&response);
         http_close(&http);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -350,7 +344,7 @@ START_TEST(malformed_encodings_are_400)
     http_free(&response);
     http_close(&http);
     free(in.data);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -389,7 +383,7 @@ START_TEST(a_bomb_is_413_and_takes_no_memory)
     (void)before;
 #endif
     free(in.data);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -433,7 +427,7 @@ START_TEST(a_large_answer_is_compressed_where_that_is_accepted)
         free(expected);
         free(body);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -449,7 +443,7 @@ START_TEST(a_small_answer_is_compressed_only_on_demand)
     check_gzip(&response, expected);
     http_free(&response);
     free(expected);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -463,7 +457,7 @@ START_TEST(zero_switches_it_off)
     http_free(&response);
     free(expected);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -484,7 +478,7 @@ START_TEST(documents_are_compressed_and_probes_are_not)
     http_free(&gzip);
     http_free(&head);
     http_free(&metrics);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 

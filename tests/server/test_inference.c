@@ -25,8 +25,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(process_stop(&server), 0);
-    process_close(&server);
+    process_end(&server);
 }
 
 static json_t *json_of(const struct http_response *response)
@@ -175,8 +174,7 @@ START_TEST(refusals_have_it_too)
     http_free(&response);
     http_close(&http);
     free(body);
-    ck_assert_int_eq(process_stop(&process), 0);
-    process_close(&process);
+    process_end(&process);
 }
 END_TEST
 

@@ -18,12 +18,6 @@
 #define GUMBEL "/v1/gumbel_softmax"
 #define BODY "{\"logits\":[[0.5,-1,2.25],[3,1e-3,null]],\"tau\":0.5,\"seed\":11}"
 
-static void stop(struct process *process)
-{
-    ck_assert_int_eq(process_stop(process), 0);
-    process_close(process);
-}
-
 static void check_body_is_answered(struct http *http)
 {
     http_post(http, GUMBEL, BODY);
@@ -68,7 +62,7 @@ START_TEST(clients_beyond_the_limit_are_served_later)
         http_free(&response);
         http_close(&clients[i]);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -81,7 +75,7 @@ START_TEST(the_limit_is_passed_many_times)
         check_body_is_answered(&http);
         http_close(&http);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -124,7 +118,7 @@ START_TEST(clients_beyond_the_limit_of_files_are_served_later)
         http_free(&response);
         http_close(&clients[i]);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -162,7 +156,7 @@ START_TEST(a_silent_connection_is_closed)
     ck_assert_double_ge(process_now_ms() - begun, 900);
     http_close(&silent);
     http_close(&used);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -194,7 +188,7 @@ START_TEST(half_requests_are_not_kept)
     for (int i = 0; i < HALVES; i++)
         for (int j = 0; j < TIMES; j++)
             http_close(&clients[i][j]);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -224,7 +218,7 @@ START_TEST(waiting_for_an_answer_is_no_silence)
         free(expected);
     }
     ck_assert_msg(seconds > 1, "no request took longer than the timeout");
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -268,7 +262,7 @@ START_TEST(requests_beyond_the_queue_are_refused)
     ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_total{route=\"" GUMBEL "\",status=\"503\"}"), refused);
     free(expected);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -293,7 +287,7 @@ START_TEST(small_requests_pass_large_ones)
         http_close(&large[i]);
     http_close(&small);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -325,14 +319,14 @@ START_TEST(a_limit_is_the_most_that_may_be_asked_for)
     struct http_response response = http_ask(wide.port, "POST", asked[_i / 2].path, asked[_i / 2].body);
     ck_assert_msg(response.status == 200, "%s", response.body);
     http_free(&response);
-    stop(&wide);
+    process_end(&wide);
     struct process narrow = process_start("%s %u %s", asked[_i / 2].flag, limit - 1, threads);
     response = http_ask(narrow.port, "POST", asked[_i / 2].path, asked[_i / 2].body);
     json_t *problem = http_problem(&response, 413, "limit_exceeded");
     ck_assert_int_eq(json_integer_value(json_object_get(problem, "limit")), limit - 1);
     json_decref(problem);
     http_free(&response);
-    stop(&narrow);
+    process_end(&narrow);
 }
 END_TEST
 

@@ -19,8 +19,7 @@ static void start(void)
 
 static void stop(void)
 {
-    ck_assert_int_eq(process_stop(&server), 0);
-    process_close(&server);
+    process_end(&server);
 }
 
 #define LOGITS "{\"logits\":[1,2,3]}"
@@ -323,8 +322,7 @@ START_TEST(pipelined_answers_of_workers_keep_their_order)
     for (int i = 0; i < 40; i++)
         check_numbered(&http, i);
     http_close(&http);
-    ck_assert_int_eq(process_stop(&pooled), 0);
-    process_close(&pooled);
+    process_end(&pooled);
 }
 END_TEST
 
@@ -355,8 +353,7 @@ START_TEST(a_half_closed_connection_is_answered)
     check_numbered(&http, 3);
     ck_assert(http_ends(&http));
     http_close(&http);
-    ck_assert_int_eq(process_stop(&impatient), 0);
-    process_close(&impatient);
+    process_end(&impatient);
 }
 END_TEST
 

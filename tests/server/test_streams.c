@@ -37,12 +37,6 @@ static struct http_response ask(unsigned port, const char *path, const char *fie
     return response;
 }
 
-static void stop(struct process *process)
-{
-    ck_assert_int_eq(process_stop(process), 0);
-    process_close(process);
-}
-
 /* ---- The lines ---- */
 
 /* The lines as an array; each has to be an object. */
@@ -134,7 +128,7 @@ START_TEST(the_lines_say_what_the_document_says)
         http_free(&response);
         free(expected);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -160,7 +154,7 @@ START_TEST(large_answers_are_streamed_whole)
     ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_aborted_total"), 0);
     ck_assert_int_eq(http_metric(process.port, "gumbeld_requests_queued"), 0);
     http_close(&http);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -211,7 +205,7 @@ START_TEST(an_old_client_gets_lines_until_the_connection_ends)
     http_free(&response);
     free(expected);
     http_close(&http);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -247,7 +241,7 @@ START_TEST(accept_chooses_the_form)
         ck_assert_msg(http_field_is(&response, "Content-Type", cases[i].type), "%s%s", cases[i].fields, response.head);
         http_free(&response);
     }
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -265,7 +259,7 @@ START_TEST(a_problem_before_the_first_line_is_the_answer)
     }
     http_await_metric(process.port, STREAMS, 0);
     http_close(&http);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -290,7 +284,7 @@ START_TEST(a_problem_further_on_is_the_last_line)
     json_decref(lines);
     http_free(&response);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -341,7 +335,7 @@ START_TEST(a_client_that_stops_reading_stops_the_work)
     http_close(&http);
     free(expected);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -366,7 +360,7 @@ START_TEST(a_client_that_leaves_ends_the_work)
         before = blocks;
     }
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -381,7 +375,7 @@ START_TEST(a_client_that_never_reads_is_silent)
     http_await_metric(process.port, STREAMS, 0);
     http_close(&http);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -409,7 +403,7 @@ START_TEST(streams_beyond_the_limit_are_refused)
     ck_assert_int_eq(response.status, 200);
     http_free(&response);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 
@@ -442,7 +436,7 @@ START_TEST(streams_do_not_starve_other_requests)
     for (int i = 0; i < CLIENTS; i++)
         ck_assert_int_eq(waitpid(readers[i], NULL, 0), readers[i]);
     free(body);
-    stop(&process);
+    process_end(&process);
 }
 END_TEST
 

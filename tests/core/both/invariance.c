@@ -7,10 +7,6 @@
 #include <fenv.h>
 #include <stdlib.h>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 enum function { SOFTMAX, LOG_SOFTMAX, GUMBEL_SOFT, GUMBEL_HARD, FUNCTIONS };
 
 /* One call of any of the functions. */
@@ -268,25 +264,6 @@ START_TEST(test_digest)
     ck_assert_uint_eq(digest_of_more(DTYPE), DIGEST_OF_MORE_V1(DTYPE));
 }
 END_TEST
-
-static void set_strange_environment(void)
-{
-#if defined(__x86_64__)
-    _mm_setcsr(0xdf84); /* FTZ and DAZ, round up, the flag of a division by zero */
-#else
-    __builtin_aarch64_set_fpcr(0x03400000); /* FZ, DN, round up */
-    __builtin_aarch64_set_fpsr(2);
-#endif
-}
-
-static uint64_t get_environment(void)
-{
-#if defined(__x86_64__)
-    return _mm_getcsr();
-#else
-    return (uint64_t)__builtin_aarch64_get_fpcr() << 32 | __builtin_aarch64_get_fpsr();
-#endif
-}
 
 static void check_environment(struct problem *problem, const real *whole, struct inputs *inputs)
 {

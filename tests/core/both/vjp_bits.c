@@ -7,10 +7,6 @@
 
 #include <fenv.h>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 #define SIGNALING ((real_bits)(TEST_REAL == 32 ? 0x7f800001 : 0x7ff0000000000001)) /* a NaN */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -337,25 +333,6 @@ START_TEST(test_digest)
                       TEST_REAL == 32 ? VJP_SCALED_DIGEST_V1 : VJP_SCALED_DIGEST_V1_FLOAT64);
 }
 END_TEST
-
-static void set_strange_environment(void)
-{
-#if defined(__x86_64__)
-    _mm_setcsr(0xdf84); /* FTZ and DAZ, round up, the flag of a division by zero */
-#else
-    __builtin_aarch64_set_fpcr(0x03400000); /* FZ, DN, round up */
-    __builtin_aarch64_set_fpsr(2);
-#endif
-}
-
-static uint64_t get_environment(void)
-{
-#if defined(__x86_64__)
-    return _mm_getcsr();
-#else
-    return (uint64_t)__builtin_aarch64_get_fpcr() << 32 | __builtin_aarch64_get_fpsr();
-#endif
-}
 
 static void check_environment(struct vjp_problem *problem, const struct vjp_problem *whole, struct inputs *inputs)
 {
