@@ -1,5 +1,6 @@
-/* One input of the fuzzer of whole requests: a route's path, a line feed, and the body. With a '?' and a query behind
- * the path, body and answer are .npy arrays. */
+/* One input of the fuzzer of whole requests: a route's path, a line feed, and the body. Behind the path there may stand
+ * one of '?' and a query, whose body and answer are .npy arrays; '>', which asks for lines; and '#' and the length of
+ * the JSON that begins a body of the inference protocol, which tensors follow. */
 #ifndef TESTS_FUZZ_ONE_H
 #define TESTS_FUZZ_ONE_H
 
