@@ -163,13 +163,14 @@ static int append_answer(struct batch *batch, const struct json_text *body, cons
     struct api_call *call;
     if (decode_call(body, function, batch->request, &call, problem) != 0)
         return -1;
-    batch->rows += api_call_rows(call);
     batch->result_bytes += call_result_bytes(call);
     int result = batch->result_bytes > limit_of(batch, API_LIMIT_RESULT_BYTES)
                      ? fail_limit(batch, API_LIMIT_RESULT_BYTES, "", problem)
                      : api_compute(call, 0, api_call_rows(call), problem);
-    if (result == 0)
+    if (result == 0) {
+        batch->rows += api_call_rows(call);
         result = append_head(batch, id, 200, problem);
+    }
     if (result == 0)
         result = encode_call(call, &batch->text, problem);
     api_call_free(call);

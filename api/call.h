@@ -86,7 +86,7 @@ struct api_call {
     void *cotangent; /* the first sample's part makes room for the gradients of the others when it is used up */
     uint8_t *mask;   /* NULL if all classes are possible */
     size_t mask_stride;
-    bool all_masked; /* `uniform` takes a mask of no class for none */
+    bool all_masked; /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
     struct call_bias bias;
     const uint32_t *top_k; /* as the core takes it: one, or one a row */
     uint32_t one_top_k;

@@ -210,6 +210,15 @@ static bool has_shape(const struct api_call *call, const struct api_tensor *tens
     return memcmp(tensor->shape + skipped, call->shape, call->rank * sizeof *call->shape) == 0;
 }
 
+/* Whether the mask of all rows leaves a class that the bias does not forbid. */
+static bool mask_leaves_any(const struct api_call *call)
+{
+    for (size_t class = 0; class < call->classes; class ++)
+        if (call->mask[class] != 0 && (call->bias.forbidden == NULL || call->bias.forbidden[class] == 0))
+            return true;
+    return false;
+}
+
 static int take_mask(const struct builder *builder)
 {
     struct api_call *call = builder->call;
@@ -222,9 +231,9 @@ static int take_mask(const struct builder *builder)
     if (!one_row && !has_shape(call, tensor, 0))
         return builder_fail(builder, API_WRONG_LENGTH, tensor->name, "",
                             "must have the shape of logits, or be one row of %zu for all", call->classes);
-    call->mask_stride = call->rank > 1 && !one_row;
+    call->mask_stride = !one_row || call->rows == 1;
     call->mask = builder_take(builder, tensor);
-    if (call->mask_stride == 0 && memchr(call->mask, 1, call->classes) == NULL) {
+    if (call->mask_stride == 0 && !mask_leaves_any(call)) {
         call->all_masked = true;
         if (call->values[API_ON_INVALID].one.choice != 0)
             call->mask = NULL;

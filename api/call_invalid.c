@@ -55,16 +55,18 @@ static enum mark mark_of(const struct api_call *call, struct call_row row)
     return possible && !infinite ? MARK_VALID : MARK_INVALID;
 }
 
-/* Equal logits; and where the mask allows no class, it allows all. */
-static void replace(const struct api_call *call, struct call_row row)
+/* Equal logits. A mask of the row's own that leaves no class possible allows all, and so does one whose results are set
+ * afterwards. One for several rows leaves some, see all_masked. */
+static void replace(const struct api_call *call, struct call_row row, enum mark mark)
 {
     bool possible = false;
     for (size_t class = 0; class < row.length; class ++) {
         const size_t at = row.start + class * row.step;
         set(call, call->logits, at, 0);
-        possible |= is_allowed(call, class, at);
+        possible |= is_allowed(call, class, at) && !is_forbidden(call, class);
     }
-    for (size_t class = 0; class < row.length && !possible; class ++)
+    const bool stays = possible && mark != MARK_NAN && on_invalid(call) == ON_INVALID_UNIFORM;
+    for (size_t class = 0; class < row.length && call->mask_stride != 0 && !stays; class ++)
         call->mask[row.start + class * row.step] = 1;
 }
 
@@ -82,7 +84,7 @@ int call_replace_invalid(const struct api_call *call, size_t first, size_t count
         const enum mark mark = mark_of(call, row);
         (*marks)[i] = (uint8_t)mark;
         if (mark != MARK_VALID)
-            replace(call, row);
+            replace(call, row, mark);
     }
     return 0;
 }

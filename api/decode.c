@@ -69,12 +69,17 @@ static bool says_float64(const json_t *envelope)
     return dtype != NULL && strcmp(dtype, api_dtypes[API_FLOAT64].name) == 0;
 }
 
-/* What `dtype` says is known only when all is read: so it is guessed, and read again if the guess was wrong. */
+static bool holds(const struct json_text *text, const char *bytes)
+{
+    return memmem(text->body, text->length, bytes, strlen(bytes)) != NULL;
+}
+
+/* What `dtype` says is known only when all is read: so it is guessed, and read again if the guess was wrong. Numbers
+ * that only float64 holds must not be read as float32 first. */
 static int read_text(const struct json_text *text, const struct api_function *function, struct arrays *arrays,
                      json_t **envelope, struct api_problem *problem)
 {
-    const char *name = api_dtypes[API_FLOAT64].name;
-    bool wide = memmem(text->body, text->length, name, strlen(name)) != NULL;
+    bool wide = holds(text, api_dtypes[API_FLOAT64].name) || holds(text, "\\u");
     for (;;) {
         name_arrays(arrays, function, wide ? JSON_FLOAT64 : JSON_FLOAT32);
         const int result = json_envelope_read(text, arrays->named, arrays->count, envelope, problem);

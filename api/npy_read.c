@@ -153,6 +153,7 @@ static int read_shape(struct reader *reader, const struct npy_header *header, co
                       struct api_tensor *tensor)
 {
     const size_t rest = (reader->length - reader->at) / kind->size;
+    bool fits = rest > 0; /* without axes there is one element */
     char detail[160];
     tensor->rank = header->rank;
     tensor->count = 1;
@@ -160,15 +161,15 @@ static int read_shape(struct reader *reader, const struct npy_header *header, co
     for (size_t axis = 0; axis < header->rank; axis++)
         if (header->shape[axis] == 0)
             return fail(reader, tensor->name, API_EMPTY_ARRAY, API_NO_OFFSET, "an axis has length 0");
-    for (size_t axis = 0; axis < header->rank; axis++) {
-        if (header->shape[axis] > rest / tensor->count) {
-            snprintf(detail, sizeof detail, "the array has more elements than the %zu bytes behind its header hold",
-                     reader->length - reader->at);
-            return fail(reader, tensor->name, API_MALFORMED_NPY, reader->at, detail);
-        }
+    for (size_t axis = 0; fits && axis < header->rank; axis++) {
+        fits = header->shape[axis] <= rest / tensor->count;
         tensor->count *= header->shape[axis];
     }
-    return 0;
+    if (fits)
+        return 0;
+    snprintf(detail, sizeof detail, "the array has more elements than the %zu bytes behind its header hold",
+             reader->length - reader->at);
+    return fail(reader, tensor->name, API_MALFORMED_NPY, reader->at, detail);
 }
 
 /* What may be sent otherwise: the order, the axes and the dtype. */

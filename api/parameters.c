@@ -1,5 +1,6 @@
 /* The tables of parameters, of schedules and of limits. */
 #include "api.h"
+#include "core.h"
 
 #include <stddef.h>
 
@@ -77,7 +78,7 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_NOISE_SCALE] = {.name = "noise_scale",
                          .type = API_NUMBER,
                          .per_row = true,
-                         .maximum = MAX_FLOAT32,
+                         .maximum = CORE_NOISE_SCALE_MAX,
                          .fallback = 1,
                          .doc = "Multiplies the noise; at 0 there is none."},
     [API_REPLACEMENT] = {.name = "replacement",

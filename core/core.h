@@ -106,6 +106,9 @@ struct core_noise {
     uint32_t draw;
 };
 
+/* More would make a float's z infinite; the same limit for both precisions. */
+#define CORE_NOISE_SCALE_MAX 1e36
+
 /* z[r][j] = (x[r][j] - m) + noise_scale * g[r][j], m the row's maximum, g = -log E, E ~ Exp(1). Each member
  * after `samples` may be zero, which leaves out what it is for. */
 struct core_gumbel_softmax_call {
@@ -119,7 +122,7 @@ struct core_gumbel_softmax_call {
     struct core_mask mask;
     size_t inner;
     void *scratch;                   /* core_gumbel_softmax_scratch bytes */
-    struct core_per_row noise_scale; /* finite, >= 0; more than 1e36 counts as that; value NULL means 1 */
+    struct core_per_row noise_scale; /* 0 .. CORE_NOISE_SCALE_MAX, as which more counts; NULL: 1 */
     enum core_dtype dtype;
 
     /* Further results, each where it is not NULL: */

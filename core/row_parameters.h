@@ -29,8 +29,7 @@ INLINE real inverse(real temperature)
     return inverse < REAL_MAX ? inverse : REAL_MAX;
 }
 
-/* More would make a float's z infinite; the same limit for both precisions. */
-#define NOISE_SCALE_MAX ((real)1e36)
+#define NOISE_SCALE_MAX ((real)CORE_NOISE_SCALE_MAX)
 
 INLINE real noise_scale(const struct core_per_row *scale, size_t row)
 {

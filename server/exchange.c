@@ -27,9 +27,9 @@ struct exchange {
     struct loop *loop;
     struct MHD_Connection *connection;
     enum state state;
-    const struct api_route *route; /* NULL where none matched */
-    const struct api_function *model;
-    bool inference; /* problems have the form of /v2 */
+    const struct api_route *route;    /* NULL where none matched */
+    const struct api_function *model; /* NULL where the path names none, or not with this method */
+    bool inference;                   /* problems have the form of /v2 */
     const char *method;
     struct fields fields;
     struct api_argument *query;
@@ -342,8 +342,8 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     else if (fields->announced > limit)
         refuse_body(exchange);
     else if (begin_body(exchange) != BODY_OK)
-        return MHD_NO;
-    if (exchange->route != NULL)
+        refuse_for_memory(exchange);
+    if (exchange->route != NULL && exchange->problem.allow == NULL)
         exchange->model = api_route_model(exchange->route, url);
     if (exchange->state == REFUSED && fields->announced > 0 &&
         (fields->expects || fields->announced > DISCARD_FACTOR * limit))
@@ -373,6 +373,7 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     exchange->began_ns = uv_hrtime();
     exchange->body.limit = loop->server->config.max_body_bytes;
     if (!read_head(exchange)) {
+        fields_free(&exchange->fields);
         free(exchange);
         return NULL;
     }
@@ -430,12 +431,13 @@ static void record(const struct exchange *exchange, bool completed)
     const struct api_response *response = &exchange->response;
     const struct streaming *streaming = exchange->streaming;
     const size_t rows = streaming != NULL ? streaming_rows(streaming) : response->rows;
-    const size_t bytes_out = streaming != NULL ? streaming_bytes(streaming) : response->length;
+    const bool headless = strcmp(exchange->method, "HEAD") == 0;
+    const size_t bytes_out = streaming != NULL ? streaming_bytes(streaming) : headless ? 0 : response->length;
     metrics_request(server->metrics, exchange->route, response->status, (double)duration_ns * 1e-9);
     metrics_add(server->metrics, METRIC_REQUEST_BYTES, (int64_t)exchange->body.received);
     metrics_add(server->metrics, METRIC_RESPONSE_BYTES, (int64_t)bytes_out);
     metrics_add(server->metrics, METRIC_ROWS, (int64_t)rows);
-    if (exchange->route != NULL && exchange->route->kind == API_ROUTE_INFER)
+    if (exchange->model != NULL && exchange->route->kind == API_ROUTE_INFER)
         record_inference(exchange, duration_ns);
     if (!completed)
         metrics_add(server->metrics, METRIC_ABORTED, 1);
@@ -470,6 +472,7 @@ void exchange_completed(void *closure, struct MHD_Connection *connection, void *
     streaming_close(exchange->streaming);
     api_response_release(&exchange->response);
     body_drop(&exchange->body);
+    fields_free(&exchange->fields);
     free(exchange->query);
     free(exchange);
     *context = NULL;

@@ -3,6 +3,7 @@
  * loop serves them all. */
 #include "loop.h"
 #include "exchange.h"
+#include "fields.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -176,15 +177,15 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 static struct MHD_Daemon *start_daemon(struct loop *loop, int listening_socket)
 {
     const struct config *config = &loop->server->config;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                            exchange_handle, loop,
-                            /* first, so that it takes the messages about the other options too */
-                            MHD_OPTION_EXTERNAL_LOGGER, log_daemon, loop, MHD_OPTION_LISTEN_SOCKET, listening_socket,
-                            MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
-                            on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections,
-                            /* also ends a connection that closed in the middle of a request in the same edge */
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, exchange_handle, loop,
+        /* first, so that it takes the messages about the other options too */
+        MHD_OPTION_EXTERNAL_LOGGER, log_daemon, loop, MHD_OPTION_LISTEN_SOCKET, listening_socket,
+        MHD_OPTION_UNESCAPE_CALLBACK, fields_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections,
+        /* also ends a connection that closed in the middle of a request in the same edge */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, MHD_OPTION_END);
 }
 
 static void run(void *argument)

@@ -112,6 +112,18 @@ START_TEST(one_bad_call_leaves_the_others_whole)
 }
 END_TEST
 
+/* Those that were computed. */
+START_TEST(rows_are_counted)
+{
+    struct answer answer = ask(BATCH,
+                               "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[[null],[1],[1]]}},"
+                               "{\"function\":\"softmax\",\"body\":{\"logits\":[[1],[1]]}}]}");
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_uint_eq(answer.response.rows, 2);
+    ask_free(&answer);
+}
+END_TEST
+
 START_TEST(a_batch_that_is_none_is_refused)
 {
     assert_problem(BATCH, "{}", 400, "missing_member", "/requests");
@@ -173,6 +185,7 @@ Suite *test_api_batch_suite(void)
     TCase *batches = tcase_create("batches");
     tcase_add_test(batches, each_call_is_answered_as_if_it_were_alone);
     tcase_add_test(batches, an_id_comes_back);
+    tcase_add_test(batches, rows_are_counted);
     tcase_add_loop_test(batches, one_bad_call_leaves_the_others_whole, 0, sizeof broken / sizeof *broken);
     tcase_add_test(batches, a_batch_that_is_none_is_refused);
     tcase_add_test(batches, an_offset_is_of_the_calls_own_body);

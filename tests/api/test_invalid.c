@@ -163,6 +163,39 @@ START_TEST(a_forbidden_class_leaves_a_row_without_answer)
 }
 END_TEST
 
+/* A false in a mask is as good as -inf, wherever the other half of the row's end comes from. */
+START_TEST(a_mask_makes_invalid_rows_as_infinities_do)
+{
+    static const struct {
+        const char *logits, *mask, *members, *zero, *uniform; /* the rows' indices */
+    } same[] = {
+        {"[[1,2],[3,4]]", "[[true,false],[true,true]]", "\"logit_bias\":{\"0\":null}", "[[-1],[1]]", "[[1],[1]]"},
+        {"[[1,2],[3,4]]", "[true,false]", "\"logit_bias\":{\"0\":null}", "[[-1],[-1]]", "[[1],[1]]"},
+        {"[1,2]", "[true,false]", "\"logit_bias\":{\"0\":null}", "[-1]", "[1]"},
+        {"[[null,null],[3,4]]", "[[true,false],[true,true]]", "\"replacement\":false,\"num_samples\":2",
+         "[[-1,-1],[1,0]]", NULL},
+        {"[null,null]", "[true,false]", "\"replacement\":false,\"num_samples\":2", "[-1,-1]", NULL},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        for (int uniform = 0; uniform < 2; uniform++) {
+            const char *expected = uniform ? same[i].uniform : same[i].zero;
+            struct answer answer = ask("/v1/categorical",
+                                       "{\"logits\":%s,\"mask\":%s,%s,\"on_invalid\":\"%s\",\"seed\":1}",
+                                       same[i].logits, same[i].mask, same[i].members, uniform ? "uniform" : "zero");
+            if (expected == NULL) { /* the mask is kept to, and leaves too few */
+                ck_assert_int_eq(answer.status, 422);
+                ck_assert_str_eq(ask_text(&answer, "code"), "too_few_classes");
+            } else {
+                assert_answered(&answer);
+                char *text = json_dumps(json_object_get(answer.json, "indices"), JSON_COMPACT);
+                ck_assert_msg(strcmp(text, expected) == 0, "%zu: %s", i, answer.text);
+                free(text);
+            }
+            ask_free(&answer);
+        }
+}
+END_TEST
+
 /* ---- From a source of its own ---- */
 
 /* The probabilities of rows of two classes; 0, or the problem's code. */
@@ -321,6 +354,7 @@ Suite *test_api_invalid_suite(void)
     tcase_add_test(invalid, samples_and_class_axes_find_the_invalid_rows);
     tcase_add_test(invalid, uniform_keeps_to_the_mask);
     tcase_add_test(invalid, a_forbidden_class_leaves_a_row_without_answer);
+    tcase_add_test(invalid, a_mask_makes_invalid_rows_as_infinities_do);
     tcase_add_test(invalid, a_real_nan_is_never_swallowed);
     tcase_add_test(limits, a_limit_is_the_most_that_is_taken);
     tcase_add_test(limits, a_small_answer_is_given_at_once);

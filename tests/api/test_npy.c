@@ -156,6 +156,28 @@ START_TEST(a_body_that_is_cut_off_is_refused)
 }
 END_TEST
 
+/* An array without axes has one element all the same. */
+START_TEST(a_number_that_is_cut_off_is_refused)
+{
+    static const char *const dicts[] = {"{'descr': '<u8', 'fortran_order': False, 'shape': (), }\n",
+                                        "{'descr': '<u8', 'fortran_order': False, 'shape': (1,), }\n"};
+    for (size_t i = 0; i < sizeof dicts / sizeof *dicts; i++)
+        for (size_t length = 0; length <= 8; length++) {
+            struct npy_bytes body = {0};
+            npy_add(&body, "<f4", SHAPE(2), (float[]){1, 2});
+            npy_add_header(&body, 1, dicts[i]);
+            const size_t end = body.length;
+            npy_append(&body, "\7\0\0\0\0\0\0\0", length);
+            struct answer answer = send("/v1/gumbel_softmax", "arrays=logits,seed,tau", &body);
+            assert_refused(&answer, dicts[i], 400, "malformed_npy", length < 8 ? "/seed" : "/tau");
+            ck_assert_uint_eq((size_t)json_integer_value(json_object_get(answer.json, "offset")),
+                              length < 8 ? end : body.length);
+            npy_answer_free(&answer);
+            npy_free(&body);
+        }
+}
+END_TEST
+
 static void assert_refused_bytes(const char *bytes, size_t length)
 {
     struct npy_bytes body = {0};
@@ -316,6 +338,7 @@ Suite *test_api_npy_suite(void)
     tcase_add_loop_test(header, a_header_that_is_not_one_is_refused, 0, sizeof refused / sizeof *refused);
     tcase_add_test(header, one_number_is_no_logits);
     tcase_add_test(header, a_body_that_is_cut_off_is_refused);
+    tcase_add_test(header, a_number_that_is_cut_off_is_refused);
     tcase_add_test(header, a_beginning_that_is_none_is_refused);
     tcase_add_test(header, a_header_has_a_longest);
     tcase_add_test(elements, halves_are_taken_exactly);

@@ -64,6 +64,9 @@ START_TEST(float64_logits_are_not_rounded)
     struct answer answer = ask("/v1/log_softmax", "{\"logits\":[1e300,0],\"dtype\":\"float64\"}");
     assert_doubles(&answer, "log_probabilities", (const double[]){0, -1e300}, SHAPE(2));
     ask_free(&answer);
+    answer = ask("/v1/log_softmax", "{\"logits\":[1e300,0],\"dtype\":\"flo\\u0061t64\"}");
+    assert_doubles(&answer, "log_probabilities", (const double[]){0, -1e300}, SHAPE(2));
+    ask_free(&answer);
     assert_problem(SOFTMAX, "{\"logits\":[1e300,0]}", 400, "out_of_range", "/logits/0");
 }
 END_TEST

@@ -98,6 +98,27 @@ START_TEST(chunk_extensions_are_read_or_refused)
 }
 END_TEST
 
+/* Chunks override a length, whatever that says; or both together are refused. */
+START_TEST(a_length_beside_chunks_does_not_count)
+{
+    static const char *const lengths[] = {"1", "99999999"};
+    for (int i = 0; i < 2; i++) {
+        struct http http = http_open(server.port);
+        http_print(&http,
+                   "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+                   lengths[i]);
+        http_print(&http, "%zX\r\n%s\r\n0\r\n\r\n", strlen(BODY), BODY);
+        char *expected = expected_answer();
+        struct http_response response = http_read(&http);
+        if (response.status != 400)
+            ck_assert_str_eq(response.body, expected);
+        http_free(&response);
+        free(expected);
+        http_close(&http);
+    }
+}
+END_TEST
+
 START_TEST(single_bytes_with_pauses)
 {
     char *request;
@@ -338,6 +359,7 @@ Suite *test_server_bodies_suite(void)
     tcase_add_test(arrival, chunks_of_any_size);
     tcase_add_test(arrival, chunks_with_trailers);
     tcase_add_test(arrival, chunk_extensions_are_read_or_refused);
+    tcase_add_test(arrival, a_length_beside_chunks_does_not_count);
     tcase_add_test(arrival, single_bytes_with_pauses);
     tcase_add_test(arrival, single_bytes_of_chunks_with_pauses);
     tcase_add_test(arrival, no_body_is_a_problem_of_the_body);

@@ -32,6 +32,7 @@ static void describe(FILE *out, struct MHD_Connection *connection)
     for (size_t i = 0; i < fields.query_count; i++)
         fprintf(out, "|%s=%zu:%s", query[i].name, query[i].length, query[i].value);
     free(query);
+    fields_free(&fields);
     fprintf(out, "|%s", shown(fields_header(connection, "inference-header-content-LENGTH")));
 }
 
@@ -64,11 +65,14 @@ START_TEST(fields_and_query_are_read)
         const char *query, *fields, *expected;
     } cases[] = {
         {"", "", "(none)|(none)|(none)|(none)|0|0|0|0|(none)"},
-        {"?", "Accept: a\r\nAccept: b\r\n", "(none)|a|(none)|(none)|0|0|0|0|(none)"},
+        {"?", "Accept: a\r\nAccept: b\r\nAccept: c;q=0.1\r\n", "(none)|a, b, c;q=0.1|(none)|(none)|0|0|0|0|(none)"},
+        {"", "Accept-Encoding: a, b\r\nAccept-Encoding: c\r\n", "(none)|(none)|a, b, c|(none)|0|0|0|0|(none)"},
+        {"", "Content-Type: a\r\nContent-Type: b\r\n", "a, b|(none)|(none)|(none)|0|0|0|0|(none)"},
         {"?tau=0.5&seed=7", "accept-ENCODING: gzip\r\n", "(none)|(none)|gzip|(none)|0|0|0|2|tau=3:0.5|seed=1:7|(none)"},
         {"?b=1&a=2&b=3&b=", "", "(none)|(none)|(none)|(none)|0|0|0|4|b=1:1|a=1:2|b=1:3|b=0:|(none)"},
         {"?flag&x=%31%3D%26+%2B", "", "(none)|(none)|(none)|(none)|0|0|0|2|flag=0:|x=5:1=& +|(none)"},
-        {"?a%00b=1&c=d%00e", "", "(none)|(none)|(none)|(none)|0|0|0|2|=1:1|c=3:d|(none)"},
+        {"?a%00b=1&c=d%00e", "", "(none)|(none)|(none)|(none)|0|0|0|2|a%00b=1:1|c=5:d%00e|(none)"},
+        {"?a=%00&b=%0%00%31%00", "", "(none)|(none)|(none)|(none)|0|0|0|2|a=3:%00|b=9:%0%001%00|(none)"},
         {"?x=1=2", "Inference-Header-Content-Length: 12\r\n", "(none)|(none)|(none)|(none)|0|0|0|1|x=3:1=2|12"},
         {"", "Content-Type: t\r\nContent-Length: 0\r\nContent-Encoding: gzip\r\n",
          "t|(none)|(none)|(none)|1|0|0|0|(none)"},
@@ -76,7 +80,7 @@ START_TEST(fields_and_query_are_read)
         {"", "traceparent: x\r\ntraceparent: x\r\n", "(none)|(none)|(none)||0|0|0|0|(none)"},
     };
     struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, NULL,
-                                                 MHD_OPTION_END);
+                                                 MHD_OPTION_UNESCAPE_CALLBACK, fields_unescape, NULL, MHD_OPTION_END);
     ck_assert_ptr_nonnull(daemon);
     const unsigned port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -118,6 +118,9 @@ START_TEST(statistics_are_of_real_requests)
     for (int i = 0; i < 3; i++)
         ask_infer(BODY, 200);
     ask_infer("{}", 400);
+    struct http_response get = http_ask(server.port, "GET", INFER, NULL); /* asks for no inference */
+    ck_assert_int_eq(get.status, 405);
+    http_free(&get);
     http_await_metric(server.port, "gumbeld_requests_in_flight", 1); /* that is the question itself */
     const struct counts counts = counts_of("/v2/models/softmax/versions/1/stats");
     ck_assert_int_eq(counts.successes, 3);

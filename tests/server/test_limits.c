@@ -330,6 +330,32 @@ START_TEST(a_limit_is_the_most_that_may_be_asked_for)
 }
 END_TEST
 
+/* ---- Memory ---- */
+
+/* A body that was announced, but for which there is no memory: that request is refused, the others are served. */
+START_TEST(a_body_without_memory_is_refused)
+{
+    static const char *const paths[] = {"/v2/models/softmax/infer", GUMBEL};
+    struct process process = process_start("--max-body-bytes 2000000000 --loops 1 --workers 1");
+    check_live(&process);
+    const struct rlimit little = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+    ck_assert_int_eq(prlimit(process.pid, RLIMIT_AS, &little, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        struct http http = http_open(process.port);
+        http_print(&http, "POST %s HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 1900000000\r\n\r\n",
+                   paths[i]);
+        struct http_response response = http_read(&http);
+        ck_assert_int_eq(response.status, 500);
+        ck_assert_ptr_nonnull(strstr(response.body, "no memory for the body"));
+        http_free(&response);
+        http_close(&http);
+    }
+    http_await_metric(process.port, "gumbeld_requests_in_flight", 1);
+    check_live(&process);
+    process_end(&process);
+}
+END_TEST
+
 Suite *test_server_limits_suite(void)
 {
     Suite *suite = suite_create("server limits");
@@ -359,5 +385,13 @@ Suite *test_server_limits_suite(void)
     tcase_set_timeout(asking, 60);
     tcase_add_loop_test(asking, a_limit_is_the_most_that_may_be_asked_for, 0, 2 * ASKED);
     suite_add_tcase(suite, asking);
+
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* which take more address space than that */
+    TCase *memory = tcase_create("memory");
+    tcase_add_test(memory, a_body_without_memory_is_refused);
+    suite_add_tcase(suite, memory);
+#else
+    (void)a_body_without_memory_is_refused;
+#endif
     return suite;
 }

@@ -86,6 +86,7 @@ START_TEST(bytes_of_answers_are_counted)
     char *answer = requests_answer(SOFTMAX, LOGITS);
     for (int i = 0; i < 5; i++)
         ask(process.port, "POST", SOFTMAX, LOGITS, 200);
+    ask(process.port, "HEAD", "/openapi.json", NULL, 200);
     http_await_metric(process.port, "gumbeld_response_body_bytes_total", 5 * (long long)strlen(answer));
     free(answer);
     stop(&process);

@@ -188,8 +188,9 @@ static void check_request_problem(const char *method, const char *path, const ch
 
 START_TEST(unknown_routes_are_404)
 {
-    static const char *const paths[] = {"/index.html",  "/v1",     "/v1/softmax/",   "/v1/Softmax",  "/v2/softmax",
-                                        "//v1/softmax", "/livez2", "/v1/soft%20max", "/v1/../livez", "/v2/models/nope"};
+    static const char *const paths[] = {
+        "/index.html",    "/v1",          "/v1/softmax/",    "/v1/Softmax", "/v2/softmax",    "//v1/softmax", "/livez2",
+        "/v1/soft%20max", "/v1/../livez", "/v2/models/nope", "/livez%00",   "/v1/softmax%00x"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         check_request_problem("GET", paths[i], "", 404, "not_found", NULL);
         check_request_problem("POST", paths[i], "", 404, "not_found", NULL);
