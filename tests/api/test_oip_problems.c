@@ -136,6 +136,34 @@ START_TEST(a_problem_says_where_the_value_stands)
 }
 END_TEST
 
+/* It breaks at the '@', which is not sent. */
+static const struct {
+    const char *body, *pointer;
+} breaks[] = {
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,@}"), "/inputs/0/data/1"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1 @2]"), "/inputs/0/data/0"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,@}],\"x\":[1"), "/inputs/0/data/1"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2@},\"data\":[1,2]"), "/inputs/0/shape/0"},
+    {"{\"inputs\":[" LOGITS ",{\"name\":\"logits\",\"data\":[1,2@", "/inputs/1/data/1"},
+    {"{\"inputs\":[" LOGITS ",{\"name\":\"log@", "/inputs/1/name"},
+    {"{\"inputs\":[" LOGITS "@}", "/inputs/0"},
+};
+
+START_TEST(a_body_tells_where_it_breaks)
+{
+    char body[512];
+    const size_t at = strcspn(breaks[_i].body, "@");
+    snprintf(body, sizeof body, "%.*s%s", (int)at, breaks[_i].body, breaks[_i].body + at + 1);
+    struct inferred inferred = infer_json(SOFTMAX, body);
+    const struct answer *answer = &inferred.answer;
+    ck_assert_msg(answer->status == 400 && strcmp(ask_text(answer, "code"), "malformed_json") == 0 &&
+                      strcmp(ask_text(answer, "pointer"), breaks[_i].pointer) == 0 &&
+                      json_integer_value(json_object_get(answer->json, "offset")) == (json_int_t)at,
+                  "%s, %zu: %s", body, at, answer->text);
+    infer_free(&inferred);
+}
+END_TEST
+
 START_TEST(a_problem_is_an_error)
 {
     struct inferred inferred = infer_json(problems[_i].path, problems[_i].body);
@@ -183,7 +211,7 @@ static const struct {
     {"{\"inputs\":[" LOGITS "]}", "-1", "wrong_type", "", 0},
     {"{\"inputs\":[" LOGITS "]}", "0x10", "wrong_type", "", 0},
     {"{\"inputs\":[" LOGITS "]}", "12 ", "wrong_type", "", 0},
-    {"{\"inputs\":[" LOGITS "]}", "20", "malformed_json", "/inputs/0", 0},
+    {"{\"inputs\":[" LOGITS "]}", "20", "malformed_json", "/inputs/0/name", 0},
 };
 
 START_TEST(sizes_are_checked)
@@ -255,6 +283,7 @@ Suite *test_api_oip_problems_suite(void)
     TCase *refusals = tcase_create("problems");
     tcase_add_loop_test(refusals, a_problem_is_an_error, 0, sizeof problems / sizeof *problems);
     tcase_add_test(refusals, a_problem_says_where_the_value_stands);
+    tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(refusals, limits_hold);
     tcase_add_test(refusals, media_types_are_two);
