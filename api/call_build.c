@@ -291,6 +291,14 @@ static int check_estimator(const struct builder *builder)
     return 0;
 }
 
+/* The parameter to be lowered where the work is more than the limit. */
+static enum api_parameter_id excessive(const struct api_call *call, size_t passes, size_t limit)
+{
+    if (element_count(call) > limit)
+        return API_LOGITS;
+    return element_count(call) > limit / passes ? API_CONDITIONAL_SAMPLES : API_NUM_SAMPLES;
+}
+
 /* The greatest number of rows times classes, at least 1, is that of an array in memory. */
 static int check_work(const struct builder *builder)
 {
@@ -301,8 +309,7 @@ static int check_work(const struct builder *builder)
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
-        return builder_fail_limit(builder, API_LIMIT_WORK,
-                                  api_parameters[call->draws > 1 ? API_NUM_SAMPLES : API_LOGITS].name);
+        return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
     call->work = element_count(call) * call->draws * passes;
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The Open Inference Protocol: what is refused, and how that is said. */
+#define _GNU_SOURCE /* memmem */
 #include "infer.h"
 #include "suites.h"
 
@@ -105,6 +106,8 @@ static const struct {
      "/outputs/0/parameters/classification", 400},
     {"/v2/models/categorical/infer", WITH("\"outputs\":[{\"name\":\"top_indices\"}]"), "out_of_range",
      "/outputs/0/name", 400},
+    {"/v2/models/categorical/infer", WITH("\"parameters\":{\"logprobs\":2000000000}"), "limit_exceeded",
+     "/parameters/logprobs", 413},
     {"/v2/models/vjp/infer", WITH("\"parameters\":{}"), "missing_member", "/parameters/function", 400},
     {"/v2/models/vjp/infer", WITH("\"parameters\":{\"function\":\"softmax\"}"), "missing_member", "/inputs", 400},
 };
@@ -253,6 +256,38 @@ START_TEST(limits_hold)
 }
 END_TEST
 
+/* `outputs` stands for `return`, whichever asked for too much. */
+START_TEST(a_limit_names_what_can_be_lowered)
+{
+    static const struct {
+        const char *body, *pointer;
+    } cases[] = {
+        {WITH("\"outputs\":[{\"name\":\"samples\"},{\"name\":\"soft\"}]"), "/outputs"},
+        {WITH("\"parameters\":{\"return\":[\"samples\",\"soft\"]}"), "/parameters/return"},
+        {WITH("\"parameters\":{\"num_samples\":2}"), "/parameters/num_samples"},
+    };
+    size_t limits[API_LIMIT_COUNT];
+    for (int id = 0; id < API_LIMIT_COUNT; id++)
+        limits[id] = api_limits[id].fallback;
+    limits[API_LIMIT_RESULT_BYTES] = 24;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[512] = "", pointer[64];
+        struct api_request request = infer_request("POST", GUMBEL);
+        struct api_response response;
+        strcpy(body, cases[i].body);
+        snprintf(pointer, sizeof pointer, "\"pointer\":\"%s\"", cases[i].pointer);
+        request.body = body;
+        request.length = strlen(body);
+        request.limits = limits;
+        api_answer(&request, &response);
+        ck_assert_int_eq(response.status, 413);
+        ck_assert_msg(memmem(response.body, response.length, pointer, strlen(pointer)) != NULL, "%.*s",
+                      (int)response.length, response.body);
+        api_response_release(&response);
+    }
+}
+END_TEST
+
 static int status_with(const char *content_type, const char *accept)
 {
     static const char body[] = "{\"inputs\":[" LOGITS "]}\0\0\0\0\0\0\0";
@@ -286,6 +321,7 @@ Suite *test_api_oip_problems_suite(void)
     tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(refusals, limits_hold);
+    tcase_add_test(refusals, a_limit_names_what_can_be_lowered);
     tcase_add_test(refusals, media_types_are_two);
     suite_add_tcase(suite, refusals);
     return suite;
