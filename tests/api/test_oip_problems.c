@@ -308,6 +308,7 @@ START_TEST(media_types_are_two)
     ck_assert_int_eq(status_with("application/json; charset=utf-8", "*/*"), 200);
     ck_assert_int_eq(status_with("application/octet-stream", "application/octet-stream"), 200);
     ck_assert_int_eq(status_with("text/plain", NULL), 415);
+    ck_assert_int_eq(status_with("application/octet-stream, application/json", NULL), 415);
     ck_assert_int_eq(status_with(NULL, "text/html"), 406);
 }
 END_TEST

@@ -72,6 +72,7 @@ START_TEST(fields_and_query_are_read)
         {"?x=1=2", "Inference-Header-Content-Length: 12\r\n", "(none)|(none)|(none)|(none)|0|0|0|1|x=3:1=2|12"},
         {"", "Content-Type: t\r\nContent-Length: 0\r\nContent-Encoding: gzip\r\n",
          "t|(none)|(none)|(none)|1|0|0|0|(none)"},
+        {"", "Content-Type: t\r\ncontent-type: t\r\n", "|(none)|(none)|(none)|0|0|0|0|(none)"},
         {"", "Traceparent: x\r\n", "(none)|(none)|(none)|x|0|0|0|0|(none)"},
         {"", "traceparent: x\r\ntraceparent: x\r\n", "(none)|(none)|(none)||0|0|0|0|(none)"},
     };
