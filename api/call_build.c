@@ -48,6 +48,12 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
     return -1;
 }
 
+void builder_tell_lists(const struct builder *builder, char *text, size_t size)
+{
+    const char *lists = builder->source->lists;
+    snprintf(text, size, "%s%s", lists != NULL ? ", sent as " : "", lists != NULL ? lists : "");
+}
+
 /* ---- Numbers ---- */
 
 bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number)
@@ -137,6 +143,16 @@ static int read_function(const struct builder *builder)
 
 /* ---- Arrays ---- */
 
+static int fail_array(const struct builder *builder, const struct api_parameter *parameter,
+                      const struct api_tensor *tensor)
+{
+    char sent[64] = "";
+    if (tensor == NULL)
+        builder_tell_lists(builder, sent, sizeof sent);
+    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s%s",
+                        parameter->type == API_BOOLEANS ? "booleans" : "numbers", sent);
+}
+
 /* The tensor of a parameter, in one of the dtypes whose bits are given; *tensor is NULL if it was left out. */
 static int find_tensor(const struct builder *builder, enum api_parameter_id id, unsigned dtypes,
                        struct api_tensor **tensor)
@@ -150,8 +166,7 @@ static int find_tensor(const struct builder *builder, enum api_parameter_id id, 
         return 0;
     builder->call->values[id].given = true;
     if (*tensor == NULL || (*tensor)->rank == 0 || !(dtypes >> (*tensor)->dtype & 1))
-        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s",
-                            parameter->type == API_BOOLEANS ? "booleans" : "numbers");
+        return fail_array(builder, parameter, *tensor);
     return 0;
 }
 

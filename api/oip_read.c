@@ -360,6 +360,7 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         .tensors = out->tensors,
         .tensor_count = out->tensor_count,
         .locate = locate,
+        .lists = "an input of that name",
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };

@@ -167,6 +167,32 @@ START_TEST(a_body_tells_where_it_breaks)
 }
 END_TEST
 
+/* What would be taken elsewhere is told where it goes. */
+START_TEST(a_list_among_the_parameters_is_told_that_it_is_an_input)
+{
+    static const struct {
+        const char *path, *body, *pointer, *detail;
+    } lists[] = {
+        {GUMBEL, WITH("\"parameters\":{\"tau\":[0.5,1]}"), "/parameters/tau",
+         "must be a number, or a schedule, or a list of one per row, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"tau\":\"[0.5,1]\"}"), "/parameters/tau",
+         "must be a number, or a schedule, or a list of one per row, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"seed\":[1,2]}"), "/parameters/seed",
+         "must be an integer, or a list of one per row, sent as an input of that name"},
+        {SOFTMAX, WITH("\"parameters\":{\"mask\":[true,false,true]}"), "/parameters/mask",
+         "must be an array of booleans, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"num_samples\":[1,2]}"), "/parameters/num_samples", "must be an integer"},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct inferred inferred = infer_json(lists[i].path, lists[i].body);
+        ck_assert_int_eq(inferred.answer.status, 400);
+        ck_assert_str_eq(ask_text(&inferred.answer, "pointer"), lists[i].pointer);
+        ck_assert_str_eq(ask_text(&inferred.answer, "detail"), lists[i].detail);
+        infer_free(&inferred);
+    }
+}
+END_TEST
+
 START_TEST(a_problem_is_an_error)
 {
     struct inferred inferred = infer_json(problems[_i].path, problems[_i].body);
@@ -318,6 +344,7 @@ Suite *test_api_oip_problems_suite(void)
     Suite *suite = suite_create("api: oip problems");
     TCase *refusals = tcase_create("problems");
     tcase_add_loop_test(refusals, a_problem_is_an_error, 0, sizeof problems / sizeof *problems);
+    tcase_add_test(refusals, a_list_among_the_parameters_is_told_that_it_is_an_input);
     tcase_add_test(refusals, a_problem_says_where_the_value_stands);
     tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
