@@ -74,6 +74,25 @@ int api_accept_weight(const char *list, const char *const *names)
 
 /* ---- Media types ---- */
 
+/* The first comma that is not in a quoted string, or the end. */
+static const char *element_end(const char *text)
+{
+    for (bool quoted = false; *text != '\0' && (quoted || *text != ','); text++) {
+        if (*text == '"')
+            quoted = !quoted;
+        else if (quoted && *text == '\\' && text[1] != '\0')
+            text++;
+    }
+    return text;
+}
+
+/* Whether that is the Content-Type, with any parameters: a list is none, whatever comes first in it. */
+static bool is_content_type(const struct api_request *request, const char *name)
+{
+    const char *type = request->content_type;
+    return type != NULL && is_name(type, name) && *element_end(type) == '\0';
+}
+
 /* An absent Accept takes everything. */
 static int weight(const struct api_request *request, const char *const *ranges)
 {
@@ -109,14 +128,13 @@ bool api_stream_wanted(const struct api_request *request)
 
 bool accept_npy_body(const struct api_request *request)
 {
-    return has_arrays(request->route) && request->content_type != NULL && is_name(request->content_type, npy);
+    return has_arrays(request->route) && is_content_type(request, npy);
 }
 
 /* An inference request is JSON, with binary tensors behind it or not, and so is its answer. */
 static int negotiate_inference(const struct api_request *request, struct api_problem *problem)
 {
-    const char *type = request->content_type;
-    if (type != NULL && !is_name(type, json) && !is_name(type, binary))
+    if (request->content_type != NULL && !is_content_type(request, json) && !is_content_type(request, binary))
         return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET,
                         "send the body as Content-Type: %s or %s", json, binary);
     if (weight(request, json_ranges) <= 0 && weight(request, binary_ranges) <= 0)
@@ -131,7 +149,7 @@ int accept_negotiate(const struct api_request *request, struct api_problem *prob
     if (request->route->kind != API_ROUTE_CALL)
         return 0;
     const bool arrays = has_arrays(request->route);
-    if (request->content_type != NULL && !is_name(request->content_type, json) && !accept_npy_body(request))
+    if (request->content_type != NULL && !is_content_type(request, json) && !accept_npy_body(request))
         return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s%s%s",
                         json, arrays ? " or " : "", arrays ? npy : "");
     if (accept_form(request) == ACCEPT_NOTHING)

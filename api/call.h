@@ -44,6 +44,8 @@ struct call_source {
     /* Writes where in the request the parameter stands, for problems; NULL stands for "/name". */
     void (*locate)(const struct call_source *source, const char *name, char *pointer, size_t size);
 
+    const char *lists; /* how an array is sent, if not as the member itself; NULL otherwise */
+
     uint64_t (*fresh_seed)(void); /* as in struct api_request */
     const size_t *limits;         /* likewise */
 };

@@ -48,6 +48,12 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
     return -1;
 }
 
+void builder_tell_lists(const struct builder *builder, char *text, size_t size)
+{
+    const char *lists = builder->source->lists;
+    snprintf(text, size, "%s%s", lists != NULL ? ", sent as " : "", lists != NULL ? lists : "");
+}
+
 /* ---- Numbers ---- */
 
 bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number)
@@ -137,6 +143,16 @@ static int read_function(const struct builder *builder)
 
 /* ---- Arrays ---- */
 
+static int fail_array(const struct builder *builder, const struct api_parameter *parameter,
+                      const struct api_tensor *tensor)
+{
+    char sent[64] = "";
+    if (tensor == NULL)
+        builder_tell_lists(builder, sent, sizeof sent);
+    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s%s",
+                        parameter->type == API_BOOLEANS ? "booleans" : "numbers", sent);
+}
+
 /* The tensor of a parameter, in one of the dtypes whose bits are given; *tensor is NULL if it was left out. */
 static int find_tensor(const struct builder *builder, enum api_parameter_id id, unsigned dtypes,
                        struct api_tensor **tensor)
@@ -150,8 +166,7 @@ static int find_tensor(const struct builder *builder, enum api_parameter_id id, 
         return 0;
     builder->call->values[id].given = true;
     if (*tensor == NULL || (*tensor)->rank == 0 || !(dtypes >> (*tensor)->dtype & 1))
-        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s",
-                            parameter->type == API_BOOLEANS ? "booleans" : "numbers");
+        return fail_array(builder, parameter, *tensor);
     return 0;
 }
 
@@ -300,6 +315,14 @@ static int check_estimator(const struct builder *builder)
     return 0;
 }
 
+/* The parameter to be lowered where the work is more than the limit. */
+static enum api_parameter_id excessive(const struct api_call *call, size_t passes, size_t limit)
+{
+    if (element_count(call) > limit)
+        return API_LOGITS;
+    return element_count(call) > limit / passes ? API_CONDITIONAL_SAMPLES : API_NUM_SAMPLES;
+}
+
 /* The greatest number of rows times classes, at least 1, is that of an array in memory. */
 static int check_work(const struct builder *builder)
 {
@@ -310,8 +333,7 @@ static int check_work(const struct builder *builder)
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
-        return builder_fail_limit(builder, API_LIMIT_WORK,
-                                  api_parameters[call->draws > 1 ? API_NUM_SAMPLES : API_LOGITS].name);
+        return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
     call->work = element_count(call) * call->draws * passes;
     return 0;
 }

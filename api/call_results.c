@@ -124,15 +124,47 @@ size_t call_cost(const struct api_call *call)
     return call->work > numbers ? call->work : numbers;
 }
 
-static int check_bytes(const struct builder *builder)
+static bool exceeds(const struct api_call *call, size_t limit)
 {
-    const struct api_call *call = builder->call;
-    const size_t limit = builder_limit(builder, API_LIMIT_RESULT_BYTES);
     size_t total = 0;
     for (size_t i = 0; i < API_MAX_RESULTS && call->function->results[i].name != NULL; i++)
         if (is_wanted(call, i) && (total += bytes_of(call, &call->function->results[i], limit)) > limit)
-            return builder_fail_limit(builder, API_LIMIT_RESULT_BYTES, api_parameters[API_LOGITS].name);
-    return 0;
+            return true;
+    return false;
+}
+
+/* Whether one of the results that `return` names could be had alone. */
+static bool one_fits(struct api_call *call, size_t limit)
+{
+    const unsigned names = call->values[API_RETURN].given ? call->values[API_RETURN].one.names : 0;
+    for (size_t result = 0; result < API_MAX_RESULTS; result++) {
+        call->values[API_RETURN].one.names = 1u << result;
+        if ((names >> result & 1) && !exceeds(call, limit))
+            return true;
+    }
+    return false;
+}
+
+/* The parameter to be lowered: asks for less and less until what is left is within the limit, or the logits alone are
+ * too many. */
+static enum api_parameter_id excessive(const struct api_call *call, size_t limit)
+{
+    struct api_call less = *call;
+    less.values[API_LOGPROBS].one.integer = 0;
+    if (!exceeds(&less, limit))
+        return API_LOGPROBS;
+    less.draws = 1;
+    if (!exceeds(&less, limit))
+        return API_NUM_SAMPLES;
+    return one_fits(&less, limit) ? API_RETURN : API_LOGITS;
+}
+
+static int check_bytes(const struct builder *builder)
+{
+    const size_t limit = builder_limit(builder, API_LIMIT_RESULT_BYTES);
+    if (!exceeds(builder->call, limit))
+        return 0;
+    return builder_fail_limit(builder, API_LIMIT_RESULT_BYTES, api_parameters[excessive(builder->call, limit)].name);
 }
 
 /* Copies the logits, whose own memory is not needed then, to `place`. */

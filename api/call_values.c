@@ -55,10 +55,12 @@ static void set_number(const struct api_parameter *parameter, double number, str
 
 static int fail_type(const struct builder *builder, const struct api_parameter *parameter)
 {
-    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be %s%s%s",
+    char sent[64];
+    builder_tell_lists(builder, sent, sizeof sent);
+    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be %s%s%s%s",
                         parameter->type == API_INTEGER ? "an integer" : "a number",
-                        parameter->per_row ? ", or a list of one per row" : "",
-                        parameter->schedule ? ", or a schedule" : "");
+                        parameter->schedule ? ", or a schedule" : "",
+                        parameter->per_row ? ", or a list of one per row" : "", parameter->per_row ? sent : "");
 }
 
 static int read_number(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,

@@ -3,6 +3,7 @@
  * astray, but every byte that it passes over, jansson sees, and an array is replaced by another whole value,
  * so that the text is JSON with the array if and only if it is without. */
 #include "json_envelope.h"
+#include "json_break.h"
 #include "json_scan.h"
 #include "json_string.h"
 
@@ -48,6 +49,16 @@ static int fail_at(const struct json_text *text, size_t offset, enum api_problem
     char pointer[sizeof problem->pointer];
     member_pointer(text, offset, pointer, sizeof pointer);
     return api_fail(problem, code, pointer, text->offset + offset, "%s", reason);
+}
+
+/* A problem that a break in the text has brought about, or may have: tells of the break in its place. Returns -1. */
+static int tell_break(const struct json_text *text, struct api_problem *problem)
+{
+    struct json_break found;
+    if (problem == NULL || problem->code != API_MALFORMED_JSON || !json_break_find(text, &found))
+        return -1;
+    return api_fail(problem, API_MALFORMED_JSON, found.pointer, text->offset + (size_t)(found.at - text->body), "%s",
+                    found.reason);
 }
 
 /* ---- Cutting the arrays out ---- */
@@ -184,7 +195,8 @@ static int fail_as_jansson(const struct rest *rest, const json_error_t *error, s
     default:
         break;
     }
-    return fail_at(rest->text, body_offset(rest, position), code, error->text, problem);
+    fail_at(rest->text, body_offset(rest, position), code, error->text, problem);
+    return tell_break(rest->text, problem);
 }
 
 void json_pointer_write(char *pointer, size_t size, const char *name)
@@ -243,8 +255,10 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
 {
     struct rest rest = {.text = text};
     assert(array_count <= JSON_ENVELOPE_MAX_ARRAYS);
-    if (refuse_nul(text, problem) != 0 || cut_arrays(&rest, arrays, array_count, problem) != 0)
+    if (refuse_nul(text, problem) != 0)
         return -1;
+    if (cut_arrays(&rest, arrays, array_count, problem) != 0)
+        return tell_break(text, problem);
     return read_rest(&rest, envelope, problem);
 }
 
@@ -363,13 +377,16 @@ int json_elements_read(const struct json_text *text, const char *name, size_t ma
     struct rest rest = {.text = text};
     struct json_elements found = {0};
     struct finder finder = {.text = text, .name = name, .max = max, .elements = &found, .problem = problem};
-    if (refuse_nul(text, problem) != 0 || cut_elements(&rest, &finder) != 0 ||
-        read_rest(&rest, envelope, problem) != 0) {
+    int result = refuse_nul(text, problem);
+    if (result == 0 && cut_elements(&rest, &finder) != 0)
+        result = tell_break(text, problem);
+    else if (result == 0)
+        result = read_rest(&rest, envelope, problem);
+    if (result == 0)
+        *elements = found;
+    else
         free(found.texts);
-        return -1;
-    }
-    *elements = found;
-    return 0;
+    return result;
 }
 
 int json_member_read(const struct json_text *text, const char *name, char first, struct json_text *member,

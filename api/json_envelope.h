@@ -16,7 +16,8 @@
  * (json_array_begins), goes there; null takes its place in *envelope, which the caller releases. What is not
  * read that way is jansson's, its integers as reals: an integer that must be exact is to be named. Of a member
  * that stands twice the second one is a duplicate key. 0, or -1 and *problem: the text is not JSON, has a NUL
- * byte or a duplicate key, is no object, or an array does not read. */
+ * byte or a duplicate key, is no object, or an array does not read. Of a text that is not JSON the problem's offset is
+ * that of the byte that breaks it. */
 int json_envelope_read(const struct json_text *text, struct json_named_array *arrays, size_t array_count,
                        json_t **envelope, struct api_problem *problem);
 

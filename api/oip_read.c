@@ -322,10 +322,14 @@ static int read_raw(struct oip_reader *reader)
 
 /* ---- The call ---- */
 
-/* An input's data, a parameter, or where one of them is missing. */
+/* An input's data, a parameter, or where one of them is missing. `outputs` may have said what `return` says. */
 static void locate(const struct call_source *source, const char *name, char *pointer, size_t size)
 {
     const struct api_parameter *parameter = find_parameter(name);
+    if (parameter == &api_parameters[API_RETURN] && json_scan_find(source->text, "/parameters/return") == NULL) {
+        snprintf(pointer, size, "/outputs");
+        return;
+    }
     for (size_t i = 0; i < source->tensor_count; i++)
         if (strcmp(source->tensors[i].name, name) == 0) {
             snprintf(pointer, size, "/inputs/%zu/data", i);
@@ -356,6 +360,7 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         .tensors = out->tensors,
         .tensor_count = out->tensor_count,
         .locate = locate,
+        .lists = "an input of that name",
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };

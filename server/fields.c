@@ -18,6 +18,12 @@ static void add_line(const char **field, char **joined, const char *value)
     }
 }
 
+/* Of a field that there may be once several are as good as a wrong one. */
+static void set_only(const char **field, const char *value)
+{
+    *field = *field == NULL ? value : "";
+}
+
 /* Lengths first, since most differ there. */
 static inline bool is(const char *name, size_t length, const char *expected)
 {
@@ -26,23 +32,22 @@ static inline bool is(const char *name, size_t length, const char *expected)
 
 static void read_field(struct fields *fields, const char *name, size_t length, const char *value)
 {
-    static const char none[] = "";
     if (is(name, length, MHD_HTTP_HEADER_CONTENT_LENGTH))
         fields->announced = strtoull(value, NULL, 10);
     else if (is(name, length, MHD_HTTP_HEADER_TRANSFER_ENCODING))
         fields->chunked = true;
     else if (is(name, length, MHD_HTTP_HEADER_CONTENT_TYPE))
-        add_line(&fields->content_type, &fields->joined[0], value);
+        set_only(&fields->content_type, value);
     else if (is(name, length, MHD_HTTP_HEADER_CONTENT_ENCODING))
         fields->encoding = encoding_add(fields->encoding, value);
     else if (is(name, length, MHD_HTTP_HEADER_ACCEPT))
-        add_line(&fields->accept, &fields->joined[1], value);
+        add_line(&fields->accept, &fields->joined[0], value);
     else if (is(name, length, MHD_HTTP_HEADER_ACCEPT_ENCODING))
-        add_line(&fields->accept_encoding, &fields->joined[2], value);
+        add_line(&fields->accept_encoding, &fields->joined[1], value);
     else if (is(name, length, MHD_HTTP_HEADER_EXPECT))
         fields->expects = true;
     else if (is(name, length, "traceparent"))
-        fields->traceparent = fields->traceparent == NULL ? value : none; /* several are as good as a wrong one */
+        set_only(&fields->traceparent, value);
 }
 
 static enum MHD_Result see(void *closure, enum MHD_ValueKind kind, const char *name, size_t name_length,

@@ -7,14 +7,13 @@
 
 #include <microhttpd.h>
 
-/* The value of each field, of several lines a list; NULL where it was not sent. They last as long as the request, or
- * until fields_free. */
+/* The value of each field; NULL where it was not sent. They last as long as the request, or until fields_free. */
 struct fields {
-    const char *content_type, *accept, *accept_encoding;
-    char *joined[3];         /* these, where there were several lines */
-    const char *traceparent; /* "" where there are several */
-    enum encoding encoding;  /* of the body */
-    uint64_t announced;      /* the body's length, 0 where nothing was said or it comes in chunks */
+    const char *content_type, *traceparent; /* "" where there are several */
+    const char *accept, *accept_encoding;   /* of several lines the list */
+    char *joined[2];                        /* those two, where there were several */
+    enum encoding encoding;                 /* of the body */
+    uint64_t announced;                     /* the body's length, 0 where nothing was said or it comes in chunks */
     bool chunked;
     bool expects; /* the client waits to be told to send the body */
     size_t query_count;

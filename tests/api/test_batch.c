@@ -124,6 +124,9 @@ START_TEST(rows_are_counted)
 }
 END_TEST
 
+#define HEAD "{\"id\":\"a\",\"function\":\"softmax\",\"body\":"
+#define CALL HEAD "{\"logits\":[1,2]}}"
+
 START_TEST(a_batch_that_is_none_is_refused)
 {
     assert_problem(BATCH, "{}", 400, "missing_member", "/requests");
@@ -133,6 +136,73 @@ START_TEST(a_batch_that_is_none_is_refused)
     assert_problem(BATCH, "{\"requests\":[]}", 400, "empty_array", "/requests");
     assert_problem(BATCH, "{\"requests\":[{\"function\":\"x\"}],\"seed\":1}", 400, "unknown_member", "/seed");
     assert_problem(BATCH, "{\"requests\":[{\"function\":\"x\"},]}", 400, "malformed_json", "/requests/1");
+}
+END_TEST
+
+/* It breaks at the '@', which is not sent. */
+static const struct {
+    const char *body, *pointer;
+} breaks[] = {
+    {"{\"requests\":[" CALL "," HEAD "{\"logits\":[1,2@}}]}", "/requests/1/body/logits/1"},
+    {"{\"requests\":[" CALL "," HEAD "{\"logits\":[[1,2],[3,4@}}},{\"id\":1}]}", "/requests/1/body/logits/1/1"},
+    {"{\"requests\":[" CALL "," HEAD "{\"logits\":[1,2]@]}]}]", "/requests/1/body/logits"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,2]}@", "/requests/0/body"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,2@", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,@", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,-@", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,nul@", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"logits\":[1,\"-Inf@", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"logits@", "/requests/0/body"},
+    {"{\"requests\":[" HEAD "{\"logits\"@", "/requests/0/body/logits"},
+    {"{\"requests\":[" CALL ",@", "/requests/1"},
+    {"{\"requests\":[" CALL "@", "/requests/0"},
+    {"{\"requests\":[@", "/requests/0"},
+    {"{\"requests\":[" CALL "@}", "/requests/0"},
+    {"{\"requests\":[" HEAD "{\"logits\":[@x],\"a\":[1}}]}", "/requests/0/body/logits/0"},
+    {"{\"requests\":[" HEAD "{\"logits\":[0,@01],\"a\":[1}}]}", "/requests/0/body/logits/1"},
+    {"{\"requests\":[" HEAD "{\"dtype\":\"float32}},{\"@id\":1}]}", "/requests/0/body/dtype"},
+    {"{\"requests\":[" HEAD "{\"a\":\"\\u12@", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\":\"@\\x\"}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\":\"@\\ud800\"}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\":\"\xc3\xa9@\xff\"}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\":\"@\n\"}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\" @1}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a\":1,@}},{]}", "/requests/0/body/a"},
+    {"{\"requests\":[" HEAD "{\"a/~\":{\"b\":[{},{\"c\":@]}]}}}]}", "/requests/0/body/a~1~0/b/1/c"},
+    {"{\"x\":@nope,\"requests\":[{]}", "/x"},
+    {"{\"requests\":[" HEAD "{\"a\":[1@}]},{\"b\":2}]}}]}]}", "/requests/0/body/a/0"},
+};
+
+START_TEST(a_batch_tells_where_it_breaks)
+{
+    const size_t at = strcspn(breaks[_i].body, "@");
+    const char *rest = breaks[_i].body + at + 1;
+    struct answer answer = ask(BATCH, "%.*s%s", (int)at, breaks[_i].body, rest);
+    ck_assert_msg(answer.status == 400 && strcmp(ask_text(&answer, "code"), "malformed_json") == 0, "%s: %s",
+                  breaks[_i].body, answer.text);
+    ck_assert_msg(json_integer_value(json_object_get(answer.json, "offset")) == (json_int_t)at, "%s, %zu: %s",
+                  breaks[_i].body, at, answer.text);
+    ck_assert_msg(strcmp(ask_text(&answer, "pointer"), breaks[_i].pointer) == 0, "%s: %s", breaks[_i].body,
+                  answer.text);
+    ask_free(&answer);
+}
+END_TEST
+
+/* A body whose brackets are even but do not match ends too late. */
+START_TEST(a_call_tells_where_it_breaks)
+{
+    static const char head[] = "{\"requests\":[", item[] = HEAD "{\"logits\":[1,2}]";
+    struct answer answer = ask(BATCH, "%s%s]," CALL "]}", head, item);
+    assert_answered(&answer);
+    const json_t *responses = json_object_get(answer.json, "responses");
+    const json_t *problem = json_object_get(json_array_get(responses, 0), "body");
+    ck_assert_uint_eq(json_array_size(responses), 2);
+    ck_assert_int_eq((int)json_integer_value(json_object_get(json_array_get(responses, 1), "status")), 200);
+    ck_assert_str_eq(json_string_value(json_object_get(problem, "code")), "malformed_json");
+    ck_assert_str_eq(json_string_value(json_object_get(problem, "pointer")), "/requests/0/body/logits/1");
+    ck_assert_int_eq(json_integer_value(json_object_get(problem, "offset")),
+                     (json_int_t)(strlen(head) + strlen(item) - 2));
+    ask_free(&answer);
 }
 END_TEST
 
@@ -188,6 +258,8 @@ Suite *test_api_batch_suite(void)
     tcase_add_test(batches, rows_are_counted);
     tcase_add_loop_test(batches, one_bad_call_leaves_the_others_whole, 0, sizeof broken / sizeof *broken);
     tcase_add_test(batches, a_batch_that_is_none_is_refused);
+    tcase_add_loop_test(batches, a_batch_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
+    tcase_add_test(batches, a_call_tells_where_it_breaks);
     tcase_add_test(batches, an_offset_is_of_the_calls_own_body);
     tcase_add_test(batches, each_call_draws_a_seed);
     suite_add_tcase(suite, batches);

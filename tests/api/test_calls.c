@@ -284,6 +284,11 @@ START_TEST(takes_json_bodies_alone)
     ck_assert_int_eq(status_with("application/x-www-form-urlencoded", NULL), 415);
     ck_assert_int_eq(status_with("application/jsonx", NULL), 415);
     ck_assert_int_eq(status_with("", NULL), 415);
+    ck_assert_int_eq(status_with("application/json, text/plain", NULL), 415);
+    ck_assert_int_eq(status_with("application/json,application/json", NULL), 415);
+    ck_assert_int_eq(status_with("application/json; charset=utf-8, text/plain", NULL), 415);
+    ck_assert_int_eq(status_with("application/x-npy, application/json", NULL), 415);
+    ck_assert_int_eq(status_with("application/json ;x=\"a, \\\"b\"; y=1", NULL), 200);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define GUMBEL "/v1/gumbel_softmax"
+#define CATEGORICAL "/v1/categorical"
 
 /* ---- In JSON: rows of nothing but -inf ---- */
 
@@ -26,17 +27,14 @@ static const struct {
     {GUMBEL, ",\"seed\":3,\"return\":[\"noise\"]", "noise", {"same", "same", "same"}},
     {GUMBEL, ",\"seed\":3,\"return\":[\"indices\"]", "indices", {"-1", "same", "-1"}},
     {GUMBEL, ",\"seed\":3,\"return\":[\"log_density\"]", "log_density", {"null", "same", "\"NaN\""}},
-    {"/v1/categorical", ",\"seed\":3,\"num_samples\":2", "indices", {"[-1,-1]", "same", "[-1,-1]"}},
-    {"/v1/categorical",
+    {CATEGORICAL, ",\"seed\":3,\"num_samples\":2", "indices", {"[-1,-1]", "same", "[-1,-1]"}},
+    {CATEGORICAL,
      ",\"seed\":3,\"return\":[\"log_probabilities\"]",
      "log_probabilities",
      {"[null]", "same", "[\"NaN\"]"}},
-    {"/v1/categorical", ",\"seed\":3,\"return\":[\"scores\"]", "scores", {"[null]", "same", "[\"NaN\"]"}},
-    {"/v1/categorical", ",\"seed\":3,\"logprobs\":2", "top_indices", {"[-1,-1]", "same", "[-1,-1]"}},
-    {"/v1/categorical",
-     ",\"seed\":3,\"logprobs\":2",
-     "top_log_probabilities",
-     {"[null,null]", "same", "[\"NaN\",\"NaN\"]"}},
+    {CATEGORICAL, ",\"seed\":3,\"return\":[\"scores\"]", "scores", {"[null]", "same", "[\"NaN\"]"}},
+    {CATEGORICAL, ",\"seed\":3,\"logprobs\":2", "top_indices", {"[-1,-1]", "same", "[-1,-1]"}},
+    {CATEGORICAL, ",\"seed\":3,\"logprobs\":2", "top_log_probabilities", {"[null,null]", "same", "[\"NaN\",\"NaN\"]"}},
     {"/v1/vjp",
      ",\"function\":\"softmax\",\"cotangent\":[[1,2,3],[4,5,6],[7,8,9]]",
      "grad_logits",
@@ -149,17 +147,16 @@ END_TEST
 /* What a bias forbids is impossible too: the row in the middle has nothing else. */
 START_TEST(a_forbidden_class_leaves_a_row_without_answer)
 {
-    struct answer answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
-                                                  "\"on_invalid\":\"zero\",\"seed\":1}");
+    struct answer answer = ask(CATEGORICAL, "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                                            "\"on_invalid\":\"zero\",\"seed\":1}");
     assert_classes(&answer, "indices", (const int32_t[]){1, -1, 1}, SHAPE(3, 1));
     ask_free(&answer);
-    answer = ask("/v1/categorical", "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
-                                    "\"on_invalid\":\"uniform\",\"seed\":1}");
+    answer = ask(CATEGORICAL, "{\"logits\":[[1,2],[1,null],[2,1]],\"logit_bias\":{\"0\":null},"
+                              "\"on_invalid\":\"uniform\",\"seed\":1}");
     assert_classes(&answer, "indices", (const int32_t[]){1, 1, 1}, SHAPE(3, 1));
     ask_free(&answer);
-    assert_problem("/v1/categorical",
-                   "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null,\"1\":null},\"on_invalid\":\"zero\"}", 422,
-                   "invalid_row", "/logits/0");
+    assert_problem(CATEGORICAL, "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null,\"1\":null},\"on_invalid\":\"zero\"}",
+                   422, "invalid_row", "/logits/0");
 }
 END_TEST
 
@@ -245,7 +242,8 @@ END_TEST
 
 /* ---- Limits ---- */
 
-static int status_within(const char *path, const char *body, enum api_limit_id limit, size_t value, size_t *told)
+/* The answer's JSON. */
+static json_t *ask_within(const char *path, const char *body, enum api_limit_id limit, size_t value, int *status)
 {
     size_t limits[API_LIMIT_COUNT];
     for (int id = 0; id < API_LIMIT_COUNT; id++)
@@ -258,13 +256,68 @@ static int status_within(const char *path, const char *body, enum api_limit_id l
     ck_assert_int_eq(api_route_find("POST", path, &request.route, NULL), 0);
     api_answer(&request, &response);
     json_t *json = json_loadb(response.body, response.length, 0, NULL);
-    *told = (size_t)json_integer_value(json_object_get(json, "limit"));
+    *status = response.status;
     ck_assert(response.status == 200 ||
               strcmp(json_string_value(json_object_get(json, "code")), "limit_exceeded") == 0);
-    json_decref(json);
     api_response_release(&response);
-    return response.status;
+    return json;
 }
+
+static int status_within(const char *path, const char *body, enum api_limit_id limit, size_t value, size_t *told)
+{
+    int status;
+    json_t *json = ask_within(path, body, limit, value, &status);
+    *told = (size_t)json_integer_value(json_object_get(json, "limit"));
+    json_decref(json);
+    return status;
+}
+
+#define RAO "\"estimator\":\"gumbel_rao\",\"hard\":true,\"function\":\"gumbel_softmax\",\"seed\":1"
+
+/* The member that is to be lowered; the logits only where they alone are too many. */
+START_TEST(a_limit_names_what_can_be_lowered)
+{
+    static const struct {
+        const char *path, *body;
+        enum api_limit_id limit;
+        size_t value;
+        const char *pointer;
+    } excesses[] = {
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":5}", API_LIMIT_WORK, 9, "/num_samples"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":5}", API_LIMIT_WORK, 2, "/num_samples"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":5}", API_LIMIT_WORK, 1, "/logits"},
+        {"/v1/vjp", "{\"logits\":[1,2],\"cotangent\":[1,2],\"conditional_samples\":7," RAO "}", API_LIMIT_WORK, 13,
+         "/conditional_samples"},
+        {"/v1/vjp", "{\"logits\":[1],\"cotangent\":[[1],[1]],\"num_samples\":2,\"conditional_samples\":7," RAO "}",
+         API_LIMIT_WORK, 13, "/num_samples"},
+        {"/v1/vjp", "{\"logits\":[1,2],\"cotangent\":[1,2],\"conditional_samples\":7," RAO "}", API_LIMIT_WORK, 1,
+         "/logits"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":5}", API_LIMIT_RESULT_BYTES, 39, "/num_samples"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":5}", API_LIMIT_RESULT_BYTES, 7, "/logits"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"return\":[\"samples\",\"soft\"]}", API_LIMIT_RESULT_BYTES, 15,
+         "/return"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"return\":[\"samples\",\"soft\"]}", API_LIMIT_RESULT_BYTES, 7,
+         "/logits"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"return\":[\"samples\",\"indices\"]}", API_LIMIT_RESULT_BYTES, 7,
+         "/return"},
+        {GUMBEL, "{\"seed\":1,\"logits\":[1,2],\"return\":[\"samples\"]}", API_LIMIT_RESULT_BYTES, 7, "/logits"},
+        {CATEGORICAL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":2,\"logprobs\":1}", API_LIMIT_RESULT_BYTES, 15,
+         "/logprobs"},
+        {CATEGORICAL, "{\"seed\":1,\"logits\":[1,2],\"num_samples\":2,\"logprobs\":1}", API_LIMIT_RESULT_BYTES, 7,
+         "/num_samples"},
+        {CATEGORICAL, "{\"seed\":1,\"logits\":[1,2],\"logprobs\":1}", API_LIMIT_RESULT_BYTES, 3, "/logits"},
+        {"/v1/softmax", "{\"logits\":[1,2]}", API_LIMIT_RESULT_BYTES, 7, "/logits"},
+    };
+    for (size_t i = 0; i < sizeof excesses / sizeof *excesses; i++) {
+        int status;
+        json_t *json = ask_within(excesses[i].path, excesses[i].body, excesses[i].limit, excesses[i].value, &status);
+        const char *pointer = json_string_value(json_object_get(json, "pointer"));
+        ck_assert_msg(pointer != NULL && status == 413 && strcmp(pointer, excesses[i].pointer) == 0, "%zu, %s: %s", i,
+                      excesses[i].body, pointer != NULL ? pointer : "");
+        json_decref(json);
+    }
+}
+END_TEST
 
 /* What each request takes is let through, and one less is not. */
 START_TEST(a_limit_is_the_most_that_is_taken)
@@ -279,7 +332,7 @@ START_TEST(a_limit_is_the_most_that_is_taken)
         {"/v1/softmax", "{\"logits\":[[1,2],[3,4],[5,6]]}", API_LIMIT_CLASSES, 2},
         {"/v1/softmax", "{\"logits\":[[1,2],[3,4],[5,6]],\"dim\":0}", API_LIMIT_CLASSES, 3},
         {GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5}", API_LIMIT_DRAWS, 5},
-        {"/v1/categorical", "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5}", API_LIMIT_DRAWS, 5},
+        {CATEGORICAL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5}", API_LIMIT_DRAWS, 5},
         {GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5}", API_LIMIT_WORK, 10},
         {"/v1/vjp",
          "{\"function\":\"gumbel_softmax\",\"logits\":[1,2],\"cotangent\":[[1,2]],\"num_samples\":1,\"seed\":1,"
@@ -289,8 +342,7 @@ START_TEST(a_limit_is_the_most_that_is_taken)
         {"/v1/softmax", "{\"logits\":[[1,2],[3,4]],\"dtype\":\"float64\"}", API_LIMIT_RESULT_BYTES, 32},
         {GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5,\"return\":[\"samples\",\"indices\"]}",
          API_LIMIT_RESULT_BYTES, 60},
-        {"/v1/categorical", "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5,\"logprobs\":4}", API_LIMIT_RESULT_BYTES,
-         52},
+        {CATEGORICAL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":5,\"logprobs\":4}", API_LIMIT_RESULT_BYTES, 52},
         {"/v1/batch",
          "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1,2]}},"
          "{\"function\":\"softmax\",\"body\":{\"logits\":[1,2,3]}}]}",
@@ -318,7 +370,7 @@ START_TEST(a_small_answer_is_given_at_once)
     } costs[] = {
         {"/v1/softmax", "{\"logits\":[[1,2],[3,4]]}", 4},
         {GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"num_samples\":50,\"return\":[\"indices\"]}", 100},
-        {"/v1/categorical", "{\"logits\":[1,2],\"seed\":1,\"logprobs\":1000}", 2001},
+        {CATEGORICAL, "{\"logits\":[1,2],\"seed\":1,\"logprobs\":1000}", 2001},
         {"/v1/softmax", "{\"logits\":[[1,2],[3,4]],\"x\":1}", 1},
         {"/v1/batch", "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1,2]}}]}", 0},
     };
@@ -340,7 +392,7 @@ END_TEST
 /* Sizes whose product no size_t holds. */
 START_TEST(no_product_of_sizes_overflows)
 {
-    assert_problem("/v1/categorical", "{\"logits\":[1,2],\"logprobs\":2147483647}", 413, "limit_exceeded", "/logits");
+    assert_problem(CATEGORICAL, "{\"logits\":[1,2],\"logprobs\":2147483647}", 413, "limit_exceeded", "/logprobs");
     assert_problem(GUMBEL, "{\"logits\":[1,2],\"num_samples\":2147483647}", 413, "limit_exceeded", "/num_samples");
 }
 END_TEST
@@ -357,6 +409,7 @@ Suite *test_api_invalid_suite(void)
     tcase_add_test(invalid, a_mask_makes_invalid_rows_as_infinities_do);
     tcase_add_test(invalid, a_real_nan_is_never_swallowed);
     tcase_add_test(limits, a_limit_is_the_most_that_is_taken);
+    tcase_add_test(limits, a_limit_names_what_can_be_lowered);
     tcase_add_test(limits, a_small_answer_is_given_at_once);
     tcase_add_test(limits, no_product_of_sizes_overflows);
     suite_add_tcase(suite, invalid);

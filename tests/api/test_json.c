@@ -287,10 +287,11 @@ START_TEST(names_the_place_of_an_error)
         {"{\"logits\":[[]]}", "/logits/0", 12, API_EMPTY_ARRAY},
         {"{\"logits\":[[1],2]}", "/logits/1", 16, API_RAGGED_ARRAY},
         {"{\"logits\":[1,2],\"tau\":1e400}", "/tau", 27, API_OUT_OF_RANGE},
-        {"{\"logits\":[1,2,3,4,5,6,7],\"tau\":nope}", "/tau", 36, API_MALFORMED_JSON},
-        {"{\"a/b~c\":nope}", "/a~1b~0c", 13, API_MALFORMED_JSON},
+        {"{\"logits\":[1,2,3,4,5,6,7],\"tau\":nope}", "/tau", 32, API_MALFORMED_JSON},
+        {"{\"a/b~c\":nope}", "/a~1b~0c", 9, API_MALFORMED_JSON},
         {"{\"logits\":[1],\"tau\":1,\"tau\":2}", "/tau", 27, API_DUPLICATE_MEMBER},
-        {"{\"logits\":[1]}x", "", 15, API_MALFORMED_JSON},
+        {"{\"logits\":[1]}x", "", 14, API_MALFORMED_JSON},
+        {"{\"x\":nope,\"logits\":[1,]}", "/x", 5, API_MALFORMED_JSON},
         {"", "", 0, API_MALFORMED_JSON},
         {"[1]", "", API_NO_OFFSET, API_WRONG_TYPE},
     };
@@ -349,7 +350,7 @@ Suite *test_api_json_suite(void)
     tcase_set_timeout(same, 60);
     tcase_add_loop_test(same, takes_what_jansson_takes, 0, sizeof cases / sizeof *cases);
     tcase_add_loop_test(same, takes_what_jansson_takes_of_mutated_documents, 0, 8);
-    tcase_add_loop_test(errors, names_the_place_of_an_error, 0, 13);
+    tcase_add_loop_test(errors, names_the_place_of_an_error, 0, 14);
     tcase_add_test(limits, limits_what_reaches_jansson);
     tcase_add_test(limits, reads_an_array_beyond_that_limit);
     suite_add_tcase(suite, same);

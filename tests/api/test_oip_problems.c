@@ -1,4 +1,5 @@
 /* The Open Inference Protocol: what is refused, and how that is said. */
+#define _GNU_SOURCE /* memmem */
 #include "infer.h"
 #include "suites.h"
 
@@ -105,6 +106,8 @@ static const struct {
      "/outputs/0/parameters/classification", 400},
     {"/v2/models/categorical/infer", WITH("\"outputs\":[{\"name\":\"top_indices\"}]"), "out_of_range",
      "/outputs/0/name", 400},
+    {"/v2/models/categorical/infer", WITH("\"parameters\":{\"logprobs\":2000000000}"), "limit_exceeded",
+     "/parameters/logprobs", 413},
     {"/v2/models/vjp/infer", WITH("\"parameters\":{}"), "missing_member", "/parameters/function", 400},
     {"/v2/models/vjp/infer", WITH("\"parameters\":{\"function\":\"softmax\"}"), "missing_member", "/inputs", 400},
 };
@@ -132,6 +135,60 @@ START_TEST(a_problem_says_where_the_value_stands)
         ck_assert_int_eq(binary.answer.status, 400);
         infer_free(&inferred);
         infer_free(&binary);
+    }
+}
+END_TEST
+
+/* It breaks at the '@', which is not sent. */
+static const struct {
+    const char *body, *pointer;
+} breaks[] = {
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,@}"), "/inputs/0/data/1"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1 @2]"), "/inputs/0/data/0"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,@}],\"x\":[1"), "/inputs/0/data/1"},
+    {INPUT("\"datatype\":\"FP32\",\"shape\":[2@},\"data\":[1,2]"), "/inputs/0/shape/0"},
+    {"{\"inputs\":[" LOGITS ",{\"name\":\"logits\",\"data\":[1,2@", "/inputs/1/data/1"},
+    {"{\"inputs\":[" LOGITS ",{\"name\":\"log@", "/inputs/1/name"},
+    {"{\"inputs\":[" LOGITS "@}", "/inputs/0"},
+};
+
+START_TEST(a_body_tells_where_it_breaks)
+{
+    char body[512];
+    const size_t at = strcspn(breaks[_i].body, "@");
+    snprintf(body, sizeof body, "%.*s%s", (int)at, breaks[_i].body, breaks[_i].body + at + 1);
+    struct inferred inferred = infer_json(SOFTMAX, body);
+    const struct answer *answer = &inferred.answer;
+    ck_assert_msg(answer->status == 400 && strcmp(ask_text(answer, "code"), "malformed_json") == 0 &&
+                      strcmp(ask_text(answer, "pointer"), breaks[_i].pointer) == 0 &&
+                      json_integer_value(json_object_get(answer->json, "offset")) == (json_int_t)at,
+                  "%s, %zu: %s", body, at, answer->text);
+    infer_free(&inferred);
+}
+END_TEST
+
+/* What would be taken elsewhere is told where it goes. */
+START_TEST(a_list_among_the_parameters_is_told_that_it_is_an_input)
+{
+    static const struct {
+        const char *path, *body, *pointer, *detail;
+    } lists[] = {
+        {GUMBEL, WITH("\"parameters\":{\"tau\":[0.5,1]}"), "/parameters/tau",
+         "must be a number, or a schedule, or a list of one per row, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"tau\":\"[0.5,1]\"}"), "/parameters/tau",
+         "must be a number, or a schedule, or a list of one per row, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"seed\":[1,2]}"), "/parameters/seed",
+         "must be an integer, or a list of one per row, sent as an input of that name"},
+        {SOFTMAX, WITH("\"parameters\":{\"mask\":[true,false,true]}"), "/parameters/mask",
+         "must be an array of booleans, sent as an input of that name"},
+        {GUMBEL, WITH("\"parameters\":{\"num_samples\":[1,2]}"), "/parameters/num_samples", "must be an integer"},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct inferred inferred = infer_json(lists[i].path, lists[i].body);
+        ck_assert_int_eq(inferred.answer.status, 400);
+        ck_assert_str_eq(ask_text(&inferred.answer, "pointer"), lists[i].pointer);
+        ck_assert_str_eq(ask_text(&inferred.answer, "detail"), lists[i].detail);
+        infer_free(&inferred);
     }
 }
 END_TEST
@@ -183,7 +240,7 @@ static const struct {
     {"{\"inputs\":[" LOGITS "]}", "-1", "wrong_type", "", 0},
     {"{\"inputs\":[" LOGITS "]}", "0x10", "wrong_type", "", 0},
     {"{\"inputs\":[" LOGITS "]}", "12 ", "wrong_type", "", 0},
-    {"{\"inputs\":[" LOGITS "]}", "20", "malformed_json", "/inputs/0", 0},
+    {"{\"inputs\":[" LOGITS "]}", "20", "malformed_json", "/inputs/0/name", 0},
 };
 
 START_TEST(sizes_are_checked)
@@ -225,6 +282,38 @@ START_TEST(limits_hold)
 }
 END_TEST
 
+/* `outputs` stands for `return`, whichever asked for too much. */
+START_TEST(a_limit_names_what_can_be_lowered)
+{
+    static const struct {
+        const char *body, *pointer;
+    } cases[] = {
+        {WITH("\"outputs\":[{\"name\":\"samples\"},{\"name\":\"soft\"}]"), "/outputs"},
+        {WITH("\"parameters\":{\"return\":[\"samples\",\"soft\"]}"), "/parameters/return"},
+        {WITH("\"parameters\":{\"num_samples\":2}"), "/parameters/num_samples"},
+    };
+    size_t limits[API_LIMIT_COUNT];
+    for (int id = 0; id < API_LIMIT_COUNT; id++)
+        limits[id] = api_limits[id].fallback;
+    limits[API_LIMIT_RESULT_BYTES] = 24;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[512] = "", pointer[64];
+        struct api_request request = infer_request("POST", GUMBEL);
+        struct api_response response;
+        strcpy(body, cases[i].body);
+        snprintf(pointer, sizeof pointer, "\"pointer\":\"%s\"", cases[i].pointer);
+        request.body = body;
+        request.length = strlen(body);
+        request.limits = limits;
+        api_answer(&request, &response);
+        ck_assert_int_eq(response.status, 413);
+        ck_assert_msg(memmem(response.body, response.length, pointer, strlen(pointer)) != NULL, "%.*s",
+                      (int)response.length, response.body);
+        api_response_release(&response);
+    }
+}
+END_TEST
+
 static int status_with(const char *content_type, const char *accept)
 {
     static const char body[] = "{\"inputs\":[" LOGITS "]}\0\0\0\0\0\0\0";
@@ -245,6 +334,7 @@ START_TEST(media_types_are_two)
     ck_assert_int_eq(status_with("application/json; charset=utf-8", "*/*"), 200);
     ck_assert_int_eq(status_with("application/octet-stream", "application/octet-stream"), 200);
     ck_assert_int_eq(status_with("text/plain", NULL), 415);
+    ck_assert_int_eq(status_with("application/octet-stream, application/json", NULL), 415);
     ck_assert_int_eq(status_with(NULL, "text/html"), 406);
 }
 END_TEST
@@ -254,9 +344,12 @@ Suite *test_api_oip_problems_suite(void)
     Suite *suite = suite_create("api: oip problems");
     TCase *refusals = tcase_create("problems");
     tcase_add_loop_test(refusals, a_problem_is_an_error, 0, sizeof problems / sizeof *problems);
+    tcase_add_test(refusals, a_list_among_the_parameters_is_told_that_it_is_an_input);
     tcase_add_test(refusals, a_problem_says_where_the_value_stands);
+    tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(refusals, limits_hold);
+    tcase_add_test(refusals, a_limit_names_what_can_be_lowered);
     tcase_add_test(refusals, media_types_are_two);
     suite_add_tcase(suite, refusals);
     return suite;

@@ -1,5 +1,6 @@
 #include "fuzz/compare.h"
 #include "fuzz/reference.h"
+#include "json_break.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,42 @@ static const char *compare_object(const struct json_text *text, const char *plai
     return what;
 }
 
+/* Whether jansson's reading stopped at what no JSON has there. */
+static bool is_broken(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+    case json_error_numeric_overflow:
+    case json_error_stack_overflow:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A text breaks if jansson finds no JSON in it, and no later than jansson has read; so a problem says. */
+static const char *compare_breaks(const struct json_text *text, const json_t *root, const json_error_t *error)
+{
+    struct json_break found;
+    struct json_elements elements = {0};
+    struct api_problem problem = {0};
+    json_t *envelope = NULL;
+    if (root == NULL && !is_broken(error))
+        return NULL;
+    if (json_break_find(text, &found) != (root == NULL))
+        return root == NULL ? "no break in what is no JSON" : "a break in what is JSON";
+    if (root != NULL)
+        return NULL;
+    const size_t first = (size_t)(found.at - text->body);
+    const char *what = first > (size_t)error->position ? "a break where jansson has not come to" : NULL;
+    if (json_elements_read(text, "requests", COMPARE_MAX_ELEMENTS, &elements, &envelope, &problem) != 0 &&
+        problem.code == API_MALFORMED_JSON && problem.offset != first)
+        what = "the offset is not where the text breaks";
+    json_decref(envelope);
+    free(elements.texts);
+    return what;
+}
+
 /* Elements found in a text that is valid as a whole, or taken one by one in one that is not. */
 static const char *compare_elements(const struct json_text *text, json_t *root)
 {
@@ -129,8 +166,12 @@ const char *compare_readers(const char *body, size_t length)
     const char *what = compare_object(&text, plain, length);
     if (what == NULL) {
         const bool nul = memchr(body, '\0', length) != NULL;
-        json_t *root = nul ? NULL : json_loadb(plain, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+        const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY;
+        json_error_t error;
+        json_t *root = nul ? NULL : json_loadb(plain, length, flags, &error);
         what = compare_elements(&text, root);
+        if (what == NULL && !nul)
+            what = compare_breaks(&text, root, &error);
         json_decref(root);
     }
     free(padded);

@@ -67,7 +67,6 @@ START_TEST(fields_and_query_are_read)
         {"", "", "(none)|(none)|(none)|(none)|0|0|0|0|(none)"},
         {"?", "Accept: a\r\nAccept: b\r\nAccept: c;q=0.1\r\n", "(none)|a, b, c;q=0.1|(none)|(none)|0|0|0|0|(none)"},
         {"", "Accept-Encoding: a, b\r\nAccept-Encoding: c\r\n", "(none)|(none)|a, b, c|(none)|0|0|0|0|(none)"},
-        {"", "Content-Type: a\r\nContent-Type: b\r\n", "a, b|(none)|(none)|(none)|0|0|0|0|(none)"},
         {"?tau=0.5&seed=7", "accept-ENCODING: gzip\r\n", "(none)|(none)|gzip|(none)|0|0|0|2|tau=3:0.5|seed=1:7|(none)"},
         {"?b=1&a=2&b=3&b=", "", "(none)|(none)|(none)|(none)|0|0|0|4|b=1:1|a=1:2|b=1:3|b=0:|(none)"},
         {"?flag&x=%31%3D%26+%2B", "", "(none)|(none)|(none)|(none)|0|0|0|2|flag=0:|x=5:1=& +|(none)"},
@@ -76,6 +75,7 @@ START_TEST(fields_and_query_are_read)
         {"?x=1=2", "Inference-Header-Content-Length: 12\r\n", "(none)|(none)|(none)|(none)|0|0|0|1|x=3:1=2|12"},
         {"", "Content-Type: t\r\nContent-Length: 0\r\nContent-Encoding: gzip\r\n",
          "t|(none)|(none)|(none)|1|0|0|0|(none)"},
+        {"", "Content-Type: t\r\ncontent-type: t\r\n", "|(none)|(none)|(none)|0|0|0|0|(none)"},
         {"", "Traceparent: x\r\n", "(none)|(none)|(none)|x|0|0|0|0|(none)"},
         {"", "traceparent: x\r\ntraceparent: x\r\n", "(none)|(none)|(none)||0|0|0|0|(none)"},
     };

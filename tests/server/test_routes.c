@@ -213,9 +213,14 @@ END_TEST
 
 START_TEST(other_media_types_are_415)
 {
-    static const char *const types[] = {
-        "text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application",
-        "",           "application/problem+json"};
+    static const char *const types[] = {"text/plain",
+                                        "application/x-www-form-urlencoded",
+                                        "application/jsonx",
+                                        "application",
+                                        "",
+                                        "application/problem+json",
+                                        "application/json, text/plain",
+                                        "application/json\r\nContent-Type: text/plain"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         char fields[128];
         snprintf(fields, sizeof fields, "Content-Type: %s\r\n", types[i]);
