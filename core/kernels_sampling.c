@@ -91,17 +91,36 @@ static void tell_top(const struct core_categorical_call *call, size_t r, const s
     }
 }
 
+INLINE real bounded(real x)
+{
+    x = x > -REAL_MAX ? x : -REAL_MAX;
+    return x < REAL_MAX ? x : REAL_MAX;
+}
+
+/* By how much scores are greater than the z that decide: what was subtracted from the logits, over T. */
+static real score_offset(real subtracted, real scale)
+{
+    return bounded(bounded(subtracted) * scale);
+}
+
+/* A row on its way: how many classes are left of it, and how it is told what is drawn. */
+struct prepared {
+    size_t possible;
+    real max, offset; /* the logits in x are less by max, scores are greater than z by the offset */
+    struct log_scale log;
+};
+
 /* One draw's results. */
 static void tell_draw(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
-                      real score, const struct log_scale *log)
+                      real z, const struct prepared *row)
 {
     size_t class = race_class(race, column);
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
     put_index(&call->indices, at, (int64_t) class);
     if (scores != NULL)
-        scores[at] = score;
+        scores[at] = bounded(z + row->offset);
     if (log_probabilities != NULL)
-        log_probabilities[at] = log_probability(log, race->x[column], class);
+        log_probabilities[at] = log_probability(&row->log, race->x[column], class);
 }
 
 /* The filters in their order; x is u. */
@@ -120,17 +139,17 @@ static void filter(const struct core_filters *filters, size_t r, struct filtered
 }
 
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
-                                  const struct log_scale *log)
+                                  const struct prepared *row)
 {
     for (size_t i = 0; i < call->draws; i++) {
         struct noise_source source = source_of_row(&call->noise, r, i, 0);
         struct winner winner = race_winner(race, &source);
-        tell_draw(call, r * call->draws + i, race, winner.column, winner.score, log);
+        tell_draw(call, r * call->draws + i, race, winner.column, winner.score, row);
     }
 }
 
 static void draw_without_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
-                                     const struct work *work, const struct log_scale *log)
+                                     const struct work *work, const struct prepared *row)
 {
     struct noise_source source = source_of_row(&call->noise, r, 0, 0);
     struct ranking ranking = ranking_of(work->ranked, call->draws);
@@ -142,66 +161,62 @@ static void draw_without_replacement(const struct core_categorical_call *call, s
     }
     ranking_sort(&ranking);
     for (size_t i = 0; i < ranking.count; i++)
-        tell_draw(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), log);
+        tell_draw(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), row);
 }
 
 /* T = 0: the greatest without noise. */
 static void draw_greedily(const struct core_categorical_call *call, size_t r, const struct race *race,
-                          const struct work *work, const struct log_scale *log)
+                          const struct work *work, const struct prepared *row)
 {
     struct ranking ranking = ranking_of(work->ranked, call->replacement ? 1 : call->draws);
     ranking_offer(&ranking, race->x, 0, race->columns);
     ranking_sort(&ranking);
     for (size_t i = 0; i < call->draws; i++) {
         rank entry = ranking.entry[call->replacement ? 0 : i];
-        tell_draw(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), log);
+        tell_draw(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), row);
     }
 }
 
-/* The filters, and the temperature where it comes after them; returns how many classes are left. */
-static size_t filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, size_t possible,
-                         real temperature, struct log_scale *raw)
+/* The filters, and the temperature where it comes after them. */
+static void filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, real temperature,
+                       struct prepared *row)
 {
     bool last = call->filters.order == CORE_TEMPERATURE_LAST;
-    struct filtered_row row = {work->x, work->columns, possible, work->mass, work->candidates};
+    struct filtered_row left = {work->x, work->columns, row->possible, work->mass, work->candidates};
     if (last || temperature > 0)
-        filter(&call->filters, r, &row);
+        filter(&call->filters, r, &left);
+    row->possible = left.possible;
     if (last && temperature > 0) {
-        real max = row_max(row.x, row.columns), scale = inverse(temperature);
-        row_scale(row.x, row.x, row.columns, max, scale);
-        raw->scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
-        raw->offset += max * scale;
+        real max = row_max(work->x, work->columns), scale = inverse(temperature);
+        row_scale(work->x, work->x, work->columns, max, scale);
+        row->log.scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
+        row->log.offset += max * scale;
+        row->max += max;
     }
-    return row.possible;
 }
-
-/* A row on its way: what is left of it in x, and what its log-probabilities are. */
-struct prepared {
-    size_t possible;
-    struct log_scale log;
-};
 
 /* x = d, and the results that do not depend on draws. */
 static int prepare_row(const struct core_categorical_call *call, size_t r, const struct work *work,
                        struct prepared *row)
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
-    real max, temperature = parameter_or(&call->temperature, r, 1);
+    real temperature = parameter_or(&call->temperature, r, 1);
     bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
     row->log = (struct log_scale){.sharp = sharp};
     struct logits_row logits;
     logits_row_open(&logits, call, r, work->x, work->columns);
-    if (!logits_row_max(&logits, &max))
+    if (!logits_row_max(&logits, &row->max))
         return CORE_INVALID_ROW;
     real scale = sharp || last ? 1 : inverse(temperature);
-    size_t possible = row_scale(logits.x, work->x, logits.whole, max, scale);
+    row->possible = row_scale(logits.x, work->x, logits.whole, row->max, scale);
     if (logits.whole < work->columns)
-        possible += row_scale(logits.tail, work->x + logits.whole, LANES, max, scale);
+        row->possible += row_scale(logits.tail, work->x + logits.whole, LANES, row->max, scale);
     if (wants_log && raw) {
         row->log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
         tell_top(call, r, work, &row->log);
     }
-    row->possible = filter_row(call, r, work, possible, temperature, &row->log);
+    filter_row(call, r, work, temperature, row);
+    row->offset = sharp ? 0 : score_offset(row->max, inverse(temperature));
     if (wants_log && !raw) {
         row->log = log_scale_of(work, sharp, 1);
         tell_top(call, r, work, &row->log);
@@ -222,11 +237,11 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
         race.list = list;
     }
     if (row.log.sharp)
-        draw_greedily(call, r, &race, work, &row.log);
+        draw_greedily(call, r, &race, work, &row);
     else if (call->replacement || call->draws == 1)
-        draw_with_replacement(call, r, &race, &row.log);
+        draw_with_replacement(call, r, &race, &row);
     else
-        draw_without_replacement(call, r, &race, work, &row.log);
+        draw_without_replacement(call, r, &race, work, &row);
     return CORE_OK;
 }
 
@@ -238,22 +253,26 @@ static int direct_row(const struct core_categorical_call *call, size_t r, const 
     if (!logits_row_max(&logits, &race.max))
         return CORE_INVALID_ROW;
     race.scale = inverse(parameter_or(&call->temperature, r, 1));
-    draw_with_replacement(call, r, &race, NULL);
+    const struct prepared row = {.offset = score_offset(race.max, race.scale)};
+    draw_with_replacement(call, r, &race, &row);
     return CORE_OK;
 }
 
 /* Loads plain rows r .. r + count - 1, at most LANES, of few classes. */
 static int short_rows_plain(const struct core_categorical_call *call, size_t r, size_t count, struct short_race *race,
-                            size_t *invalid_row)
+                            struct prepared rows[LANES], size_t *invalid_row)
 {
     for (size_t lane = 0; lane < LANES; lane++)
         race->scale[lane] = inverse(parameter_or(&call->temperature, r + (lane < count ? lane : 0), 1));
     short_race_load(race, (const real *)call->logits + r * call->classes, count, call->classes);
-    size_t lane = short_race_scale(race, call->classes);
-    if (lane == LANES)
-        return CORE_OK;
-    *invalid_row = r + lane; /* a lane without a row is as good as the first */
-    return CORE_INVALID_ROW;
+    size_t bad = short_race_scale(race, call->classes);
+    if (bad < LANES) {
+        *invalid_row = r + bad; /* a lane without a row is as good as the first */
+        return CORE_INVALID_ROW;
+    }
+    for (size_t lane = 0; lane < LANES; lane++)
+        rows[lane].offset = score_offset(race->max[lane], race->scale[lane]);
+    return CORE_OK;
 }
 
 /* The same for rows that are prepared one by one. */
@@ -283,7 +302,7 @@ static void tell_short_draws(const struct core_categorical_call *call, size_t r,
         size_t at = (r + lane) * call->draws + draw, column = (size_t)winners->column[lane];
         put_index(&call->indices, at, (int64_t)column);
         if (scores != NULL)
-            scores[at] = winners->score[lane];
+            scores[at] = bounded(winners->score[lane] + rows[lane].offset);
         if (log_probabilities != NULL)
             log_probabilities[at] = log_probability(&rows[lane].log, race->x[column][lane], column);
     }
@@ -302,7 +321,7 @@ static int short_rows(const struct core_categorical_call *call, size_t r, size_t
         race.key[1][lane] = source.seed >> 32;
         race.row[lane] = source.row;
     }
-    int status = plain ? short_rows_plain(call, r, count, &race, invalid_row)
+    int status = plain ? short_rows_plain(call, r, count, &race, rows, invalid_row)
                        : short_rows_prepared(call, r, count, work, &race, rows, invalid_row);
     for (size_t i = 0; i < call->draws && status == CORE_OK; i++) {
         race.draw = call->noise.draw + (uint32_t)i;

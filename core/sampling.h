@@ -10,6 +10,9 @@
  *   temperature last:  u = v - m, the filters on exp(u), then d = (u - the greatest u that is left) / T
  *   z = d - log E, E ~ Exp(1) the noise of the class and draw
  * The distribution that is drawn from is softmax(d) over the classes that the filters left.
+ *
+ * z decides. What is told of it is the perturbed logit, v / T - log E: z with all that was subtracted from v put back,
+ * so that scores of different rows, shards and orders compare.
  */
 #ifndef CORE_SAMPLING_H
 #define CORE_SAMPLING_H
@@ -80,7 +83,7 @@ struct core_categorical_call {
     struct core_mask mask;
 
     struct core_indices indices; /* [rows][n]: the classes drawn */
-    void *scores;                /* [rows][n], or NULL: their z */
+    void *scores;                /* [rows][n], or NULL: their v / T - log E, see below */
     enum core_distribution distribution;
     void *log_probabilities;         /* [rows][n], or NULL: of the classes drawn */
     size_t top;                      /* L: how many of the most probable classes are told, 0 for none */
@@ -98,9 +101,15 @@ size_t core_categorical_scratch(const struct core_categorical_call *call);
  * of equals: Gumbel top-k (Kool, van Hoof, Welling: Stochastic Beams and Where to Find Them, ICML 2019). So n = 1 is
  * the same either way.
  *
+ * A score is z + M (1 / T), M being m and with CORE_TEMPERATURE_LAST m + the greatest u that is left. It is rounded as
+ * numbers of that size are, which may make scores equal whose z are not, but never changes their order; and it is
+ * finite, at most the greatest number of the dtype. Where the filters leave the row's maximum, both orders give the
+ * same bits for the same class and draw.
+ *
  * T = 0 is greedy: z = v - m without noise; the first maximum n times, or the n greatest in order. The filters then
  * count if they come before the temperature (CORE_TEMPERATURE_LAST) and are left aside if not. The log-probability
- * of the first maximum is 0 and that of every other class -inf.
+ * of the first maximum is 0 and that of every other class -inf. The scores are z itself, 0 at the first maximum: there
+ * is no v / T.
  *
  * `scratch` lends core_categorical_scratch(call) bytes at any alignment, one per concurrent call; what it holds does
  * not matter. CORE_OK, or CORE_INVALID_ROW or CORE_TOO_FEW_CLASSES with *invalid_row, the first row of either. The

@@ -11,6 +11,7 @@
 struct short_race {
     real x[SHORT_RACE_CLASSES][LANES] __attribute__((aligned(64)));
     real scale[LANES] __attribute__((aligned(64)));
+    real max[LANES] __attribute__((aligned(64))); /* short_race_scale's */
     uint64_t key[2][LANES], row[LANES];
     uint32_t draw;
 };
@@ -44,6 +45,7 @@ INLINE size_t short_race_scale(struct short_race *race, size_t classes)
         for (size_t l = 0; vec_any(valid == 0) && l < VEC_LANES; l++)
             if (!valid[l])
                 return lane + l;
+        vec_store(race->max + lane, max);
         for (size_t j = 0; j < classes; j++)
             vec_store(race->x[j] + lane, (vec_load(race->x[j] + lane) - max) * scale);
     }

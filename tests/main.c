@@ -41,6 +41,7 @@ static const struct {
     {"core", test_core_filters_suite},
     {"core", test_core_sampling_suite},
     {"core", test_core_sampling_rows_suite},
+    {"core", test_core_scores_suite},
     {"api", test_api_number_suite},
     {"api", test_api_json_suite},
     {"api", test_api_json_elements_suite},

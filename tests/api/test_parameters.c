@@ -298,6 +298,35 @@ START_TEST(categorical_takes_its_parameters_to_the_core)
 }
 END_TEST
 
+static double number_in(const struct answer *answer, const char *member, size_t row, size_t column)
+{
+    return json_number_value(json_array_get(json_array_get(json_object_get(answer->json, member), row), column));
+}
+
+/* The scores of rows that differ by a number do so too: logit / temperature + the noise that gumbel_softmax tells. */
+START_TEST(scores_are_perturbed_logits)
+{
+    static const double rows[3][2] = {{101, 102}, {1, 2}, {-301, -300}};
+    static const char body[] = "{\"logits\":[[101,102],[1,2],[-301,-300]],\"seed\":1,\"dtype\":\"float64\",%s}";
+    static const char *const orders[] = {"temperature_first", "temperature_last"};
+    struct answer noise = ask(GUMBEL, body, "\"return\":[\"noise\"]");
+    for (size_t order = 0; order < 2; order++) {
+        char members[120];
+        snprintf(members, sizeof members,
+                 "\"temperature\":0.5,\"filter_order\":\"%s\",\"return\":[\"indices\",\"scores\"]", orders[order]);
+        struct answer answer = ask(CATEGORICAL, body, members);
+        assert_answered(&answer);
+        for (size_t r = 0; r < 3; r++) {
+            size_t class = (size_t)number_in(&answer, "indices", r, 0);
+            double score = number_in(&answer, "scores", r, 0), g = number_in(&noise, "noise", r, class);
+            ck_assert_double_eq_tol(score, rows[r][class] / 0.5 + g, 1e-12);
+        }
+        ask_free(&answer);
+    }
+    ask_free(&noise);
+}
+END_TEST
+
 START_TEST(a_filter_comes_before_or_after_the_temperature)
 {
     static const char body[] = "{\"logits\":[3,2,1],\"top_p\":0.8,\"temperature\":0.5,\"logprobs\":3,"
@@ -416,6 +445,7 @@ Suite *test_api_parameters_suite(void)
     tcase_add_test(effects, noise_scale_0_is_the_softmax);
     tcase_add_loop_test(effects, a_schedule_is_the_tau_that_it_comes_to, 0, 3);
     tcase_add_loop_test(effects, categorical_takes_its_parameters_to_the_core, 0, sizeof draws / sizeof *draws);
+    tcase_add_test(effects, scores_are_perturbed_logits);
     tcase_add_test(effects, a_filter_comes_before_or_after_the_temperature);
     tcase_add_test(effects, vjp_of_softmax_is_the_cores);
     tcase_add_test(effects, vjp_of_gumbel_softmax_is_the_cores);

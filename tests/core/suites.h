@@ -26,5 +26,6 @@ BOTH(test_core_vjp_layouts_suite)           /* the gradients of masked and of st
 Suite *test_core_filters_suite(void);       /* the filters of categorical against a plain reference */
 Suite *test_core_sampling_suite(void);      /* categorical: draws and their distribution */
 Suite *test_core_sampling_rows_suite(void); /* categorical: bits, rows without an answer, fences */
+Suite *test_core_scores_suite(void);        /* categorical: scores are the perturbed logits */
 
 #endif

@@ -107,7 +107,7 @@ def check_categorical(checks, what, batch):
     for r, x in enumerate(rows_of(batch)):
         v = second.biased(x, batch["logit_bias"])
         d = second.filtered(v, batch)
-        draws = second.drawn(d, batch, second.Source(batch, r))
+        draws = second.drawn(v, d, batch, second.Source(batch, r))
         t = batch["temperature"]
         laws = {"log_probabilities": second.log_softmax(d, 0 if t == 0 else 1),
                 "raw_log_probabilities": second.log_softmax(v, t)}

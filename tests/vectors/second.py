@@ -162,15 +162,16 @@ def filtered(v, batch):
     return u if first or t == 0 else [(x - max(u)) / t for x in u]
 
 
-def drawn(d, batch, source):
+def drawn(v, d, batch, source):
     """[(class, score)] of the n draws."""
-    n = batch["n"]
+    n, t = batch["n"], batch["temperature"]
 
     def ranked(draw):
-        z = d
-        if batch["temperature"] > 0:
-            z = [x if x == -math.inf else x - math.log(source.exponential(j, draw)) for j, x in enumerate(d)]
-        return sorted(((j, score) for j, score in enumerate(z)), key=lambda pair: (-pair[1], pair[0]))
+        if t == 0:
+            return sorted(enumerate(d), key=lambda pair: (-pair[1], pair[0]))
+        g = [-math.log(source.exponential(j, draw)) for j in range(len(d))]
+        order = sorted((j for j, x in enumerate(d) if x > -math.inf), key=lambda j: (-(d[j] + g[j]), j))
+        return [(j, v[j] / t + g[j]) for j in order]
     if batch["replacement"]:
         return [ranked(source.draw + i)[0] for i in range(n)]
     return ranked(source.draw)[:n]
