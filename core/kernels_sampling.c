@@ -270,7 +270,7 @@ static int short_rows_plain(const struct core_categorical_call *call, size_t r, 
         *invalid_row = r + bad; /* a lane without a row is as good as the first */
         return CORE_INVALID_ROW;
     }
-    for (size_t lane = 0; lane < LANES; lane++)
+    for (size_t lane = 0; lane < LANES && call->scores != NULL; lane++)
         rows[lane].offset = score_offset(race->max[lane], race->scale[lane]);
     return CORE_OK;
 }

@@ -101,15 +101,15 @@ static bool logits_row_max(const struct logits_row *row, real *max)
     return extent_max(&extent, max);
 }
 
-/* x = (in - max) * scale, at least -REAL_MAX where in - max is above -inf; returns how many those are. */
+/* x = (in - max) * scale, at least -REAL_MAX where `in` is above -inf; returns how many those are. */
 static size_t row_scale(const real *in, real *x, size_t columns, real max, real scale)
 {
     vint possible = vec_splat_int(0);
     size_t count = 0;
     for (size_t j = 0; j < columns; j += VEC_LANES) {
-        vreal u = vec_load(in + j) - max;
-        vint is_possible = u >= -REAL_MAX;
-        vreal d = vec_max(u * scale, vec_splat(-REAL_MAX));
+        vreal logit = vec_load(in + j);
+        vint is_possible = logit >= -REAL_MAX;
+        vreal d = vec_max((logit - max) * scale, vec_splat(-REAL_MAX));
         vec_store(x + j, vec_select(is_possible, d, vec_splat(-__builtin_inff())));
         possible -= is_possible;
     }
