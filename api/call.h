@@ -85,7 +85,7 @@ struct api_call {
     size_t work;                            /* logits times samples */
 
     void *logits;    /* softmax and the last of the samples take its place */
-    void *cotangent; /* the first sample's part makes room for the gradients of the others when it is used up */
+    void *cotangent; /* the first two samples' parts make room for adding the gradients when they are used up */
     uint8_t *mask;   /* NULL if all classes are possible */
     size_t mask_stride;
     bool all_masked; /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
@@ -97,7 +97,7 @@ struct api_call {
     void *data[API_MAX_RESULTS]; /* of the function's results; NULL where not wanted */
     void *samples;               /* of all but the last sample, which takes the place of the logits */
     size_t sample_distance;      /* elements from one sample to the next; 0 if they are not wanted */
-    void *spare;                 /* vjp: the gradients of a further sample by tau, to be added */
+    void *spare;                 /* vjp of several samples: [2][rows], where their gradients by tau are added */
     struct api_tensor results[API_MAX_RESULTS];
     size_t result_count;
 

@@ -193,13 +193,15 @@ static int place_samples(const struct builder *builder)
     return 0;
 }
 
-/* Gradients of further samples are computed there, and in the first sample's cotangent, and added. */
+/* For what api/functions.c adds of several samples by tau: a row's summand, and what its sum has rounded off. Those of
+ * the logits have room in the cotangent. */
 static int allocate_spare(const struct builder *builder)
 {
     struct api_call *call = builder->call;
     if (call->cotangent == NULL || call->draws == 1)
         return 0;
-    call->spare = builder_allocate(builder, call->rows, core_dtype_size(call->dtype), call->function->results[0].name);
+    call->spare = builder_allocate(builder, 2 * call->rows, core_dtype_size(call->dtype),
+                                   call->function->results[0].name);
     return call->spare != NULL ? 0 : -1;
 }
 

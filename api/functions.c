@@ -176,23 +176,57 @@ static struct gradients gradients_of(const struct api_call *call, size_t draw)
     return (struct gradients){call->cotangent, call->spare};
 }
 
-static void add(enum core_dtype dtype, void *sum, const void *summand, size_t at)
+/* What the sums of several samples' gradients have rounded off. For the logits it is in the second sample's cotangent:
+ * there is none to add before that has been used. */
+static struct gradients rests_of(const struct api_call *call)
 {
-    if (dtype == CORE_FLOAT64)
-        ((double *)sum)[at] += ((const double *)summand)[at];
-    else
-        ((float *)sum)[at] += ((const float *)summand)[at];
+    return (struct gradients){element(call, call->cotangent, call->rows * call->classes),
+                              element(call, call->spare, call->rows)};
+}
+
+/* Adds x to the number that *sum + *rest stand for, as sum_add of core/sums.h does, which has the source: *sum is that
+ * rounded, and after n additions off by u of itself and 2 n u^2 of the sum of magnitudes, u = 2^-24 or 2^-53. What is
+ * not finite is added plainly; a NaN is the core's. */
+#define ADD(name, real)                                                                                                \
+    static void name(real *sum, real *rest, real x)                                                                    \
+    {                                                                                                                  \
+        const real high = *sum + x, part = high - *sum;                                                                \
+        const real low = *rest + ((*sum - (high - part)) + (x - part)), total = high + low;                            \
+        if (total - total == 0) {                                                                                      \
+            *sum = total;                                                                                              \
+            *rest = low - (total - high);                                                                              \
+        } else {                                                                                                       \
+            *sum = high == high ? high : (real)__builtin_nan("");                                                      \
+            *rest = 0;                                                                                                 \
+        }                                                                                                              \
+    }
+
+ADD(add_float, float)
+ADD(add_double, double)
+
+/* The first addition finds nothing in `rest` yet. */
+static void add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t at, bool first)
+{
+    if (dtype == CORE_FLOAT64) {
+        double *low = (double *)rest + at;
+        *low = first ? 0 : *low;
+        add_double((double *)sum + at, low, ((const double *)summand)[at]);
+    } else {
+        float *low = (float *)rest + at;
+        *low = first ? 0 : *low;
+        add_float((float *)sum + at, low, ((const float *)summand)[at]);
+    }
 }
 
 /* Adds a further sample's gradients of the rows to the results, in the order of the samples. */
 static void add_gradients(const struct api_call *call, size_t draw, size_t first, size_t count)
 {
-    const struct gradients sum = gradients_of(call, 0), summand = gradients_of(call, draw);
+    const struct gradients sum = gradients_of(call, 0), rest = rests_of(call), summand = gradients_of(call, draw);
     for (size_t row = first; row < first + count; row++) {
         const struct call_row at = call_row_of_logits(call, row);
         for (size_t class = 0; class < at.length; class ++)
-            add(call->dtype, sum.logits, summand.logits, at.start + class * at.step);
-        add(call->dtype, sum.temperature, summand.temperature, row);
+            add(call->dtype, sum.logits, rest.logits, summand.logits, at.start + class * at.step, draw == 1);
+        add(call->dtype, sum.temperature, rest.temperature, summand.temperature, row, draw == 1);
     }
 }
 

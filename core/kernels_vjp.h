@@ -8,7 +8,7 @@
 /* What the kernels take of the scratch memory, in arrays of a row's classes: one for each of the rows that go together,
  * at most CORE_VJP_ROWS; strided rows are packed to CORE_BLOCK_ROWS before. A row of Gumbel-Rao has CORE_VJP_RAO_ARRAYS
  * of whole groups of 16 classes. */
-enum { CORE_VJP_ROWS = 16, CORE_VJP_PACKED_ARRAYS = 3, CORE_VJP_RAO_ARRAYS = 6 };
+enum { CORE_VJP_ROWS = 16, CORE_VJP_PACKED_ARRAYS = 3, CORE_VJP_RAO_ARRAYS = 7 };
 
 /* As the functions of the same names in vjp.h, but in the floating-point environment that vjp.c sets. */
 struct core_vjp_kernels {

@@ -25,4 +25,18 @@ INLINE real total_value(const struct total *total)
     return total->sum + total->rest;
 }
 
+/* Adds x to a sum over samples, of which there may be millions: sum + rest, `sum` being that rounded. Each addition has
+ * a relative error of at most 2 u^2, u = 2^-24 or 2^-53 (DWPlusFP, algorithm 4 of M. Joldes, J.-M. Muller, V. Popescu:
+ * Tight and rigorous error bounds for basic building blocks of double-word arithmetic, ACM TOMS 2017). So `sum` is off
+ * by u of itself and, after n additions, 2 n u^2 of the sum of magnitudes: of 2^20 floats 2^-27. One and two numbers
+ * have the sum that a plain addition gives; what is not finite has it too. */
+INLINE void sum_add(vreal *sum, vreal *rest, vreal x)
+{
+    vreal high = *sum + x, part = high - *sum;
+    vreal low = *rest + ((*sum - (high - part)) + (x - part));
+    low = vec_keep(low == low, low);
+    *sum = high + low;
+    *rest = low - (*sum - high);
+}
+
 #endif

@@ -12,9 +12,9 @@
 struct rao_row {
     size_t whole;
     size_t winner;
-    real *x, *c, *p, *z, *y, *grad;
-    real max, log_p_max, noise_scale; /* of x; log p there; s */
-    real tau_sum;                     /* of the products' weighted sums */
+    real *x, *c, *p, *z, *y, *grad, *rest; /* grad + rest: the products' sums over the samples */
+    real max, log_p_max, noise_scale;      /* of x; log p there; s */
+    vreal tau_sum, tau_rest;               /* of the products' weighted sums, the same in each lane */
 };
 
 INLINE struct rao_row rao_row_of(real *scratch, size_t classes)
@@ -28,6 +28,7 @@ INLINE struct rao_row rao_row_of(real *scratch, size_t classes)
         .z = scratch + 3 * whole,
         .y = scratch + 4 * whole,
         .grad = scratch + 5 * whole,
+        .rest = scratch + 6 * whole,
     };
 }
 
@@ -117,13 +118,13 @@ INLINE void rao_condition(struct rao_row *row, const struct noise_source *source
 INLINE void rao_add(struct rao_row *row, real tau, bool weighted)
 {
     struct long_row y;
-    struct vjp_row products = {.x = row->z, .c = row->c, .scale = inverse(tau)};
+    struct vjp_row products = {.x = row->z, .c = row->c, .scale = inverse(tau), .rest = row->rest};
     long_row_open(&y, row->z, row->y, row->whole);
     long_row_max(&y, &products.max);
     real total = long_row_exponentials(&y, row->z, products.max, tau);
     products.sum = row_share(&y, &products, total, false);
     if (weighted)
-        row->tau_sum += row_products(&y, &products, row->grad, SOFTMAX_ADDEND, true);
+        sum_add(&row->tau_sum, &row->tau_rest, vec_splat(row_products(&y, &products, row->grad, SOFTMAX_ADDEND, true)));
     else
         row_products(&y, &products, row->grad, SOFTMAX_ADDEND, false);
 }
@@ -138,7 +139,7 @@ INLINE void rao_mean(struct rao_row *row, const struct vjp_call *call, size_t r,
         vec_store(row->grad + j, canonical(vec_load(row->grad + j) / samples * scale));
     memcpy(call->grad_logits + r * classes, row->grad, classes * sizeof(real));
     if (call->grad_temperature != NULL)
-        call->grad_temperature[r] = temperature_gradient(row->tau_sum / (real)call->samples, scale);
+        call->grad_temperature[r] = temperature_gradient(row->tau_sum[0] / (real)call->samples, scale);
 }
 
 static int long_rao(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)
@@ -157,6 +158,7 @@ static int long_rao(const struct vjp_call *call, size_t first, size_t count, siz
         rao_probabilities(&row);
         rao_copy(row.c, call->cotangent + r * classes, classes, row.whole, 0.0f);
         memset(row.grad, 0, row.whole * sizeof(real));
+        memset(row.rest, 0, row.whole * sizeof(real));
         struct noise_source source = source_of_row(call->noise, r, 0, CONDITIONAL_TAG);
         for (uint32_t i = 0; i < call->samples; i++) {
             source.draw = call->noise->draw * call->samples + i;

@@ -41,6 +41,7 @@ struct vjp_row {
     real max;   /* of x */
     real sum;   /* s: of y c, or for log_softmax of c */
     real scale; /* 1 / T */
+    real *rest; /* of SOFTMAX_ADDEND: of the sums where the products go, as sum_add has it */
 };
 
 /* A sum of anything: infinite where the sum is, though the rests of double's additions are then NaN. */
@@ -100,7 +101,20 @@ INLINE vreal product_weight(vreal x, vreal max, vreal scale)
     return vec_keep(a >= -REAL_MAX, a);
 }
 
-INLINE void product_step(const struct vjp_row *row, const real *x, const real *y, const real *c, real *grad,
+INLINE void product_store(real *grad, real *rest, vreal v, real scale, enum products products)
+{
+    if (products != SOFTMAX_ADDEND) {
+        vec_store(grad, canonical(v * scale));
+        return;
+    }
+    vreal sum = vec_load(grad), sum_rest = vec_load(rest);
+    sum_add(&sum, &sum_rest, v);
+    vec_store(grad, sum);
+    vec_store(rest, sum_rest);
+}
+
+/* `rest` is that of the addends, and otherwise not looked at. */
+INLINE void product_step(const struct vjp_row *row, const real *x, const real *y, const real *c, real *grad, real *rest,
                          size_t count, enum products products, bool weighted, vreal sums[VECS])
 {
     for (size_t j = 0; j < count; j += LANES)
@@ -111,7 +125,7 @@ INLINE void product_step(const struct vjp_row *row, const real *x, const real *y
             if (weighted)
                 sums[q] = vec_fma(v, product_weight(vec_load(x + at), vec_splat(row->max), vec_splat(row->scale)),
                                   sums[q]);
-            vec_store(grad + at, products == SOFTMAX_ADDEND ? vec_load(grad + at) + v : canonical(v * row->scale));
+            product_store(grad + at, products == SOFTMAX_ADDEND ? rest + at : NULL, v, row->scale, products);
         }
 }
 
@@ -127,9 +141,11 @@ INLINE real row_products(struct long_row *y, const struct vjp_row *row, real *gr
             sums[q] = vec_splat(0);
         size_t left = y->whole - block;
         product_step(row, weighted ? row->x + block : NULL, y->out + block, row->c + block, grad + block,
-                     left < SUM_BLOCK ? left : SUM_BLOCK, products, weighted, sums);
-        if (left < SUM_BLOCK)
-            product_step(row, row->x_tail, y->tail, row->c_tail, y->tail, y->tail_count, products, weighted, sums);
+                     products == SOFTMAX_ADDEND ? row->rest + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK,
+                     products, weighted, sums);
+        if (left < SUM_BLOCK && products != SOFTMAX_ADDEND)
+            product_step(row, row->x_tail, y->tail, row->c_tail, y->tail, NULL, y->tail_count, products, weighted,
+                         sums);
         if (weighted)
             total_add(&total, sums);
     }

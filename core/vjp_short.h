@@ -114,8 +114,9 @@ struct rao_group {
     group_columns a __attribute__((aligned(64))); /* (x - max) + s log p_max */
     group_columns p __attribute__((aligned(64)));
     group_columns c __attribute__((aligned(64)));
-    group_columns grad __attribute__((aligned(64)));
-    vreal noise_scale[VECS], tau_sum[VECS];
+    group_columns grad __attribute__((aligned(64))); /* with `rest` the sums over the samples, as sum_add has them */
+    group_columns rest __attribute__((aligned(64)));
+    vreal noise_scale[VECS], tau_sum[VECS], tau_rest[VECS];
     vint winner[VECS];
 };
 
@@ -216,14 +217,14 @@ INLINE void group_rao_add(struct rao_group *g, size_t classes, group_columns z, 
     group_products(y, g->c, classes, false);
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
-            real *at = g->grad[j] + q * VEC_LANES;
-            vec_store(at, vec_load(at) + vec_load(y[j] + q * VEC_LANES));
+            size_t at = q * VEC_LANES;
+            product_store(g->grad[j] + at, g->rest[j] + at, vec_load(y[j] + at), 1.0f, SOFTMAX_ADDEND);
         }
     if (!weighted)
         return;
     group_weigh(y, z, classes, max, scale->scale, sum);
     FOR_VECS (q)
-        g->tau_sum[q] += sum[q];
+        sum_add(&g->tau_sum[q], &g->tau_rest[q], sum[q]);
 }
 
 static void group_rao(struct rao_group *g, const struct vjp_call *call, size_t row, size_t count)
@@ -235,7 +236,9 @@ static void group_rao(struct rao_group *g, const struct vjp_call *call, size_t r
     group_source(&source, call->noise, row, count);
     group_scale(&scale, &call->temperature, false, row, count);
     memset(g->grad, 0, classes * sizeof(g->grad[0]));
+    memset(g->rest, 0, classes * sizeof(g->rest[0]));
     memset(g->tau_sum, 0, sizeof(g->tau_sum));
+    memset(g->tau_rest, 0, sizeof(g->tau_rest));
     for (uint32_t i = 0; i < call->samples; i++) {
         group_columns z __attribute__((aligned(64)));
         vreal max[VECS];

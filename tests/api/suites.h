@@ -11,6 +11,7 @@ Suite *test_api_corpus_suite(void);
 Suite *test_api_calls_suite(void);
 Suite *test_api_shapes_suite(void);
 Suite *test_api_threads_suite(void);
+Suite *test_api_sums_suite(void);
 Suite *test_api_parameters_suite(void);
 Suite *test_api_refusals_suite(void);
 Suite *test_api_invalid_suite(void);

@@ -22,6 +22,18 @@ static void *compute_range(void *closure)
     return NULL;
 }
 
+/* The logits as the cotangent, of each sample where there are several. */
+static json_t *cotangent_of(const json_t *body, json_t *logits)
+{
+    const json_t *samples = json_object_get(body, "num_samples");
+    if (samples == NULL)
+        return json_incref(logits);
+    json_t *cotangent = json_array();
+    for (json_int_t i = 0; i < json_integer_value(samples); i++)
+        json_array_append(cotangent, logits);
+    return cotangent;
+}
+
 /* A body of logits [WIDE_CLASSES][WIDE_ROWS] along dim 0, or transposed along the last: both need scratch memory. */
 static char *wide_body(const char *members, bool across)
 {
@@ -33,7 +45,7 @@ static char *wide_body(const char *members, bool across)
         json_array_append_new(logits, line);
     }
     if (json_object_get(body, "function") != NULL)
-        json_object_set(body, "cotangent", logits);
+        json_object_set_new(body, "cotangent", cotangent_of(body, logits));
     json_object_set_new(body, "logits", logits);
     json_object_set_new(body, "dim", json_integer(across ? 0 : 1));
     char *text = json_dumps(body, 0);
@@ -67,6 +79,7 @@ START_TEST(threads_may_compute_disjoint_ranges)
         {"/v1/gumbel_softmax", "{\"seed\":1,\"num_samples\":2,\"return\":[\"samples\",\"log_density\"]}"},
         {"/v1/categorical", "{\"seed\":1,\"top_p\":0.9,\"num_samples\":3}"},
         {"/v1/vjp", "{\"function\":\"softmax\"}"},
+        {"/v1/vjp", "{\"function\":\"gumbel_softmax\",\"seed\":1,\"num_samples\":4}"},
     };
     char *body = wide_body(calls[_i / 2].members, _i % 2 == 0);
     struct api_request request = {.body = body, .length = strlen(body)};
@@ -91,7 +104,7 @@ Suite *test_api_threads_suite(void)
 {
     Suite *suite = suite_create("api: threads");
     TCase *ranges = tcase_create("ranges");
-    tcase_add_loop_test(ranges, threads_may_compute_disjoint_ranges, 0, 8);
+    tcase_add_loop_test(ranges, threads_may_compute_disjoint_ranges, 0, 10);
     suite_add_tcase(suite, ranges);
     return suite;
 }

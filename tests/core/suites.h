@@ -23,6 +23,7 @@ Suite *test_core_schedule_suite(void);      /* schedules of tau */
 BOTH(test_core_vjp_suite)                   /* the gradients against long double, and Gumbel-Rao's distribution */
 BOTH(test_core_vjp_bits_suite)              /* the gradients' bits, and that nothing outside the rows is touched */
 BOTH(test_core_vjp_layouts_suite)           /* the gradients of masked and of strided rows */
+BOTH(test_core_vjp_sums_suite)              /* the sums over many conditional samples */
 Suite *test_core_filters_suite(void);       /* the filters of categorical against a plain reference */
 Suite *test_core_sampling_suite(void);      /* categorical: draws and their distribution */
 Suite *test_core_sampling_rows_suite(void); /* categorical: bits, rows without an answer, fences */
