@@ -82,18 +82,23 @@ START_TEST(chunks_with_trailers)
 }
 END_TEST
 
+static void check_answer_or_400(struct http *http)
+{
+    char *expected = expected_answer();
+    struct http_response response = http_read(http);
+    if (response.status != 400)
+        ck_assert_str_eq(response.body, expected);
+    http_free(&response);
+    free(expected);
+}
+
 /* libmicrohttpd 1.0.1 refuses them, 0.9.75 passes over them. */
 START_TEST(chunk_extensions_are_read_or_refused)
 {
     struct http http = http_open(server.port);
     http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
     http_print(&http, "%zX;name=value\r\n%s\r\n0\r\n\r\n", strlen(BODY), BODY);
-    char *expected = expected_answer();
-    struct http_response response = http_read(&http);
-    if (response.status != 400)
-        ck_assert_str_eq(response.body, expected);
-    http_free(&response);
-    free(expected);
+    check_answer_or_400(&http);
     http_close(&http);
 }
 END_TEST
@@ -108,12 +113,7 @@ START_TEST(a_length_beside_chunks_does_not_count)
                    "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
                    lengths[i]);
         http_print(&http, "%zX\r\n%s\r\n0\r\n\r\n", strlen(BODY), BODY);
-        char *expected = expected_answer();
-        struct http_response response = http_read(&http);
-        if (response.status != 400)
-            ck_assert_str_eq(response.body, expected);
-        http_free(&response);
-        free(expected);
+        check_answer_or_400(&http);
         http_close(&http);
     }
 }
