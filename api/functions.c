@@ -184,50 +184,22 @@ static struct gradients rests_of(const struct api_call *call)
                               element(call, call->spare, call->rows)};
 }
 
-/* Adds x to the number that *sum + *rest stand for, as sum_add of core/sums.h does, which has the source: *sum is that
- * rounded, and after n additions off by u of itself and 2 n u^2 of the sum of magnitudes, u = 2^-24 or 2^-53. What is
- * not finite is added plainly; a NaN is the core's. */
-#define ADD(name, real)                                                                                                \
-    static void name(real *sum, real *rest, real x)                                                                    \
-    {                                                                                                                  \
-        const real high = *sum + x, part = high - *sum;                                                                \
-        const real low = *rest + ((*sum - (high - part)) + (x - part)), total = high + low;                            \
-        if (total - total == 0) {                                                                                      \
-            *sum = total;                                                                                              \
-            *rest = low - (total - high);                                                                              \
-        } else {                                                                                                       \
-            *sum = high == high ? high : (real)__builtin_nan("");                                                      \
-            *rest = 0;                                                                                                 \
-        }                                                                                                              \
-    }
-
-ADD(add_float, float)
-ADD(add_double, double)
-
-/* The first addition finds nothing in `rest` yet. */
-static void add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t at, bool first)
-{
-    if (dtype == CORE_FLOAT64) {
-        double *low = (double *)rest + at;
-        *low = first ? 0 : *low;
-        add_double((double *)sum + at, low, ((const double *)summand)[at]);
-    } else {
-        float *low = (float *)rest + at;
-        *low = first ? 0 : *low;
-        add_float((float *)sum + at, low, ((const float *)summand)[at]);
-    }
-}
-
-/* Adds a further sample's gradients of the rows to the results, in the order of the samples. */
+/* Adds a further sample's gradients of the rows to the results, in the order of the samples: in runs that lie dense. */
 static void add_gradients(const struct api_call *call, size_t draw, size_t first, size_t count)
 {
     const struct gradients sum = gradients_of(call, 0), rest = rests_of(call), summand = gradients_of(call, draw);
-    for (size_t row = first; row < first + count; row++) {
-        const struct call_row at = call_row_of_logits(call, row);
-        for (size_t class = 0; class < at.length; class ++)
-            add(call->dtype, sum.logits, rest.logits, summand.logits, at.start + class * at.step, draw == 1);
-        add(call->dtype, sum.temperature, rest.temperature, summand.temperature, row, draw == 1);
+    const bool dense = call->inner == 1;
+    const size_t end = first + count, step = dense ? 0 : call->inner, lists = dense ? 1 : call->classes;
+    for (size_t row = first, rows; row < end; row += rows) {
+        const size_t start = call_row_of_logits(call, row).start, left = call->inner - row % call->inner;
+        rows = dense || end - row < left ? end - row : left;
+        for (size_t i = 0; i < lists; i++)
+            core_gradient_add(
+                call->dtype, element(call, sum.logits, start + i * step), element(call, rest.logits, start + i * step),
+                element(call, summand.logits, start + i * step), dense ? rows * call->classes : rows, draw == 1);
     }
+    core_gradient_add(call->dtype, element(call, sum.temperature, first), element(call, rest.temperature, first),
+                      element(call, summand.temperature, first), count, draw == 1);
 }
 
 static struct core_softmax_vjp_call softmax_vjp_call(const struct api_call *call)

@@ -96,9 +96,37 @@ static int gumbel_rao(const struct core_gumbel_softmax_vjp_call *call, size_t fi
     return run(&any, first, count, invalid_row, short_rao, long_rao);
 }
 
+static void add_step(real *sum, real *rest, const real *summand, size_t count, bool first)
+{
+    for (size_t j = 0; j < count; j += VEC_LANES) {
+        vreal high = vec_load(sum + j), low = first ? vec_splat(0) : vec_load(rest + j);
+        sum_add(&high, &low, vec_load(summand + j));
+        vec_store(sum + j, canonical(high));
+        vec_store(rest + j, low);
+    }
+}
+
+static void add(void *sum, void *rest, const void *summand, size_t count, bool first)
+{
+    enum { SUM, REST, SUMMAND };
+    real tail[3][LANES] __attribute__((aligned(64)));
+    size_t left = count % LANES, whole = count - left;
+    real *sum_left = (real *)sum + whole, *rest_left = (real *)rest + whole;
+    add_step(sum, rest, summand, whole, first);
+    if (left == 0)
+        return;
+    tail_load(tail[SUM], sum_left, left, 0);
+    tail_load(tail[REST], rest_left, left, 0);
+    tail_load(tail[SUMMAND], (const real *)summand + whole, left, 0);
+    add_step(tail[SUM], tail[REST], tail[SUMMAND], LANES, first);
+    copy_few(sum_left, tail[SUM], left);
+    copy_few(rest_left, tail[REST], left);
+}
+
 const struct core_vjp_kernels TARGET_NAME(core_vjp_kernels_) = {
     .softmax = softmax,
     .log_softmax = log_softmax,
     .gumbel_softmax = gumbel_softmax,
     .gumbel_rao = gumbel_rao,
+    .add = add,
 };

@@ -20,6 +20,7 @@ struct core_vjp_kernels {
                           size_t *invalid_row);
     int (*gumbel_rao)(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                       size_t *invalid_row);
+    void (*add)(void *sum, void *rest, const void *summand, size_t count, bool first);
 };
 
 extern const struct core_vjp_kernels core_vjp_kernels_sse2_f32, core_vjp_kernels_avx2_f32, core_vjp_kernels_avx512_f32,

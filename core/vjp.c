@@ -90,3 +90,10 @@ int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t 
     float_environment_leave(caller);
     return status;
 }
+
+void core_gradient_add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t count, bool first)
+{
+    struct float_environment caller = float_environment_enter();
+    kernels(dtype)->add(sum, rest, summand, count, first);
+    float_environment_leave(caller);
+}

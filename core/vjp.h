@@ -110,4 +110,10 @@ int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, siz
 int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                         size_t *invalid_row);
 
+/* Adds `count` numbers of a further sample's gradients to the sums of those before it. A sum is sum[i] + rest[i],
+ * sum[i] being that rounded: after n additions off by u of itself and 2 n u^2 of the sum of magnitudes, u = 2^-24 or
+ * 2^-53 (see sum_add in sums.h). With `first` nothing is in `rest` yet: the sums are the first sample's gradients. NaN
+ * and -0 are written as all gradients have them. The arrays do not overlap. */
+void core_gradient_add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t count, bool first);
+
 #endif

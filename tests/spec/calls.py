@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 MAX_FLOAT32 = 3.4028234663852886e38
+MAX_NOISE_SCALE = 1e36
 MAX_INTEGER = 2**53 - 1
 RETURNS = {
     "gumbel_softmax": ["samples", "indices", "soft", "noise", "log_density"],
@@ -123,7 +124,7 @@ def tau(draw, body, shape):
     if draw(st.booleans()):
         body["hard"] = draw(st.booleans())
     if draw(st.booleans()):
-        body["noise_scale"] = per_row(draw, shape, positive())
+        body["noise_scale"] = per_row(draw, shape, positive(MAX_NOISE_SCALE))
 
 
 @st.composite

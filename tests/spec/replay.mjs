@@ -27,6 +27,7 @@ const LEFT_OUT = {
 
 // What it refuses though the server answers it, and may.
 const REFUSED = {
+  "a body that is not looked at": ({ target }) => target === "/v2/repository/index",
   "a batch with a call that is refused": (request, own) =>
     parsed(own.bytes)?.responses?.some(({ status }) => status >= 400),
   "a string in quotes or a list in brackets in the query, where the specification has them bare": ({ target }) =>

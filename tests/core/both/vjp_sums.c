@@ -1,4 +1,4 @@
-/* The sums over Gumbel-Rao's conditional samples: as exact as one sample's gradient, however many there are. */
+/* Sums over samples, and over Gumbel-Rao's conditional ones: as exact as one sample's gradient, however many. */
 #include "core/suites.h"
 #include "vjp_problem.h"
 #include "vjp_reference.h"
@@ -96,6 +96,72 @@ START_TEST(test_different_samples)
 }
 END_TEST
 
+/* ---- The sums over samples that the caller adds ---- */
+
+/* As sum_add in core/sums.h, number by number. */
+static void add_one(real *sum, real *rest, real x)
+{
+    const real high = *sum + x, part = high - *sum, low = *rest + ((*sum - (high - part)) + (x - part));
+    *sum = high + low;
+    *rest = low - (*sum - high);
+}
+
+/* At the end of memory that nobody may read behind. */
+static real *at_end(const struct fenced *fenced, size_t count)
+{
+    return (real *)(fenced->mapping + fenced->page + fenced->size) - count;
+}
+
+START_TEST(test_added_samples)
+{
+    enum { MOST = 70, SAMPLES = 20 };
+    struct fenced sums = fenced_open(MOST * sizeof(real)), rests = fenced_open(MOST * sizeof(real)),
+                  summands = fenced_open(MOST * sizeof(real));
+    struct inputs inputs = {1};
+    select_isa(_i);
+    for (size_t count = 1; count <= MOST; count++) {
+        real *sum = at_end(&sums, count), *rest = at_end(&rests, count), *summand = at_end(&summands, count);
+        real expected[MOST], expected_rest[MOST] = {0};
+        for (size_t i = 0; i < count; i++) {
+            rest[i] = NAN; /* what is there before the first addition does not count */
+            expected[i] = sum[i] = (real)inputs_uniform(&inputs) - (real)0.5;
+        }
+        for (int sample = 1; sample < SAMPLES; sample++) {
+            for (size_t i = 0; i < count; i++) {
+                summand[i] = ((real)inputs_uniform(&inputs) - (real)0.5) * (real)(1 << sample % 13);
+                add_one(&expected[i], &expected_rest[i], summand[i]);
+                if (sample == 1)
+                    ck_assert(expected[i] == sum[i] + summand[i]);
+            }
+            core_gradient_add(DTYPE, sum, rest, summand, count, sample == 1);
+            ck_assert_mem_eq(sum, expected, count * sizeof(real));
+            ck_assert_mem_eq(rest, expected_rest, count * sizeof(real));
+        }
+    }
+    fenced_close(&sums);
+    fenced_close(&rests);
+    fenced_close(&summands);
+}
+END_TEST
+
+/* What is not finite stays so, and each NaN is the same. */
+START_TEST(test_added_infinities)
+{
+    static const real quiet = (real)__builtin_nan("");
+    const real start[] = {INFINITY, -INFINITY, INFINITY, 1, 1, NAN, -quiet},
+               more[] = {1, 1, -INFINITY, INFINITY, NAN, 1, 1},
+               expected[] = {INFINITY, -INFINITY, quiet, INFINITY, quiet, quiet, quiet};
+    real sum[COUNT(start)], rest[COUNT(start)];
+    select_isa(_i);
+    memcpy(sum, start, sizeof sum);
+    for (int sample = 0; sample < 3; sample++)
+        core_gradient_add(DTYPE, sum, rest, sample == 0 ? more : start, COUNT(start), sample == 0);
+    for (size_t i = 0; i < COUNT(start); i++)
+        ck_assert_msg(i == 3 ? sum[i] > REAL_MAX : memcmp(&sum[i], &expected[i], sizeof(real)) == 0, "%zu: %g", i,
+                      D(sum[i]));
+}
+END_TEST
+
 Suite *NAME(test_core_vjp_sums_suite)(void)
 {
     Suite *suite = suite_create(SUITE("vjp sums"));
@@ -104,5 +170,9 @@ Suite *NAME(test_core_vjp_sums_suite)(void)
     tcase_add_isa_test(tcase, test_equal_samples);
     tcase_add_isa_test(tcase, test_different_samples);
     suite_add_tcase(suite, tcase);
+    TCase *added = tcase_create("samples that are added");
+    tcase_add_isa_test(added, test_added_samples);
+    tcase_add_isa_test(added, test_added_infinities);
+    suite_add_tcase(suite, added);
     return suite;
 }
