@@ -71,6 +71,21 @@ START_TEST(float64_logits_are_not_rounded)
 }
 END_TEST
 
+/* Further below the maximum than the type reaches, and possible all the same; noise that would make it infinite. */
+START_TEST(the_ends_of_the_range_are_taken)
+{
+    struct answer answer = ask("/v1/categorical", "{\"logits\":[-3e38,-3e38,3e38],\"seed\":1,\"num_samples\":3,"
+                                                  "\"replacement\":false,\"return\":[\"scores\"]}");
+    ck_assert_msg(answer.status == 200, "%s", answer.text);
+    ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "scores")), 3);
+    ask_free(&answer);
+    answer = ask(GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"noise_scale\":1e36}");
+    ck_assert_msg(answer.status == 200, "%s", answer.text);
+    ask_free(&answer);
+    assert_problem(GUMBEL, "{\"logits\":[1,2],\"seed\":1,\"noise_scale\":1.1e36}", 400, "out_of_range", "/noise_scale");
+}
+END_TEST
+
 START_TEST(a_masked_class_is_one_of_minus_infinity)
 {
     static const char *const masked[][2] = {
@@ -438,6 +453,7 @@ Suite *test_api_parameters_suite(void)
     TCase *effects = tcase_create("effects");
     tcase_add_test(effects, dtype_chooses_the_precision);
     tcase_add_test(effects, float64_logits_are_not_rounded);
+    tcase_add_test(effects, the_ends_of_the_range_are_taken);
     tcase_add_test(effects, a_masked_class_is_one_of_minus_infinity);
     tcase_add_test(effects, minus_zero_is_zero);
     tcase_add_test(effects, return_and_num_samples_give_every_result_of_every_draw);
