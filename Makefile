@@ -30,9 +30,9 @@ ISAS_x86_64  := sse2 avx2 avx512
 ISAS_aarch64 := neon
 ISAS := $(ISAS_$(ARCH))
 
-KERNEL_SOURCES := $(wildcard core/kernels*.c)
-CORE_SOURCES   := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*.c))
-API_SOURCES    := $(wildcard api/*.c api/*.S)
+KERNEL_SOURCES := $(wildcard core/*/kernels.c)
+CORE_SOURCES   := $(wildcard core/*.c)
+API_SOURCES    := $(wildcard api/*.c api/*/*.c api/*/*.S)
 SERVER_SOURCES := $(wildcard server/*.c)
 TEST_SOURCES   := $(wildcard tests/*.c tests/core/*.c tests/api/*.c tests/server/*.c) \
                   tests/fuzz/compare.c tests/fuzz/reference.c tests/fuzz/one.c
@@ -118,9 +118,9 @@ $(OUT)/server/%.o: server/%.c Makefile
 $(foreach bits,32 64,$(eval $(OUT)/tests/core/both/%-f$(bits).o: tests/core/both/%.c Makefile; \
     $$(call compile,$(INCLUDE_tests) $(CORE_FLAGS) $$(CHECK_CFLAGS) -DTEST_REAL=$(bits) -DCORE_REAL=$(bits))))
 $(OUT)/tests/%.o: tests/%.c Makefile
-	$(call compile,$(INCLUDE_tests) $(CHECK_CFLAGS) -DGUMBELD_BINARY='"$(BINARY)"')
+	$(call compile,$(INCLUDE_tests) $(CHECK_CFLAGS) -DGUMBELD_BINARY='"$(BINARY)"' -DSCARCE_LIBRARY='"$(OUT)/tests/scarce.so"')
 
-$(OUT)/api/openapi_data.o: api/openapi_data.S api/openapi.yaml build/openapi.json Makefile
+$(OUT)/api/documents/openapi_data.o: api/documents/openapi_data.S api/openapi.yaml build/openapi.json Makefile
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -DOPENAPI_JSON='"build/openapi.json"' -DOPENAPI_YAML='"api/openapi.yaml"' -o $@ $<
@@ -131,7 +131,7 @@ build/openapi.json: api/openapi.yaml
 	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
 
 PAGES := docs playground
-$(OUT)/api/pages_data.o: api/pages_data.S $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
+$(OUT)/api/documents/pages_data.o: api/documents/pages_data.S $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
@@ -150,16 +150,31 @@ build/%.policy: api/pages/%.html Makefile
 # A program linked with WRAPPED counts the memory that the project's own objects take. tests/record.c stands before
 # api_answer, to write down what is asked.
 WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
+$(OUT)/tests/run: | $(OUT)/tests/scarce.so
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(WRAPPED) -Wl,--wrap=api_answer $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+
+# Goes before the server in its process, where a test wants memory or threads to be short.
+$(OUT)/tests/scarce.so: tests/scarce/scarce.c Makefile
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) -O1 -shared -fPIC -o $@ $<
 
 $(OUT)/tests/run-soak: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/soak/*.c)) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-.PHONY: check run test asan tsan check-layers lint soak image-test bare-test bench bench-core bench-codec \
-        bench-http test-isa exhaustive stats vectors check-vectors fuzz-differential fuzz clean help agreement \
+$(OUT)/tests/hostile-load: $(OUT)/tests/hostile/load.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^
+$(OUT)/tests/fail-allocation.so: tests/hostile/fail_allocation.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(COMMON)) -O1 -fPIC -shared $(LDFLAGS) -o $@ $<
+
+.PHONY: check run test asan tsan check-layers lint soak hostile image-test bare-test bench bench-core bench-codec \
+        bench-http test-isa exhaustive stats vectors check-vectors fuzz-differential fuzz fuzz-http clean help agreement \
         test-clients lint-spec test-prism test-schema test-typescript
 
 # A second make reads the Makefile anew, when all that is needed is installed.
@@ -178,15 +193,19 @@ test: deps test-deps
 	$(Q)$(SUBMAKE) check
 
 # The same tests on instrumented builds, the parts beside one another; those without threads are left out of tsan.
-in_parallel = tests=; for part in $(2); do $(1) $$part & tests="$$tests $$!"; done; \
-              status=0; for test in $$tests; do wait $$test || status=1; done; exit $$status
+# What failed is printed once more at the end.
+in_parallel = tests=; for part in $(2); do $(1) $$part > $(1)-$$part.log 2>&1 & tests="$$tests $$part:$$!"; done; \
+              failed=; for test in $$tests; do wait $${test\#*:} || failed="$$failed $${test%:*}"; \
+                  echo "$${test%:*}:"; cat $(1)-$${test%:*}.log; done; \
+              for part in $$failed; do echo "failed: $$part"; \
+                  grep -aE '^[0-9]+%|:[FE]:|ERROR: |WARNING: |SUMMARY: ' $(1)-$$part.log | tail -n 20; done; test -z "$$failed"
 asan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
-	$(Q)$(call in_parallel,build/asan/tests/run,core core-float64 api server memory)
+	$(Q)$(call in_parallel,build/asan/tests/run,core core-float64 api server server-time memory)
 tsan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
 	$(Q)export TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions; \
-	$(call in_parallel,build/tsan/tests/run,api server)
+	$(call in_parallel,build/tsan/tests/run,api server server-time)
 
 # That server -> api -> core holds in sources and objects.
 check-layers: deps
@@ -194,13 +213,18 @@ check-layers: deps
 	$(Q)tests/check-layers build/release
 
 lint: lint-deps
-	$(Q)clang-format --dry-run --Werror $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+	$(Q)clang-format --dry-run --Werror $(wildcard core/*.[ch] core/*/*.[ch] api/*.[ch] api/*/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 	$(Q)shellcheck $(SCRIPTS)
 
-# 1,000 connections, mixed requests, clients that die: every answer is checked.
+# 1,000 connections, mixed requests, clients that die: every answer is checked. SOAK_FLAGS='-c 10000 -s 60'.
 soak: deps test-deps
 	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
-	$(Q)build/release/tests/run-soak
+	$(Q)build/release/tests/run-soak $(SOAK_FLAGS)
+
+# Adversaries, overload, drains and killed replicas: HOSTILE_FLAGS='--short [PART...]'. Memory cgroups need root.
+hostile: deps hostile-deps
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/hostile-load build/release/tests/fail-allocation.so
+	$(Q)tests/hostile/run $(HOSTILE_FLAGS)
 
 # Clients of others against a server: NumPy and requests, Triton's, KServe's.
 test-clients: deps client-deps build/venv-clients/installed
@@ -319,7 +343,7 @@ FUZZ_JANSSON := -DHAVE_STDINT_H -DHAVE_UNISTD_H -DHAVE_SYS_TIME_H -DHAVE_GETTIME
 build/fuzz/jansson/src/jansson_config.h: tests/fuzz/jansson
 	$(call say,FETCH,jansson)
 	$(Q)tests/fuzz/jansson build/fuzz/jansson
-build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
+build/fuzz/fuzz_api: $(wildcard tests/fuzz/*.[ch] api/*.[ch] api/*/*.[ch]) $(CORE_SOURCES) build/fuzz/jansson/src/jansson_config.h \
                      $(patsubst %,build/release/%,$(patsubst %.c,%.o,$(CORE_SOURCES))) \
                      $(patsubst %.S,build/release/%.o,$(filter %.S,$(API_SOURCES))) \
                      $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,build/release/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
@@ -332,6 +356,11 @@ fuzz: deps fuzz-deps
 	$(Q)mkdir -p build/fuzz/corpus
 	$(Q)build/fuzz/fuzz_api -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=tests/fuzz/api.dict \
 	    -artifact_prefix=tests/fuzz/regression/ -print_final_stats=1 $(LIBFUZZER_FLAGS) build/fuzz/corpus tests/fuzz/corpus
+
+# Raw HTTP against a server with small limits, for FUZZ_SECONDS. What it finds goes to tests/server/http-corpus.
+fuzz-http: deps fuzz-http-deps
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)python3 -B tests/fuzz/http/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_HTTP_FLAGS)
 
 # The specification: its own rules; the server behind a proxy that validates; generated calls, right and wrong ones; and a
 # client made from it.
@@ -350,7 +379,7 @@ test-prism: deps test-deps spec-deps build/node-spec/installed
 	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run
 	$(Q)tests/spec/with-server tests/spec/prism
 	$(Q)rm -rf build/requests && mkdir build/requests
-	$(Q)TEST_RECORD=build/requests build/release/tests/run api server >build/requests.log || { cat build/requests.log; false; }
+	$(Q)TEST_RECORD=build/requests build/release/tests/run api server server-time >build/requests.log || { cat build/requests.log; false; }
 	$(Q)tests/spec/with-server node tests/spec/replay.mjs build/requests
 test-schema: deps spec-deps build/venv-spec/installed
 	$(Q)$(SUBMAKE) build/gumbeld
@@ -364,8 +393,8 @@ clean:
 
 help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
-	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | image-test | bare-test | clean | test-isa'
-	$(Q)echo 'make exhaustive | stats | vectors | check-vectors | agreement | fuzz | fuzz-differential | bench-core'
+	$(Q)echo 'make check | asan | tsan | check-layers | lint | soak | hostile | image-test | bare-test | clean | test-isa'
+	$(Q)echo 'make exhaustive | stats | vectors | check-vectors | agreement | fuzz | fuzz-http | fuzz-differential | bench-core'
 	$(Q)echo 'make bench-codec | bench-http | test-clients | lint-spec | test-prism | test-schema | test-typescript'
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
@@ -373,12 +402,14 @@ help:
 DEPS       := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev zlib1g-dev perl libyaml-pp-perl
 TEST_DEPS  := check pkg-config
 LINT_DEPS  := clang-format shellcheck
+HOSTILE_DEPS := python3 util-linux haproxy nginx-light
 IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
 BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
 CODEC_BENCH_DEPS := g++ libsimdjson-dev python3 python3-venv
 ISA_DEPS   := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 VECTOR_DEPS := python3
 CLIENT_DEPS := python3 python3-venv
+FUZZ_HTTP_DEPS := python3
 SPEC_DEPS  := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
 CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
 FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
@@ -388,11 +419,12 @@ SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run 
              tests/clients/run tests/spec/with-server tests/clients/typescript/run)
 JOBS    := $(shell nproc)
 
-.PHONY: deps test-deps lint-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps \
+.PHONY: deps test-deps lint-deps hostile-deps image-deps bench-deps codec-bench-deps isa-deps vector-deps fuzz-deps fuzz-http-deps \
         agreement-deps client-deps spec-deps
 deps:       ; $(call install,$(DEPS))
 test-deps:  ; $(call install,$(TEST_DEPS))
 lint-deps:  ; $(call install,$(LINT_DEPS))
+hostile-deps: ; $(call install,$(HOSTILE_DEPS))
 image-deps: ; $(call install,$(IMAGE_DEPS))
 bench-deps: ; $(call install,$(BENCH_DEPS))
 codec-bench-deps: ; $(call install,$(CODEC_BENCH_DEPS))
@@ -400,6 +432,7 @@ isa-deps:   ; $(call install,$(ISA_DEPS))
 vector-deps: ; $(call install,$(VECTOR_DEPS))
 client-deps: ; $(call install,$(CLIENT_DEPS))
 fuzz-deps:  ; $(call install,$(FUZZ_DEPS))
+fuzz-http-deps: ; $(call install,$(FUZZ_HTTP_DEPS))
 agreement-deps: ; $(call install,$(AGREEMENT_DEPS))
 spec-deps:  ; $(call install,$(SPEC_DEPS))
 

@@ -161,6 +161,15 @@ struct api_result_kind {
 };
 
 struct api_call;
+struct call_range;
+
+/* How the draws of a row can be made in parts. */
+enum api_division {
+    API_TOGETHER,        /* not at all */
+    API_APART,           /* each by itself */
+    API_APART_THEN_LAST, /* likewise, but the last one after all others */
+    API_IN_ORDER,        /* one after another, and each in parts of its conditional samples, in order too */
+};
 
 struct api_function {
     const char *name;
@@ -169,7 +178,8 @@ struct api_function {
     unsigned vjp_parameters; /* what vjp takes for this function in addition; 0 if it is not differentiable */
     struct api_result_kind results[API_MAX_RESULTS]; /* up to the first without a name */
     size_t (*scratch)(const struct api_call *call);
-    int (*compute)(const struct api_call *call, size_t first, size_t count, void *scratch, size_t *invalid_row);
+    int (*compute)(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row);
+    enum api_division (*divide)(const struct api_call *call);
 };
 
 extern const struct api_function api_functions[API_FUNCTION_COUNT];
@@ -200,11 +210,18 @@ enum api_problem_code {
     API_UNSUPPORTED_MEDIA_TYPE,
     API_INVALID_ROW,
     API_TOO_FEW_CLASSES,
-    API_INTERNAL,
+    API_OUT_OF_MEMORY,
     API_OVERLOADED,
+    API_DEADLINE_PASSED,
     API_MALFORMED_ENCODING,
     API_UNSUPPORTED_ENCODING,
     API_MALFORMED_NPY,
+    API_MALFORMED_REQUEST,
+    API_UNKNOWN_CODING,
+    API_HEAD_TOO_LARGE,
+    API_TOO_SLOW,
+    API_WRONG_HOST,
+    API_FOREIGN_ORIGIN,
     API_PROBLEM_COUNT
 };
 
@@ -212,20 +229,23 @@ struct api_problem_kind {
     const char *slug; /* the `code` member and the end of the `type` URI */
     int status;
     const char *title;
+    unsigned retry_after; /* seconds, where a problem says nothing else; or 0 */
 };
 
 extern const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT];
 
 #define API_NO_OFFSET SIZE_MAX
 
+enum { API_POINTER_BYTES = 256 };
+
 struct api_problem {
     enum api_problem_code code;
-    char pointer[256];    /* RFC 6901, into the client's body; "" where no single member is meant */
-    char detail[256];     /* one line, UTF-8 */
-    size_t offset;        /* byte of the client's body, or API_NO_OFFSET */
-    size_t limit;         /* the limit that was exceeded, or 0 */
-    const char *allow;    /* the methods of the route, with API_METHOD_NOT_ALLOWED */
-    unsigned retry_after; /* seconds, or 0 */
+    char pointer[API_POINTER_BYTES]; /* RFC 6901, into the client's body; "" where no single member is meant */
+    char detail[256];                /* one line, UTF-8 */
+    size_t offset;                   /* byte of the client's body, or API_NO_OFFSET */
+    size_t limit;                    /* the limit that was exceeded, or 0 */
+    const char *allow;               /* the methods of the route, with API_METHOD_NOT_ALLOWED */
+    unsigned retry_after;            /* seconds; 0: the kind's */
 };
 
 /* Fills *problem (which may be NULL) and returns -1, for `return api_fail(...)`. The detail is printf's. */
@@ -259,7 +279,10 @@ struct api_route {
 extern const struct api_route api_routes[];
 extern const size_t api_route_count;
 
-/* "POST" for calls, else "GET, HEAD". */
+/* Whether it is asked with POST, and not with GET and HEAD. */
+bool api_route_is_post(const struct api_route *route);
+
+/* "POST, OPTIONS", or "GET, HEAD, OPTIONS". */
 const char *api_route_methods(const struct api_route *route);
 
 /* 0 and *route, or -1 and *problem (not found, method not allowed); *route is set with the latter as well. */
@@ -279,6 +302,9 @@ static inline bool api_route_takes_body(const struct api_route *route)
 /* Readable zero bytes that must follow a body, so that reading eight bytes at a time needs no checks. */
 #define API_BODY_PADDING 8
 
+/* About a millisecond of work, or a few. */
+#define API_PART_NUMBERS ((size_t)1 << 20)
+
 /* name=value of the query, percent-decoded. */
 struct api_argument {
     const char *name;  /* "" if it holds a zero byte */
@@ -292,11 +318,13 @@ struct api_request {
     const char *content_type, *accept; /* NULL where the header was not sent */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
-    char **own_body; /* what holds `body` and may be set to NULL by one who frees it then; NULL: it is only lent */
+    char **own_body; /* what holds `body`, of api_malloc under the request's account: set to NULL by one who api_frees
+                      * it early; NULL: it is only lent */
     uint64_t (*fresh_seed)(void);     /* 0 .. 2^53 - 1 from a source of entropy; called at most once a call */
     const size_t *limits;             /* by enum api_limit_id; NULL: those of the table */
     const struct api_argument *query; /* in the URL's order, names may repeat */
     size_t query_count;
+    size_t part_numbers; /* of a part of the request's job: about so many are computed; 0: API_PART_NUMBERS */
     const char *(*header)(void *closure, const char *name); /* a field's value or NULL; may itself be NULL */
     void *header_closure;
 };
@@ -316,8 +344,10 @@ struct api_response {
     unsigned retry_after;
     const char *body;
     size_t length;
-    char *owned; /* == body if the receiver must free() it, else NULL */
-    size_t rows; /* computed */
+    char *owned;                            /* == body if the receiver must free() it, else NULL */
+    size_t rows;                            /* computed */
+    const struct api_problem_kind *problem; /* what it refuses with, and where; NULL: nothing */
+    char pointer[API_POINTER_BYTES];
     struct api_header headers[API_MOST_HEADERS];
     size_t header_count;
 };
@@ -353,6 +383,40 @@ void api_answer(const struct api_request *request, struct api_response *response
 /* The same, if the request is a call that computes and gives at most `most` numbers, or has a problem; otherwise false,
  * and nothing is answered. A batch is never that small. */
 bool api_answer_small(const struct api_request *request, size_t most, struct api_response *response);
+
+/* ---- Jobs: a request answered in parts ---- */
+
+struct api_job;
+
+/* Opens a job; nothing is read yet. What the request points to must stay until the job is freed; the body may go
+ * earlier by own_body. NULL if memory is short. */
+struct api_job *api_job_open(const struct api_request *request);
+
+/* When all parts of the stage before are done: begins the next stage and returns of how many parts it is; 0 where the
+ * answer is ready, as it is when a part has failed. On any thread, one at a time. */
+size_t api_job_next(struct api_job *job);
+
+/* Does part 0 .. parts-1 of the stage: some milliseconds of work, where it can be divided. Parts of one stage do not
+ * depend on each other: they may run at once on several threads, in any order, to the same bits. Once one has failed,
+ * the others of the stage end at once. */
+void api_job_part(struct api_job *job, size_t part);
+
+/* Makes this the answer, in place of whatever the job would have given. While none of its parts is running; those of
+ * its stage that have not begun are left out then, and api_job_next returns 0. */
+void api_job_fail(struct api_job *job, const struct api_problem *problem);
+
+/* For how long the client waits, as its body says (the parameter `timeout` of the inference protocol), in
+ * microseconds; 0 if it says nothing, or has not been read. */
+uint64_t api_job_timeout_us(const struct api_job *job);
+
+/* How many numbers the call that has been read computes or gives, whichever is more; 0 before, and of a batch. */
+size_t api_job_cost(const struct api_job *job);
+
+/* After api_job_next has returned 0, once: the response, of a problem too. */
+void api_job_answer(struct api_job *job, struct api_response *response);
+
+/* While none of its parts is running. */
+void api_job_free(struct api_job *job);
 
 /* The application/problem+json form (RFC 9457). */
 void api_answer_problem(const struct api_problem *problem, struct api_response *response);
@@ -397,8 +461,16 @@ bool api_stream_wanted(const struct api_request *request);
  * api_compute; a row that has no answer further on becomes a problem document as the last line. */
 int api_stream_open(const struct api_request *request, struct api_stream **stream, struct api_problem *problem);
 
-/* The next bytes, as many as fit but for the last few; 0 at the end. `size` is at least API_STREAM_LEAST. May be
- * called on any thread, on one at a time. */
+/* The same by parts: reads the body alone. Then api_stream_compute until it returns 0. */
+int api_stream_begin(const struct api_request *request, struct api_stream **stream, struct api_problem *problem);
+
+/* Does a part of what has to be computed before the next bytes, some milliseconds of work: 1 if there is more, 0 if
+ * there is none, as in the middle of the rows that are computed. -1 and *problem where the first rows have no answer:
+ * the stream is only to be closed then. api_stream_next does what is left of it. */
+int api_stream_compute(struct api_stream *stream, struct api_problem *problem);
+
+/* The next bytes, as many as fit but for the last few, or fewer where they take long to compute; 0 at the end. `size`
+ * is at least API_STREAM_LEAST. May be called on any thread, on one at a time, as api_stream_compute. */
 #define API_STREAM_LEAST 4096
 size_t api_stream_next(struct api_stream *stream, char *buffer, size_t size);
 
@@ -407,12 +479,33 @@ size_t api_stream_rows(const struct api_stream *stream);
 
 void api_stream_close(struct api_stream *stream);
 
-/* ---- Memory ---- */
+/* ---- Memory: what a request takes is counted, and may be refused ---- */
 
-/* As realloc. Of so many bytes, which malloc is to map by themselves, the system is asked for huge pages: with those
- * the first touch of each 4 KiB costs little, and without a quarter of the time of a request of 14 MB. */
+/* Where bytes are taken from before they are allocated. Both functions may be called on several threads at once, and
+ * are not to allocate with those below. A thread that uses the account has up to 128 KiB more of it than it has
+ * allocated. */
+struct api_account {
+    bool (*take)(struct api_account *account, size_t bytes); /* false: not to be had now */
+    void (*give)(struct api_account *account, size_t bytes);
+};
+
+/* What the thread allocates and frees with the functions below, as all of api/ does, jansson included, counts on this
+ * account from now on; on none with NULL. Gives what the thread has not used back to the former, and returns that.
+ * Memory is freed under the account that it was allocated under, or by other means, such as free() or under no account:
+ * then its bytes stay taken until the account's owner drops all that it gave. */
+struct api_account *api_account_use(struct api_account *account);
+
+/* As those of the C library; NULL also where the account refuses. All memory that api/ hands out or takes over is such,
+ * and is free()'s as well. */
+void *api_malloc(size_t size);
+void *api_calloc(size_t count, size_t size);
+void api_free(void *memory);
+char *api_strdup(const char *text);
+
+/* Of so many bytes, which malloc is to map by themselves, the system is asked for huge pages: with those the first
+ * touch of each 4 KiB costs little, and without a quarter of the time of a request of 14 MB. */
 #define API_LARGE_BYTES (4 * 1024 * 1024)
-void *api_realloc(void *memory, size_t size);
+void *api_realloc(void *memory, size_t size); /* never refuses to make it smaller */
 
 /* ---- Negotiation ---- */
 

@@ -1,7 +1,7 @@
 /* The table of routes. */
 #include "api.h"
-#include "documents.h"
-#include "oip.h"
+#include "documents/documents.h"
+#include "oip/oip.h"
 
 #include <string.h>
 
@@ -42,19 +42,21 @@ const struct api_route api_routes[] = {
 };
 const size_t api_route_count = sizeof api_routes / sizeof *api_routes;
 
-static bool is_post(const struct api_route *route)
+bool api_route_is_post(const struct api_route *route)
 {
     return api_route_takes_body(route) || route->kind == API_ROUTE_INDEX;
 }
 
 const char *api_route_methods(const struct api_route *route)
 {
-    return is_post(route) ? "POST" : "GET, HEAD";
+    return api_route_is_post(route) ? "POST, OPTIONS" : "GET, HEAD, OPTIONS";
 }
 
 static bool takes(const struct api_route *route, const char *method)
 {
-    if (is_post(route))
+    if (strcmp(method, "OPTIONS") == 0)
+        return true;
+    if (api_route_is_post(route))
         return strcmp(method, "POST") == 0;
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }

@@ -65,6 +65,11 @@ struct core_indices {
     int64_t *wide;
 };
 
+/* Some of a row's draws: `count` of them from `first` on. */
+struct core_draws {
+    size_t first, count;
+};
+
 /* Of which distribution log-probabilities are: softmax((v - m) / T) before the filters, or the one drawn from. */
 enum core_distribution { CORE_RAW, CORE_FILTERED };
 
@@ -78,6 +83,7 @@ struct core_categorical_call {
     struct core_noise noise;
     size_t draws; /* n */
     bool replacement;
+    struct core_draws part; /* with replacement: only these are made, and the top told by the first; count 0: all */
     struct core_filters filters;
     struct core_logit_bias bias;
     struct core_mask mask;

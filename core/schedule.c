@@ -1,7 +1,7 @@
 /* Schedules of tau. */
 #include "core.h"
 #include "float_environment.h"
-#include "scalar.h"
+#include "math/scalar.h"
 
 /* How far `step` is on the way of `steps`, 0 .. 1. */
 static double progress(const struct core_schedule *schedule)

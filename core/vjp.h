@@ -57,12 +57,22 @@ int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, siz
 int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                          size_t *invalid_row);
 
+/* The gradient of core_gumbel_rao_vjp made in several calls for the same rows, one after another: of the conditional
+ * samples `count` from `first` on. `sums` keeps between them what is added, core_gumbel_rao_sums bytes for each row of
+ * the range, aligned for a double. The results are those of one call, to the bit, after the last; unspecified before.
+ */
+struct core_rao_part {
+    uint32_t first, count;
+    void *sums;
+};
+
 struct core_gumbel_softmax_vjp_call {
     const void *logits, *cotangent;
     size_t rows, classes;
     struct core_per_row tau;      /* finite, >= +0 */
     struct core_noise noise;      /* that of the sample */
     uint32_t conditional_samples; /* k >= 1; of core_gumbel_rao_vjp alone */
+    struct core_rao_part part;    /* likewise; count 0: all of them in one call */
     void *grad_logits;            /* [rows][classes] */
     void *grad_tau;               /* [rows], or NULL */
 
@@ -74,6 +84,7 @@ struct core_gumbel_softmax_vjp_call {
 
 size_t core_gumbel_softmax_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
 size_t core_gumbel_rao_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
+size_t core_gumbel_rao_sums(const struct core_gumbel_softmax_vjp_call *call);
 
 /* With z = x + s g, s = noise_scale, and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the
  * same noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+
+static const char unix_prefix[] = "unix:";
 
 /* getaddrinfo would take ports modulo 2^16. */
 static bool is_port(const char *text)
@@ -14,7 +17,17 @@ static bool is_port(const char *text)
     return digits >= 1 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
 }
 
-bool address_parse(const char *text, struct address *address)
+static bool parse_unix(const char *path, struct address *address)
+{
+    struct sockaddr_un *name = (struct sockaddr_un *)&address->storage;
+    if (*path == '\0' || strlen(path) >= sizeof name->sun_path)
+        return false;
+    *address = (struct address){.storage.ss_family = AF_UNIX, .length = sizeof *name};
+    strcpy(name->sun_path, path);
+    return true;
+}
+
+static bool parse_internet(const char *text, struct address *address)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -46,27 +59,51 @@ bool address_parse(const char *text, struct address *address)
     return true;
 }
 
+bool address_parse(const char *text, struct address *address)
+{
+    if (strncmp(text, unix_prefix, strlen(unix_prefix)) == 0)
+        return parse_unix(text + strlen(unix_prefix), address);
+    return parse_internet(text, address);
+}
+
+bool addresses_parse(const char *text, struct addresses *addresses)
+{
+    char one[256];
+    for (;;) {
+        const size_t length = strcspn(text, ",");
+        if (length >= sizeof one || addresses->count == ADDRESSES_MOST)
+            return false;
+        snprintf(one, sizeof one, "%.*s", (int)length, text);
+        if (!address_parse(one, &addresses->all[addresses->count]))
+            return false;
+        addresses->count++;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
+}
+
 bool address_of_socket(int socket, struct address *address)
 {
     address->length = sizeof address->storage;
     return getsockname(socket, (struct sockaddr *)&address->storage, &address->length) == 0;
 }
 
-static in_port_t *port_of(struct address *address)
-{
-    if (address->storage.ss_family == AF_INET6)
-        return &((struct sockaddr_in6 *)&address->storage)->sin6_port;
-    return &((struct sockaddr_in *)&address->storage)->sin_port;
-}
-
 unsigned address_port(const struct address *address)
 {
-    return ntohs(*port_of((struct address *)address));
+    if (address->storage.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
 }
 
-void address_set_port(struct address *address, unsigned port)
+bool address_is_unix(const struct address *address)
 {
-    *port_of(address) = htons((uint16_t)port);
+    return address->storage.ss_family == AF_UNIX;
+}
+
+const char *address_path(const struct address *address)
+{
+    return ((const struct sockaddr_un *)&address->storage)->sun_path;
 }
 
 void address_format(const struct address *address, char *text, size_t size)
@@ -75,15 +112,35 @@ void address_format(const struct address *address, char *text, size_t size)
     const void *raw = v6 ? (const void *)&((const struct sockaddr_in6 *)&address->storage)->sin6_addr
                          : (const void *)&((const struct sockaddr_in *)&address->storage)->sin_addr;
     char host[INET6_ADDRSTRLEN] = "";
+    if (address_is_unix(address)) {
+        snprintf(text, size, "%s%s", unix_prefix, address_path(address));
+        return;
+    }
     inet_ntop(address->storage.ss_family, raw, host, sizeof host);
-    snprintf(text, size, v6 ? "[%s]:%u" : "%s:%u", host, address_port(address));
+    snprintf(text, size, v6 ? "http://[%s]:%u" : "http://%s:%u", host, address_port(address));
 }
 
 bool address_is_any(const struct address *address)
 {
+    if (address_is_unix(address))
+        return false;
     if (address->storage.ss_family == AF_INET6)
         return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)&address->storage)->sin6_addr);
     return ((const struct sockaddr_in *)&address->storage)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+bool address_is_loopback(const struct address *address)
+{
+    if (address_is_unix(address))
+        return false;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)&address->storage)->sin6_addr;
+    uint32_t v4 = ((const struct sockaddr_in *)&address->storage)->sin_addr.s_addr;
+    if (address->storage.ss_family == AF_INET6) {
+        if (!IN6_IS_ADDR_V4MAPPED(v6))
+            return IN6_IS_ADDR_LOOPBACK(v6);
+        memcpy(&v4, &v6->s6_addr[12], sizeof v4);
+    }
+    return ntohl(v4) >> 24 == IN_LOOPBACKNET;
 }
 
 void address_set_loopback(struct address *address)

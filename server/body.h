@@ -1,27 +1,28 @@
-/* The body of a request as it arrives, inflated where it is encoded, within a limit. */
+/* The body of a request as it arrives, within a limit. Its memory is the API's, of the account that the thread uses. */
 #ifndef SERVER_BODY_H
 #define SERVER_BODY_H
 
-#include "encoding.h"
+#include <stddef.h>
 
 struct body {
-    char *bytes;     /* followed by API_BODY_PADDING zero bytes; NULL if none came */
-    size_t length;   /* as decoded */
-    size_t received; /* as sent */
-    size_t limit;    /* of both */
+    char *bytes;      /* followed by API_BODY_PADDING zero bytes; NULL if none came */
+    size_t length;    /* of what is kept */
+    size_t received;  /* of what came, also after a refusal */
+    size_t limit;     /* of the length */
+    size_t announced; /* by the client; 0: nothing */
     size_t capacity;
-    struct inflater *inflater; /* NULL with ENCODING_IDENTITY */
 };
 
-enum body_result { BODY_OK, BODY_TOO_LARGE, BODY_MALFORMED, BODY_NO_MEMORY };
+enum body_result { BODY_OK, BODY_TOO_LARGE, BODY_NO_MEMORY };
 
-/* An empty body, with room for the length that the client announced. Zeroed memory is one as well. */
-enum body_result body_begin(struct body *body, enum encoding encoding, size_t announced);
-
+/* Adds bytes that have arrived. Memory is taken for what has come and not for what was announced, which a client may
+ * never send. */
 enum body_result body_add(struct body *body, const char *data, size_t length);
 
-/* Once all of it is in: whether the encoding was complete. */
-enum body_result body_end(const struct body *body);
+/* Room for `length` bytes behind those that are kept, which body_extend adds once they are written. NULL if memory is
+ * short. */
+char *body_room(struct body *body, size_t length);
+void body_extend(struct body *body, size_t length);
 
 /* Frees what the body holds; `received` stays. */
 void body_drop(struct body *body);

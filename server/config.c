@@ -1,7 +1,11 @@
 /* Every key is declared once, in the table below or as one of api_limits: argp's options, the names in the
  * environment, the help, the ranges and the defaults all come from there. */
 #include "config.h"
+#include "cgroup.h"
 #include "core.h"
+#include "host.h"
+#include "origin.h"
+#include "start.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -10,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 enum { BAD_USAGE = 2 };
 
@@ -18,7 +21,19 @@ enum { BAD_USAGE = 2 };
 
 static bool parse_listen(const char *text, void *value)
 {
-    return address_parse(text, value);
+    return addresses_parse(text, value);
+}
+
+static bool parse_admin_listen(const char *text, void *value)
+{
+    return strcmp(text, "none") == 0 || addresses_parse(text, value);
+}
+
+static bool parse_mode(const char *text, void *value)
+{
+    char *end;
+    *(uint64_t *)value = strtoull(text, &end, 8);
+    return isdigit((unsigned char)*text) && *end == '\0' && *(uint64_t *)value <= 0777;
 }
 
 static bool parse_log_level(const char *text, void *value)
@@ -29,6 +44,18 @@ static bool parse_log_level(const char *text, void *value)
             return true;
         }
     return false;
+}
+
+static bool parse_hosts(const char *text, void *value)
+{
+    *(const char **)value = text;
+    return host_list_is_valid(text);
+}
+
+static bool parse_origins(const char *text, void *value)
+{
+    *(const char **)value = text;
+    return origin_list_is_valid(text);
 }
 
 static bool parse_isa(const char *text, void *value)
@@ -56,17 +83,30 @@ struct key {
     uint64_t minimum, maximum;                    /* of a number */
     bool (*parse)(const char *text, void *value); /* of anything else */
     const char *expected;                         /* what parse takes */
+    bool is_list;                                 /* struct addresses, to which parse adds; the flag may be repeated */
 };
 
 #define AT(field) offsetof(struct config, field)
 #define GIB ((uint64_t)1 << 30)
 
 static const struct key own_keys[] = {
-    {"listen", "ADDR:PORT", "Address to listen on; port 0 picks a free one", "127.0.0.1:8080", AT(listen),
-     .parse = parse_listen, .expected = "an address such as 127.0.0.1:8080 or [::1]:0"},
-    {"workers", "N", "Threads that compute; 0 takes one for each processor", "0", AT(workers), .minimum = 0,
-     .maximum = 1024},
+    {"listen", "ADDRESS", "ADDR:PORT or unix:PATH to listen on, several times or with commas; port 0 picks a free one",
+     "127.0.0.1:8080", AT(listen), .parse = parse_listen,
+     .expected =
+         "an address such as 127.0.0.1:8080, [::1]:0 or unix:/run/gumbeld.sock, or some with commas between them",
+     .is_list = true},
+    {"admin-listen", "ADDRESS", "Where probes and metrics alone are served, whatever the others are busy with", "none",
+     AT(admin_listen), .parse = parse_admin_listen,
+     .expected = "an address such as 127.0.0.1:8081, [::1]:0 or unix:/run/gumbeld-admin.sock, or none",
+     .is_list = true},
+    {"unix-mode", "MODE", "Permissions of UNIX sockets, in octal", "0660", AT(unix_mode), .parse = parse_mode,
+     .expected = "an octal number up to 0777"},
+    {"workers", "N", "Threads that compute; 0 takes as many as processors, or as the CPU quota, rounded up", "0",
+     AT(workers), .minimum = 0, .maximum = 1024},
     {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1, .maximum = 256},
+    {"max-memory-bytes", "N",
+     "What all requests together may take; 0 takes three quarters of what the control group or the machine allows", "0",
+     AT(max_memory_bytes), .minimum = 0, .maximum = 1024 * GIB},
     {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes), .minimum = 1,
      .maximum = 64 * GIB},
     {"inline-max-bytes", "N", "Calls of up to N bytes and N numbers are answered without the workers", "4096",
@@ -75,16 +115,42 @@ static const struct key own_keys[] = {
      AT(max_queued), .minimum = 1, .maximum = 1000000},
     {"max-streams", "N", "Answers that may be streamed at once; further ones get 503", "64", AT(max_streams),
      .minimum = 1, .maximum = 1000000},
+    {"max-wait-ms", "N", "How long a request may wait for a worker before it gets 503; 0: as long as it takes", "1000",
+     AT(max_wait_ms), .minimum = 0, .maximum = 3600000},
+    {"request-timeout-ms", "N",
+     "How long after its body a request may take to be answered before it gets 504; 0: no limit", "60000",
+     AT(request_timeout_ms), .minimum = 0, .maximum = 86400000},
     {"gzip-min-bytes", "N", "Answers of at least N bytes are compressed where the client accepts that; 0 never does",
      "2048", AT(gzip_min_bytes), .minimum = 0, .maximum = 64 * GIB},
-    {"max-connections", "N", "Open connections of each loop", "4096", AT(max_connections), .minimum = 1,
-     .maximum = 1000000},
+    {"max-connections", "N", "Open connections of each loop; fewer if they took more than a quarter of the memory",
+     "4096", AT(max_connections), .minimum = 1, .maximum = 1000000},
+    {"max-client-connections", "N",
+     "Connections of one client (an IPv4 address, an IPv6 /64, a UNIX user); 0: three quarters of all", "0",
+     AT(max_client_connections), .minimum = 0, .maximum = 1000000},
+    {"max-client-streams", "N", "Answers that may be streamed to one client at once; 0: three quarters of all", "0",
+     AT(max_client_streams), .minimum = 0, .maximum = 1000000},
+    {"max-client-queued", "N",
+     "Requests of one client that may wait for the workers or be with them; 0: three quarters of all", "0",
+     AT(max_client_queued), .minimum = 0, .maximum = 1000000},
     {"idle-timeout-s", "N", "Seconds after which a connection that is silent is closed", "60", AT(idle_timeout_s),
+     .minimum = 1, .maximum = 86400},
+    {"head-timeout-s", "N", "Seconds in which the head of a request has to come, once it has begun", "10",
+     AT(head_timeout_s), .minimum = 1, .maximum = 86400},
+    {"min-rate-bytes-per-s", "N", "Clients that send a body or read an answer more slowly are cut off; 0: none", "1024",
+     AT(min_rate_bytes_per_s), .minimum = 0, .maximum = GIB},
+    {"min-rate-grace-s", "N", "Seconds that a client may be slower, each time", "10", AT(min_rate_grace_s),
      .minimum = 1, .maximum = 86400},
     {"lame-duck-ms", "N", "How long to go on serving after SIGTERM, while /readyz already fails", "500",
      AT(lame_duck_ms), .minimum = 0, .maximum = 3600000},
     {"drain-timeout-ms", "N", "How long to wait after that for clients in the middle of a request", "10000",
      AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
+    {"allowed-hosts", "NAMES",
+     "Hosts, beside localhost and addresses, that requests may be for; without any, on the loopback no others, and "
+     "elsewhere all",
+     "", AT(allowed_hosts), .parse = parse_hosts,
+     .expected = "a list such as gumbeld.example,*.internal, or * for all"},
+    {"cors-allow-origins", "ORIGINS", "Origins whose web pages may use the server", "", AT(cors_allow_origins),
+     .parse = parse_origins, .expected = "a list such as https://app.example,http://localhost:3000, or * for all"},
     {"log-level", "LEVEL", "error, warning, info (a line for each request) or debug", "info", AT(log_level),
      .parse = parse_log_level, .expected = "error, warning, info or debug"},
     {"isa", "NAME", "Instruction set: auto, sse2, avx2, avx512 or neon. The results do not depend on it", "auto",
@@ -140,18 +206,34 @@ static bool parse_number(const char *text, const struct key *key, uint64_t *valu
            *value <= key->maximum;
 }
 
+static void end_without_memory(void)
+{
+    start_failed("the configuration", ENOMEM);
+    exit(1);
+}
+
 /* `source` is the flag's or the variable's name, for the message. */
 static void set(struct config *config, const struct key *key, const char *text, const char *source)
 {
     void *value = (char *)config + key->offset;
+    errno = 0;
     if (key->parse != NULL ? key->parse(text, value) : parse_number(text, key, value))
         return;
+    if (errno == ENOMEM)
+        end_without_memory();
     if (key->parse != NULL)
         fprintf(stderr, "gumbeld: %s: '%s' is not %s\n", source, text, key->expected);
     else
         fprintf(stderr, "gumbeld: %s: '%s' is not a whole number from %llu to %llu\n", source, text,
                 (unsigned long long)key->minimum, (unsigned long long)key->maximum);
     exit(BAD_USAGE);
+}
+
+/* A flag or a variable replaces what a list has been given before it. */
+static void forget(struct config *config, const struct key *key)
+{
+    if (key->is_list)
+        ((struct addresses *)((char *)config + key->offset))->count = 0;
 }
 
 /* "max-body-bytes" is GUMBELD_MAX_BODY_BYTES in the environment. Variables that no key has are left alone:
@@ -165,8 +247,10 @@ static void read_environment(struct config *config, const struct keys *keys)
             *end++ = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
         *end = '\0';
         const char *text = getenv(name);
-        if (text != NULL)
-            set(config, &keys->all[i], text, name);
+        if (text == NULL || *text == '\0') /* compose and shells make an empty one of a setting that is not there */
+            continue;
+        forget(config, &keys->all[i]);
+        set(config, &keys->all[i], text, name);
     }
 }
 
@@ -177,11 +261,12 @@ enum { FIRST_KEY = 0x100, HEALTHCHECK = 0x1000 };
 struct reading {
     struct config *config;
     const struct keys *keys;
+    bool given[KEY_COUNT]; /* by a flag */
 };
 
 static error_t parse_option(int option, char *text, struct argp_state *state)
 {
-    const struct reading *reading = state->input;
+    struct reading *reading = state->input;
     if (option == HEALTHCHECK) {
         reading->config->healthcheck = true;
         return 0;
@@ -193,10 +278,22 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
     if (option < FIRST_KEY || option >= FIRST_KEY + (int)KEY_COUNT)
         return ARGP_ERR_UNKNOWN;
     const struct key *key = &reading->keys->all[option - FIRST_KEY];
+    bool *given = &reading->given[option - FIRST_KEY];
     char flag[64];
     snprintf(flag, sizeof flag, "--%s", key->name);
+    if (!*given)
+        forget(reading->config, key);
+    *given = true;
     set(reading->config, key, text, flag);
     return 0;
+}
+
+static void take_from_machine(struct config *config)
+{
+    if (config->workers == 0)
+        config->workers = cgroup_allowed_processors();
+    if (config->max_memory_bytes == 0)
+        config->max_memory_bytes = cgroup_allowed_memory_bytes() / 4 * 3;
 }
 
 const char *argp_program_version = "gumbeld " GUMBELD_VERSION;
@@ -223,11 +320,11 @@ struct config config_read(int argc, char **argv)
                "Every flag but --healthcheck can stand in the environment, --max-body-bytes as "
                "GUMBELD_MAX_BODY_BYTES; the flag wins.",
     };
-    struct reading reading = {&config, &keys};
+    struct reading reading = {.config = &config, .keys = &keys};
     read_environment(&config, &keys);
     argp_err_exit_status = BAD_USAGE;
-    argp_parse(&argp, argc, argv, 0, NULL, &reading);
-    if (config.workers == 0)
-        config.workers = uv_available_parallelism();
+    if (argp_parse(&argp, argc, argv, 0, NULL, &reading) != 0)
+        end_without_memory();
+    take_from_machine(&config);
     return config;
 }

@@ -9,22 +9,35 @@
 #include <stdint.h>
 
 struct config {
-    struct address listen;
+    struct addresses listen;
+    struct addresses admin_listen; /* may be none */
+    uint64_t unix_mode;
     uint64_t workers;
     uint64_t loops;
+    uint64_t max_memory_bytes; /* never 0 */
     uint64_t max_body_bytes;
     uint64_t inline_max_bytes;
     uint64_t max_queued;
     uint64_t max_streams;
+    uint64_t max_wait_ms;        /* 0: none */
+    uint64_t request_timeout_ms; /* 0: none */
     uint64_t gzip_min_bytes;
     uint64_t max_connections;
+    uint64_t max_client_connections; /* as the two below: 0: three quarters of all */
+    uint64_t max_client_streams;
+    uint64_t max_client_queued;
     uint64_t idle_timeout_s;
+    uint64_t head_timeout_s;
+    uint64_t min_rate_bytes_per_s; /* 0: none */
+    uint64_t min_rate_grace_s;
     uint64_t lame_duck_ms;
     uint64_t drain_timeout_ms;
     size_t limits[API_LIMIT_COUNT];
-    uint64_t log_level; /* enum log_level */
-    uint64_t isa;       /* enum core_isa */
-    bool healthcheck;   /* ask the server at `listen` whether it is live instead of serving */
+    const char *allowed_hosts;      /* host_is_listed's list */
+    const char *cors_allow_origins; /* origin_may_ask's list */
+    uint64_t log_level;             /* enum log_level */
+    uint64_t isa;                   /* enum core_isa */
+    bool healthcheck;               /* ask the server at the first address whether it is live instead of serving */
 };
 
 /* Defaults, then GUMBELD_... of the environment, then the flags. Anything that it cannot take ends the

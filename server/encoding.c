@@ -13,6 +13,7 @@ enum {
     GZIP_MEMORY = 8,
     MOST_BYTES = 1 << 30, /* zlib counts in unsigned int */
     GZIP_FIRST_BYTES = 64 * 1024,
+    STEP_BYTES = 256 * 1024, /* about two milliseconds */
 };
 
 /* ---- Names ---- */
@@ -57,67 +58,112 @@ enum gzip encoding_gzip_wanted(const char *accept_encoding)
     return plain == 0 || (plain < 0 && api_accept_weight(accept_encoding, rest) == 0) ? GZIP_DEMANDED : GZIP_ALLOWED;
 }
 
+static unsigned at_most(size_t length, size_t most)
+{
+    return (unsigned)(length < most ? length : most);
+}
+
+/* zlib's own memory counts as well. */
+static void *allocate(void *closure, unsigned count, unsigned size)
+{
+    (void)closure;
+    return api_calloc(count, size);
+}
+
+static void release(void *closure, void *memory)
+{
+    (void)closure;
+    api_free(memory);
+}
+
 /* ---- Deflating ---- */
 
-static unsigned at_most(size_t length)
-{
-    return length < MOST_BYTES ? (unsigned)length : MOST_BYTES;
-}
-
-struct gzip_text {
-    char *bytes; /* NULL where memory was short */
-    size_t length, capacity;
+struct deflater {
+    z_stream stream;
+    const char *in;
+    size_t in_length, taken;
+    char *out;
+    size_t length, capacity; /* of `out` */
 };
 
-/* Room for as much as the rest comes to if it goes on as it began, and never more than `most`. */
-static void give_room(struct gzip_text *out, size_t taken, size_t left, size_t most)
+struct deflater *deflater_new(const char *bytes, size_t length)
 {
-    const size_t expected = taken > 0 ? (size_t)((double)out->length / (double)taken * (double)left * 1.01) : 0;
-    const size_t least = out->length / 16 + GZIP_FIRST_BYTES;
-    out->capacity = out->length + (expected > least ? expected : least);
-    if (out->capacity > most)
-        out->capacity = most;
-    char *bytes = api_realloc(out->bytes, out->capacity);
-    if (bytes == NULL)
-        free(out->bytes);
-    out->bytes = bytes;
-}
-
-/* Whether all of it fitted into `most` bytes. */
-static bool deflate_all(z_stream *stream, const char *in, size_t in_length, size_t most, struct gzip_text *out)
-{
-    size_t taken = 0;
-    int status = Z_OK;
-    while (status == Z_OK && out->length < most) {
-        if (out->length == out->capacity)
-            give_room(out, taken, in_length - taken, most);
-        if (out->bytes == NULL)
-            return false;
-        const unsigned give = at_most(in_length - taken), space = at_most(out->capacity - out->length);
-        stream->next_in = (Bytef *)(in + taken);
-        stream->avail_in = give;
-        stream->next_out = (Bytef *)(out->bytes + out->length);
-        stream->avail_out = space;
-        status = deflate(stream, taken + give == in_length ? Z_FINISH : Z_NO_FLUSH);
-        taken += give - stream->avail_in;
-        out->length += space - stream->avail_out;
-    }
-    return status == Z_STREAM_END;
-}
-
-char *encoding_gzip(const char *bytes, size_t length, size_t *gzip_length)
-{
-    z_stream stream = {0};
-    struct gzip_text out = {.bytes = NULL};
-    if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_BITS, GZIP_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+    struct deflater *deflater = api_calloc(1, sizeof *deflater);
+    if (deflater == NULL)
         return NULL;
-    const bool fits = deflate_all(&stream, bytes, length, length, &out);
-    deflateEnd(&stream);
-    char *fitted = fits ? realloc(out.bytes, out.length) : NULL;
-    if (fitted == NULL)
-        free(out.bytes);
-    *gzip_length = out.length;
-    return fitted;
+    deflater->in = bytes;
+    deflater->in_length = length;
+    deflater->stream.zalloc = allocate;
+    deflater->stream.zfree = release;
+    if (deflateInit2(&deflater->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_BITS, GZIP_MEMORY, Z_DEFAULT_STRATEGY) == Z_OK)
+        return deflater;
+    api_free(deflater);
+    return NULL;
+}
+
+void deflater_free(struct deflater *deflater)
+{
+    if (deflater == NULL)
+        return;
+    deflateEnd(&deflater->stream);
+    api_free(deflater->out);
+    api_free(deflater);
+}
+
+/* Room for as much as the rest comes to if it goes on as it began, and never more than what is compressed. */
+static bool give_room(struct deflater *deflater)
+{
+    const double left = (double)(deflater->in_length - deflater->taken);
+    const size_t expected = deflater->taken > 0
+                                ? (size_t)((double)deflater->length / (double)deflater->taken * left * 1.01)
+                                : 0;
+    const size_t least = deflater->length / 16 + GZIP_FIRST_BYTES;
+    size_t capacity = deflater->length + (expected > least ? expected : least);
+    if (capacity > deflater->in_length)
+        capacity = deflater->in_length;
+    char *out = api_realloc(deflater->out, capacity);
+    if (out == NULL)
+        return false;
+    deflater->out = out;
+    deflater->capacity = capacity;
+    return true;
+}
+
+static int deflate_some(struct deflater *deflater, size_t end)
+{
+    z_stream *stream = &deflater->stream;
+    const unsigned give = at_most(end - deflater->taken, STEP_BYTES);
+    const unsigned space = at_most(deflater->capacity - deflater->length, MOST_BYTES);
+    stream->next_in = (Bytef *)(deflater->in + deflater->taken);
+    stream->avail_in = give;
+    stream->next_out = (Bytef *)(deflater->out + deflater->length);
+    stream->avail_out = space;
+    const int status = deflate(stream, deflater->taken + give == deflater->in_length ? Z_FINISH : Z_NO_FLUSH);
+    deflater->taken += give - stream->avail_in;
+    deflater->length += space - stream->avail_out;
+    return status;
+}
+
+enum deflate_result deflater_step(struct deflater *deflater)
+{
+    const size_t end = deflater->taken + at_most(deflater->in_length - deflater->taken, STEP_BYTES);
+    int status;
+    do {
+        if (deflater->length == deflater->capacity && (deflater->length >= deflater->in_length || !give_room(deflater)))
+            return DEFLATE_USELESS;
+        status = deflate_some(deflater, end);
+        if (status == Z_STREAM_END)
+            return DEFLATE_DONE;
+    } while (deflater->taken < end || deflater->length == deflater->capacity);
+    return status == Z_OK || status == Z_BUF_ERROR ? DEFLATE_MORE : DEFLATE_USELESS;
+}
+
+char *deflater_take(struct deflater *deflater, size_t *length)
+{
+    char *fitted = api_realloc(deflater->out, deflater->length), *out = fitted != NULL ? fitted : deflater->out;
+    *length = deflater->length;
+    deflater->out = NULL;
+    return out;
 }
 
 /* ---- Inflating ---- */
@@ -135,9 +181,12 @@ struct inflater {
 
 struct inflater *inflater_new(enum encoding encoding)
 {
-    struct inflater *inflater = calloc(1, sizeof *inflater);
-    if (inflater != NULL)
-        inflater->encoding = encoding;
+    struct inflater *inflater = api_calloc(1, sizeof *inflater);
+    if (inflater == NULL)
+        return NULL;
+    inflater->encoding = encoding;
+    inflater->stream.zalloc = allocate;
+    inflater->stream.zfree = release;
     return inflater;
 }
 
@@ -147,7 +196,7 @@ void inflater_free(struct inflater *inflater)
         return;
     if (inflater->begun)
         inflateEnd(&inflater->stream);
-    free(inflater);
+    api_free(inflater);
 }
 
 bool inflater_complete(const struct inflater *inflater)
@@ -165,7 +214,7 @@ static bool is_zlib_head(const char *head)
 static enum inflate_result feed(struct inflater *inflater, const char **in, size_t *in_length, char *out, size_t *room)
 {
     z_stream *stream = &inflater->stream;
-    const unsigned give = at_most(*in_length), space = at_most(*room);
+    const unsigned give = at_most(*in_length, MOST_BYTES), space = at_most(*room, MOST_BYTES);
     stream->next_in = (Bytef *)*in;
     stream->avail_in = give;
     stream->next_out = (Bytef *)out;

@@ -18,8 +18,21 @@ enum encoding encoding_add(enum encoding before, const char *field);
 enum gzip { GZIP_NEVER, GZIP_ALLOWED, GZIP_DEMANDED /* identity is excluded */ };
 enum gzip encoding_gzip_wanted(const char *accept_encoding);
 
-/* One whole gzip of `bytes`, to be freed; NULL if that is not shorter or memory is short. */
-char *encoding_gzip(const char *bytes, size_t length, size_t *gzip_length);
+/* ---- Deflating, step by step ---- */
+
+struct deflater;
+
+/* To make gzip of `bytes`, which must stay. NULL if memory is short. */
+struct deflater *deflater_new(const char *bytes, size_t length);
+void deflater_free(struct deflater *deflater);
+
+enum deflate_result { DEFLATE_MORE, DEFLATE_DONE, DEFLATE_USELESS /* that is not shorter, or memory is short */ };
+
+/* The next quarter of a megabyte or so. */
+enum deflate_result deflater_step(struct deflater *deflater);
+
+/* After DEFLATE_DONE: all of it, to be freed by api_free. */
+char *deflater_take(struct deflater *deflater, size_t *length);
 
 /* ---- Inflating, piece by piece ---- */
 

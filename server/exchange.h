@@ -1,16 +1,61 @@
-/* One request and its answer: the daemon's callbacks. `loop` is the loop on whose thread they run. */
+/* One request and its answer. All of it is used on the thread of its loop, but for `work` and `streaming` while the
+ * workers have them. */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
+#include "connection.h"
+#include "fields.h"
+#include "loop.h"
+#include "request_id.h"
+#include "streaming.h"
+#include "trace.h"
+#include "work.h"
+
 #include <microhttpd.h>
 
-struct loop;
+enum exchange_state {
+    EXCHANGE_RECEIVING,
+    EXCHANGE_REFUSED,  /* answered with `problem` once the rest of the body is in */
+    EXCHANGE_WORKING,  /* with the workers; the connection is suspended */
+    EXCHANGE_ANSWERED, /* `work.response` is ready, or `streaming` */
+    EXCHANGE_GONE      /* nobody takes the answer */
+};
 
-/* MHD_AccessHandlerCallback with `loop` as its closure. */
+struct exchange {
+    struct loop *loop;
+    struct MHD_Connection *connection;
+    struct connection *peer;
+    enum exchange_state state;
+    const struct api_route *route;    /* NULL where none matched */
+    const struct api_function *model; /* NULL where the path names none, or not with this method */
+    bool inference;                   /* problems have the form of /v2 */
+    const char *method;
+    struct fields fields;
+    const char *options; /* the methods, where OPTIONS is to be answered with them */
+    struct body body;
+    struct reservation reservation;
+    uint64_t timeout_ms; /* that the client allows; 0: it said nothing */
+    uint64_t began_ns;
+    uint64_t waited_ns, compute_ns; /* durations */
+    struct request_id id;
+    struct trace trace;
+    uint64_t sent_before;        /* on the connection before this answer, where that is asked for */
+    bool sends;                  /* the daemon has the answer */
+    bool streams;                /* counted in METRIC_STREAMS */
+    bool queued;                 /* counted in METRIC_QUEUED */
+    struct streaming *streaming; /* the answer's body in place of the response's */
+    struct api_problem problem;
+    struct work work; /* its response is the answer, also where no worker makes it */
+};
+
+/* The kernel is asked what went out of larger answers only. */
+enum { EXCHANGE_SENT_AT_ONCE = 16 * 1024 };
+
+/* MHD_AccessHandlerCallback with a loop as its closure. */
 enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *data, size_t *data_length, void **exchange);
 
-/* MHD_RequestCompletedCallback with `loop` as its closure. */
+/* MHD_RequestCompletedCallback with a loop as its closure. */
 void exchange_completed(void *loop, struct MHD_Connection *connection, void **exchange,
                         enum MHD_RequestTerminationCode reason);
 

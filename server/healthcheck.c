@@ -1,21 +1,55 @@
 #include "healthcheck.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-static bool ask(int fd, const struct address *address)
+enum { LIMIT_S = 2, FAILED = -1, NO_HTTP = 0 };
+
+/* Reads "HTTP/1.1 200 " and no further. */
+static int read_status(int fd)
+{
+    char line[sizeof "HTTP/1.1 200 "] = "";
+    int status;
+    const ssize_t length = recv(fd, line, sizeof line - 1, MSG_WAITALL);
+    if (length < 0)
+        return FAILED;
+    return sscanf(line, "HTTP/1.%*1d %3d ", &status) == 1 ? status : NO_HTTP;
+}
+
+/* The answer's status; FAILED, with errno, or NO_HTTP. */
+static int ask(int fd, const struct address *address)
 {
     static const char request[] = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    static const char expected[] = "HTTP/1.1 200 ";
-    char answer[sizeof expected - 1];
-    const struct timeval limit = {.tv_sec = 2};
-    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
-           setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
-           connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 &&
-           send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof request - 1) &&
-           recv(fd, answer, sizeof answer, MSG_WAITALL) == (ssize_t)sizeof answer &&
-           memcmp(answer, expected, sizeof answer) == 0;
+    const struct timeval limit = {.tv_sec = LIMIT_S};
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+        connect(fd, (const struct sockaddr *)&address->storage, address->length) != 0 ||
+        send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
+        return FAILED;
+    return read_status(fd);
+}
+
+static bool is_late(int reason)
+{
+    return reason == EAGAIN || reason == EINPROGRESS;
+}
+
+static void complain(const struct address *address, int status, int reason)
+{
+    char where[160];
+    address_format(address, where, sizeof where);
+    fprintf(stderr, "gumbeld: --healthcheck: %s: GET /livez: ", where);
+    if (status > 0)
+        fprintf(stderr, "answered with status %d\n", status);
+    else if (status == NO_HTTP)
+        fprintf(stderr, "no answer of HTTP\n");
+    else if (is_late(reason))
+        fprintf(stderr, "no answer within %d seconds\n", LIMIT_S);
+    else
+        fprintf(stderr, "%s\n", strerror(reason));
 }
 
 bool healthcheck(const struct address *address)
@@ -24,9 +58,10 @@ bool healthcheck(const struct address *address)
     if (address_is_any(&target))
         address_set_loopback(&target);
     int fd = socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    const bool live = ask(fd, &target);
-    close(fd);
-    return live;
+    const int status = fd >= 0 ? ask(fd, &target) : FAILED;
+    if (status != 200)
+        complain(&target, status, errno);
+    if (fd >= 0)
+        close(fd);
+    return status == 200;
 }

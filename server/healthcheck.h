@@ -4,8 +4,8 @@
 
 #include "address.h"
 
-/* Whether the server at `address` answers GET /livez with 200 within two seconds. An address that stands for
- * all of the machine's is asked on loopback. */
+/* Whether the server at `address` answers GET /livez with 200 within two seconds; says on standard error why not. An
+ * address that stands for all of the machine's is asked on loopback. */
 bool healthcheck(const struct address *address);
 
 #endif

@@ -1,12 +1,36 @@
-/* Listening sockets. */
+/* The sockets that a group of loops listens on: one for each address and loop. */
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
 
 #include "address.h"
 
-/* Opens `count` non-blocking sockets that listen on `address`, whose port is set if it was 0; with more than
- * one they share it (SO_REUSEPORT), which is refused if another process listens there already. 0, or -1 with
- * errno set and nothing opened. */
-int listener_open(struct address *address, int *sockets, size_t count);
+#include <sys/stat.h>
+
+struct listener {
+    struct address address; /* with the port that it was given, if it was 0 */
+    int *sockets;           /* one for each loop */
+    struct stat file;       /* of a UNIX socket */
+};
+
+struct listeners {
+    struct listener all[ADDRESSES_MOST];
+    size_t count, loops;
+};
+
+/* Opens non-blocking sockets that listen on the addresses. More than one loop shares a port with the others
+ * (SO_REUSEPORT), which is refused if another process listens there already. A UNIX socket gets the permissions `mode`;
+ * a file that is left from a server that has ended is replaced. 0, or -1 with errno set, nothing opened and the address
+ * in question in *failed. */
+int listeners_open(struct listeners *listeners, const struct addresses *addresses, size_t loops, mode_t mode,
+                   struct address *failed);
+
+/* The sockets of one loop, which it closes itself. How many there are. */
+size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MOST]);
+
+/* From now on nobody new gets in, while who has connected already waits to be accepted as before. */
+void listeners_bar(const struct listeners *listeners);
+
+/* Closes the sockets of the loops from `first` on, and removes the files of the UNIX sockets. */
+void listeners_close(struct listeners *listeners, size_t first);
 
 #endif

@@ -14,11 +14,15 @@
 
 enum {
     BUFFER_BYTES = 1 << 20,
-    LINE_BYTES = 1024,
+    LINE_BYTES = 2048,
     PAUSE_MS = 20, /* the writer gathers lines for this long, so that it wakes seldom */
     POLL_MS = 100,
     CLOSING_MS = 1000,
 };
+
+/* How a line begins; the digits are put in. */
+#define STAMP_TEMPLATE "{\"time\":\"2026-01-31T12:00:00.000Z\""
+enum { STAMP_BYTES = sizeof STAMP_TEMPLATE - 1, STAMP_MS = STAMP_BYTES - 5 };
 
 struct log {
     enum log_level level;
@@ -28,6 +32,8 @@ struct log {
     atomic_bool closing;
     char *filling, *writing; /* the writer exchanges the two */
     size_t filled;
+    time_t second;                     /* that `stamp` is of */
+    char stamp[sizeof STAMP_TEMPLATE]; /* how a line begins */
     atomic_uint_fast64_t dropped;
 };
 
@@ -123,11 +129,34 @@ static void write_lines(void *argument)
     uv_mutex_unlock(&log->mutex);
 }
 
-static void append(struct log *log, const char *line, size_t length)
+static void put_digits(char *out, uint64_t value, unsigned digits)
 {
+    for (unsigned i = digits; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+}
+
+/* The date is worked out once a second. */
+static void put_time(struct log *log, char *line, const struct timespec *now)
+{
+    if (now->tv_sec != log->second) {
+        struct tm utc;
+        gmtime_r(&now->tv_sec, &utc);
+        strftime(log->stamp, sizeof log->stamp, "{\"time\":\"%Y-%m-%dT%H:%M:%S.000Z\"", &utc);
+        log->second = now->tv_sec;
+    }
+    memcpy(line, log->stamp, STAMP_BYTES);
+    put_digits(line + STAMP_MS, (unsigned)(now->tv_nsec / 1000000), 3);
+}
+
+/* The line's first STAMP_BYTES are left for the time. */
+static void append(struct log *log, char *line, size_t length)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     uv_mutex_lock(&log->mutex);
     const bool fits = length <= BUFFER_BYTES - log->filled;
     if (fits) {
+        put_time(log, line, &now);
         memcpy(log->filling + log->filled, line, length);
         if (log->filled == 0)
             uv_cond_signal(&log->wake);
@@ -148,11 +177,13 @@ struct log *log_open(enum log_level level)
     log->writing = malloc(BUFFER_BYTES);
     uv_mutex_init(&log->mutex);
     uv_cond_init(&log->wake);
-    if (log->filling != NULL && log->writing != NULL && uv_thread_create(&log->writer, write_lines, log) == 0)
+    int error = UV_ENOMEM;
+    if (log->filling != NULL && log->writing != NULL && (error = uv_thread_create(&log->writer, write_lines, log)) == 0)
         return log;
     free(log->filling);
     free(log->writing);
     free(log);
+    errno = -error;
     return NULL;
 }
 
@@ -172,61 +203,123 @@ void log_close(struct log *log)
 
 /* ---- Lines ---- */
 
-/* Begins a line: {"time":"2026-01-31T12:00:00.123Z","level":"info" */
-static size_t begin_line(char *line, enum log_level level)
+struct line {
+    size_t length;
+    char text[LINE_BYTES];
+};
+
+/* What is put into a line is short but for what put_escaped cuts: LINE_BYTES have room for it. */
+static void put(struct line *line, const char *text, size_t length)
 {
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(line, LINE_BYTES, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &utc);
-    used += (size_t)snprintf(line + used, LINE_BYTES - used, ".%03ldZ\",\"level\":\"%s\"", now.tv_nsec / 1000000,
-                             level_names[level]);
-    return used;
+    memcpy(line->text + line->length, text, length);
+    line->length += length;
 }
 
-/* Copies text as the content of a JSON string; what is not printable ASCII becomes '?'. */
-static size_t put_escaped(char *line, size_t used, const char *text)
+#define PUT(line, literal) put(line, literal, sizeof literal - 1)
+
+/* ,"name":"text", where there is one. */
+static void put_text(struct line *line, const char *name, const char *text)
 {
-    for (; *text != '\0' && used < LINE_BYTES - 8; text++) {
+    if (text == NULL)
+        return;
+    PUT(line, ",\"");
+    put(line, name, strlen(name));
+    PUT(line, "\":\"");
+    put(line, text, strlen(text));
+    PUT(line, "\"");
+}
+
+static void put_number(struct line *line, const char *name, uint64_t value)
+{
+    unsigned digits = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10)
+        digits++;
+    PUT(line, ",\"");
+    put(line, name, strlen(name));
+    PUT(line, "\":");
+    put_digits(line->text + line->length, value, digits);
+    line->length += digits;
+}
+
+/* Text of a client's as a member: what is not printable ASCII becomes '?', and what is too long is cut. */
+static void put_escaped(struct line *line, const char *name, const char *text)
+{
+    put_text(line, name, "");
+    line->length--;
+    for (; *text != '\0' && line->length < LINE_BYTES - 8; text++) {
         if (*text == '"' || *text == '\\')
-            line[used++] = '\\';
-        line[used++] = *text >= ' ' && *text <= '~' ? *text : '?';
+            PUT(line, "\\");
+        put(line, (const char[]){*text >= ' ' && *text <= '~' ? *text : '?'}, 1);
     }
-    return used;
+    PUT(line, "\"");
+}
+
+static void begin(struct line *line, enum log_level level)
+{
+    line->length = STAMP_BYTES;
+    put_text(line, "level", level_names[level]);
+}
+
+static void print_message(struct line *line, enum log_level level, const char *format, va_list arguments)
+{
+    char message[512];
+    vsnprintf(message, sizeof message, format, arguments);
+    begin(line, level);
+    put_escaped(line, "message", message);
+    PUT(line, "}\n");
 }
 
 void log_message(struct log *log, enum log_level level, const char *format, ...)
 {
-    static const char key[] = ",\"message\":\"";
     if (!log_enabled(log, level))
         return;
-    char message[512], line[LINE_BYTES];
+    struct line line;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    print_message(&line, level, format, arguments);
     va_end(arguments);
-    size_t used = begin_line(line, level);
-    memcpy(line + used, key, sizeof key - 1);
-    used = put_escaped(line, used + sizeof key - 1, message);
-    memcpy(line + used, "\"}\n", 3);
-    append(log, line, used + 3);
+    append(log, line.text, line.length);
 }
 
-void log_request(struct log *log, const struct log_request *request)
+void log_announce(struct log *log, const char *format, ...)
+{
+    struct line line;
+    struct timespec now;
+    va_list arguments;
+    va_start(arguments, format);
+    print_message(&line, LOG_INFO, format, arguments);
+    va_end(arguments);
+    clock_gettime(CLOCK_REALTIME, &now);
+    uv_mutex_lock(&log->mutex);
+    put_time(log, line.text, &now);
+    uv_mutex_unlock(&log->mutex);
+    write_all(log, line.text, line.length);
+}
+
+void log_request(struct log *log, const struct record *record)
 {
     if (!log_enabled(log, LOG_INFO))
         return;
-    char line[LINE_BYTES];
-    size_t used = begin_line(line, LOG_INFO);
-    used += (size_t)snprintf(line + used, LINE_BYTES - used,
-                             ",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"completed\":%s,\"rows\":%zu,"
-                             "\"bytes_in\":%zu,\"bytes_out\":%zu,\"duration_us\":%llu",
-                             request->method, request->path, request->status, request->completed ? "true" : "false",
-                             request->rows, request->bytes_in, request->bytes_out,
-                             (unsigned long long)request->duration_us);
-    if (request->trace_id != NULL)
-        used += (size_t)snprintf(line + used, LINE_BYTES - used, ",\"trace_id\":\"%s\"", request->trace_id);
-    memcpy(line + used, "}\n", 2);
-    append(log, line, used + 2);
+    struct line line;
+    begin(&line, LOG_INFO);
+    put_text(&line, "client", record->client);
+    put_text(&line, "request_id", record->request_id);
+    put_text(&line, "trace_id", record->trace_id);
+    put_text(&line, "method", record->method);
+    put_text(&line, "path", record->route != NULL ? record->route->path : "");
+    put_text(&line, "model", record->model != NULL ? record->model->name : NULL);
+    put_number(&line, "status", (uint64_t)record->status);
+    PUT(&line, ",\"completed\":");
+    put(&line, record->completed ? "true" : "false", record->completed ? 4 : 5);
+    put_number(&line, "rows", record->rows);
+    put_number(&line, "bytes_in", record->bytes_in);
+    put_number(&line, "bytes_out", record->bytes_out);
+    put_number(&line, "duration_us", record->duration_ns / 1000);
+    put_number(&line, "wait_us", record->wait_ns / 1000);
+    put_number(&line, "compute_us", record->compute_ns / 1000);
+    put_text(&line, "problem", record->problem != NULL ? record->problem->slug : NULL);
+    if (record->problem != NULL && record->pointer[0] != '\0')
+        put_escaped(&line, "pointer", record->pointer);
+    PUT(&line, "}\n");
+    append(log, line.text, line.length);
 }

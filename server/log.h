@@ -4,6 +4,8 @@
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
 
+#include "record.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +17,7 @@ const char *log_level_name(enum log_level level);
 
 struct log;
 
-/* Starts the writer. NULL if there is no memory or no thread. log_close writes what is left and frees it. */
+/* Starts the writer. NULL and errno if there is no memory or no thread. log_close writes what is left and frees it. */
 struct log *log_open(enum log_level level);
 void log_close(struct log *log);
 
@@ -24,17 +26,11 @@ bool log_enabled(const struct log *log, enum log_level level);
 /* {"time": ..., "level": ..., "message": ...}; any text is made valid JSON. Thread-safe. */
 void log_message(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-struct log_request {
-    const char *method, *path; /* of a fixed set, so that they need no escaping */
-    const char *trace_id;      /* hexadecimal digits, or NULL */
-    int status;
-    bool completed; /* the answer was sent whole */
-    size_t rows, bytes_in, bytes_out;
-    uint64_t duration_us;
-};
+/* The same at LOG_INFO, whatever the level, and at once: where the server listens. */
+void log_announce(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The line of one request, at LOG_INFO. Thread-safe. */
-void log_request(struct log *log, const struct log_request *request);
+void log_request(struct log *log, const struct record *record);
 
 /* Lines that found the buffer full. */
 uint64_t log_dropped(const struct log *log);

@@ -4,8 +4,10 @@
 #include "loop.h"
 #include "exchange.h"
 #include "fields.h"
+#include "refusal.h"
+#include "sweep.h"
 
-#include <poll.h>
+#include <errno.h>
 #include <unistd.h>
 
 enum {
@@ -32,6 +34,7 @@ static void pump(struct loop *loop)
     loop->pump_wanted = false;
     for (int round = 0; round < PUMP_ROUNDS && more; round++) {
         MHD_run(loop->daemon);
+        connections_drop_arriving(&loop->connections);
         more = MHD_get_timeout(loop->daemon, &timeout) == MHD_YES && timeout == 0;
     }
     if (more)
@@ -61,7 +64,11 @@ static void drain_step(struct loop *loop);
 static void on_heartbeat(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;
+    scheduler_sweep(&loop->scheduler);
+    linger_sweep(loop, false);
     pump(loop);
+    sweep(loop);
+    acceptor_resume(&loop->acceptor);
     if (loop->is_draining)
         drain_step(loop);
 }
@@ -71,22 +78,19 @@ static void on_heartbeat(uv_timer_t *handle)
 void loop_suspend(struct loop *loop, struct MHD_Connection *connection)
 {
     loop->suspended++;
+    connection_suspended(connection_of(connection));
     MHD_suspend_connection(connection);
 }
 
 void loop_resume(struct loop *loop, struct MHD_Connection *connection)
 {
     loop->suspended--;
+    connection_resumed(connection_of(connection));
     MHD_resume_connection(connection);
     loop->pump_wanted = true;
 }
 
 /* ---- Ending ---- */
-
-static size_t open_connections(const struct loop *loop)
-{
-    return MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
 
 bool loop_is_ending(const struct loop *loop)
 {
@@ -102,18 +106,20 @@ static bool drained(const struct loop *loop)
         return false;
     if (loop_is_ending(loop))
         return true;
-    return loop->exchanges == 0 && (open_connections(loop) == 0 || now - quiet_since >= GOODBYE_MS);
+    return loop->acceptor.is_closed && loop->exchanges == 0 &&
+           (loop->connections.count == 0 || now - quiet_since >= GOODBYE_MS);
 }
 
-static void drain_step(struct loop *loop)
+static void close_all(struct loop *loop)
 {
-    if (!drained(loop))
-        return;
-    if (loop->exchanges > 0)
-        log_message(loop->server->log, LOG_WARNING, "closing with %zu requests unfinished", loop->exchanges);
+    acceptor_close(&loop->acceptor);
     uv_poll_stop(&loop->poll);
+    loop->is_stopping = true;
     MHD_stop_daemon(loop->daemon);
+    scheduler_detach(&loop->scheduler);
+    linger_sweep(loop, true);
     loop->daemon = NULL;
+    connections_drop_arriving(&loop->connections);
     uv_close((uv_handle_t *)&loop->poll, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->busy, NULL);
@@ -121,16 +127,17 @@ static void drain_step(struct loop *loop)
     uv_close((uv_handle_t *)&loop->drain, NULL);
 }
 
-/* The daemon takes a few connections a run; whoever has connected already is to be answered. Ends where it takes
- * no more, as at the limit of connections or of open files. */
-static void accept_waiting(struct loop *loop)
+static void drain_step(struct loop *loop)
 {
-    struct pollfd listening = {.fd = loop->listening_socket, .events = POLLIN};
-    uint64_t accepted;
-    do {
-        accepted = loop->accepted;
-        pump(loop);
-    } while (loop->accepted > accepted && poll(&listening, 1, 0) == 1);
+    if (!loop->acceptor.is_closed && acceptor_is_quiet(&loop->acceptor))
+        acceptor_close(&loop->acceptor);
+    if (loop_is_ending(loop))
+        scheduler_stop(&loop->scheduler);
+    if (!drained(loop))
+        return;
+    if (loop->exchanges > 0)
+        log_message(loop->server->log, LOG_WARNING, "closing with %zu requests unfinished", loop->exchanges);
+    close_all(loop);
 }
 
 static void on_drain(uv_async_t *handle)
@@ -138,13 +145,9 @@ static void on_drain(uv_async_t *handle)
     struct loop *loop = handle->data;
     if (loop->is_draining)
         return;
-    accept_waiting(loop);
-    MHD_socket listening = MHD_quiesce_daemon(loop->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
     uv_update_time(&loop->uv);
     loop->is_draining = true;
-    loop->drain_began = uv_now(&loop->uv);
+    loop->drain_began = loop->acceptor.last_accepted = uv_now(&loop->uv);
     uv_timer_start(&loop->heartbeat, on_heartbeat, DRAIN_STEP_MS, DRAIN_STEP_MS);
 }
 
@@ -155,37 +158,42 @@ void loop_drain(struct loop *loop)
 
 /* ---- Beginning ---- */
 
-static void log_daemon(void *closure, const char *format, va_list arguments)
-{
-    struct loop *loop = closure;
-    char message[256];
-    vsnprintf(message, sizeof message, format, arguments);
-    log_message(loop->server->log, LOG_DEBUG, "libmicrohttpd: %s", message);
-}
-
 static void on_connection(void *closure, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    (void)connection;
-    (void)context;
     struct loop *loop = closure;
     const bool started = code == MHD_CONNECTION_NOTIFY_STARTED;
-    loop->accepted += started;
     metrics_add(loop->server->metrics, METRIC_CONNECTIONS, started ? 1 : -1);
+    if (started) {
+        *context = connections_started(&loop->connections, connection);
+        return;
+    }
+    connection_free(*context);
+    acceptor_resume(&loop->acceptor);
 }
 
-static struct MHD_Daemon *start_daemon(struct loop *loop, int listening_socket)
+/* 1.0 is better strict, or it answers a blank in the target with a redirection that repeats whatever bytes stand there.
+ * 0.9.75 would become less exact: it hangs up where it now shows the request to framing.h. */
+static int strictness(void)
+{
+    return MHD_get_version()[0] != '0';
+}
+
+/* The daemon's own limit is never met: at it, 0.9.75 keeps a lock for ever. */
+static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connections)
 {
     const struct config *config = &loop->server->config;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, exchange_handle, loop,
-        /* first, so that it takes the messages about the other options too */
-        MHD_OPTION_EXTERNAL_LOGGER, log_daemon, loop, MHD_OPTION_LISTEN_SOCKET, listening_socket,
-        MHD_OPTION_UNESCAPE_CALLBACK, fields_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->max_connections,
-        /* also ends a connection that closed in the middle of a request in the same edge */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0,
+                            NULL, NULL, exchange_handle, loop,
+                            /* first, so that it takes the messages about the other options too */
+                            MHD_OPTION_EXTERNAL_LOGGER, refusal_log, loop, MHD_OPTION_URI_LOG_CALLBACK,
+                            fields_note_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)most_connections + 1,
+                            /* also ends a connection that closed in the middle of a request in the same edge */
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s,
+                            MHD_OPTION_STRICT_FOR_CLIENT, strictness(), MHD_OPTION_END);
 }
 
 static void run(void *argument)
@@ -208,25 +216,53 @@ static void watch(struct loop *loop)
     uv_timer_start(&loop->heartbeat, on_heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
 }
 
-int loop_start(struct loop *loop, struct server *server, int listening_socket)
+/* 0 or a number of errno. */
+static int open_daemon(struct loop *loop, size_t most_connections)
 {
-    *loop = (struct loop){.server = server, .listening_socket = listening_socket};
-    if (uv_loop_init(&loop->uv) != 0) {
-        close(listening_socket);
-        return -1;
-    }
-    loop->daemon = start_daemon(loop, listening_socket);
-    if (loop->daemon == NULL) {
-        close(listening_socket);
-        uv_loop_close(&loop->uv);
-        return -1;
+    const int result = uv_loop_init(&loop->uv);
+    if (result != 0)
+        return -result;
+    errno = 0;
+    loop->daemon = start_daemon(loop, most_connections);
+    int reason = errno != 0 ? errno : ENOMEM;
+    if (loop->daemon != NULL && (reason = -scheduler_attach(loop->server->scheduler, &loop->scheduler, &loop->uv)) == 0)
+        return 0;
+    if (loop->daemon != NULL)
+        MHD_stop_daemon(loop->daemon);
+    uv_loop_close(&loop->uv);
+    return reason;
+}
+
+static void close_sockets(const struct loop_duty *duty)
+{
+    for (size_t i = 0; i < duty->socket_count; i++)
+        close(duty->sockets[i]);
+}
+
+int loop_start(struct loop *loop, struct server *server, const struct loop_duty *duty)
+{
+    *loop = (struct loop){.server = server, .is_admin = duty->is_admin};
+    connections_init(&loop->connections);
+    const int result = open_daemon(loop, duty->most_connections);
+    if (result != 0) {
+        close_sockets(duty);
+        return result;
     }
     watch(loop);
-    return uv_thread_create(&loop->thread, run, loop) == 0 ? 0 : -1;
+    acceptor_start(&loop->acceptor, loop, duty->sockets, duty->socket_count, duty->most_connections);
+    const int refused = uv_thread_create(&loop->thread, run, loop);
+    if (refused != 0) {
+        close_all(loop);
+        run(loop); /* until they are closed */
+        scheduler_release(&loop->scheduler);
+        uv_loop_close(&loop->uv);
+    }
+    return -refused;
 }
 
 void loop_join(struct loop *loop)
 {
     uv_thread_join(&loop->thread);
+    scheduler_release(&loop->scheduler);
     uv_loop_close(&loop->uv);
 }

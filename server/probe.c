@@ -1,5 +1,20 @@
 #include "probe.h"
 
+#include <string.h>
+
+bool probe_serves(const struct api_route *route)
+{
+    switch (route->kind) {
+    case API_ROUTE_LIVE:
+    case API_ROUTE_READY:
+    case API_ROUTE_METRICS:
+    case API_ROUTE_STATISTICS:
+        return true;
+    default:
+        return strcmp(route->path, "/version") == 0;
+    }
+}
+
 static void answer_metrics(struct server *server, const struct api_route *route, const char *accept,
                            struct api_response *response)
 {
@@ -7,6 +22,12 @@ static void answer_metrics(struct server *server, const struct api_route *route,
     *response = (struct api_response){.media_type = format == METRICS_OPENMETRICS ? METRICS_OPENMETRICS_TYPE
                                                                                   : route->media_type};
     metrics_set(server->metrics, METRIC_LOG_DROPPED, (int64_t)log_dropped(server->log));
+    const struct scheduler_load load = scheduler_load(server->scheduler);
+    metrics_set(server->metrics, METRIC_WAITING, (int64_t)load.waiting);
+    metrics_set(server->metrics, METRIC_STARTED, (int64_t)load.started);
+    metrics_set(server->metrics, METRIC_MEMORY, (int64_t)budget_used(&server->budget));
+    metrics_set(server->metrics, METRIC_MEMORY_LIMIT, (int64_t)server->budget.limit);
+    metrics_set_process(server->metrics);
     response->owned = metrics_text(server->metrics, format, &response->length);
     response->body = response->owned != NULL ? response->owned : "";
     response->status = response->owned != NULL ? 200 : 500;

@@ -4,6 +4,9 @@
 
 #include "loop.h"
 
+/* Whether it is such a route, or the one of the version. */
+bool probe_serves(const struct api_route *route);
+
 /* Health, metrics and statistics; `model` is the one that the path names, or NULL, as `accept` may be. */
 void probe_answer(struct server *server, const struct api_route *route, const struct api_function *model,
                   const char *accept, struct api_response *response);

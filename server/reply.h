@@ -2,6 +2,7 @@
 #ifndef SERVER_REPLY_H
 #define SERVER_REPLY_H
 
+#include "origin.h"
 #include "streaming.h"
 
 struct reply {
@@ -9,11 +10,21 @@ struct reply {
     struct streaming *streaming;   /* the body in its place, or NULL */
     const char *encoding;          /* of the body, or NULL */
     bool varies;                   /* with Accept-Encoding */
-    const char *traceparent;       /* or NULL */
-    bool closes;                   /* the connection */
+    const char *request_id;
+    const char *traceparent; /* or NULL */
+    bool closes;             /* the connection */
+    const struct browser *browser;
+    const char *cors_allow_origins;
 };
 
 /* Queues the answer. MHD_NO if memory is short. */
 enum MHD_Result reply_send(struct MHD_Connection *connection, const struct reply *reply);
+
+/* Writes the answer to the socket, past the daemon, and ends that: where the daemon takes none, in the middle of a
+ * body. Nothing of another answer may be on its way. */
+void reply_past_daemon(int fd, const struct api_response *response);
+
+/* The same with a problem. */
+void reply_problem_past_daemon(int fd, enum api_problem_code code, const char *detail);
 
 #endif

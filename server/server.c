@@ -1,6 +1,6 @@
 #include "server.h"
-#include "listener.h"
-#include "loop.h"
+#include "loops.h"
+#include "start.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -15,6 +15,7 @@
 enum {
     TIDY_MS = 2000,
     KEPT_BYTES = 16 * 1024 * 1024,
+    ADMIN_CONNECTIONS = 64,
 };
 
 /* ---- Signals: blocked in all threads and read by the main one ---- */
@@ -44,6 +45,7 @@ static int open_signals(void)
 struct control {
     struct server *server;
     int signals; /* open_signals() */
+    uv_loop_t uv;
     uv_poll_t signal;
     uv_timer_t lame_duck, tidy;
     int64_t tidied_at; /* bytes received in all when memory was last given back */
@@ -52,8 +54,7 @@ struct control {
 static void end_control(uv_timer_t *timer)
 {
     struct control *control = timer->data;
-    uv_close((uv_handle_t *)&control->lame_duck, NULL);
-    uv_close((uv_handle_t *)&control->tidy, NULL);
+    uv_stop(&control->uv);
 }
 
 /* Gives free memory back to the system once nothing has been in flight for a while since the last time. */
@@ -79,25 +80,38 @@ static void on_signal(uv_poll_t *handle, int status, int events)
         return;
     log_message(control->server->log, LOG_INFO, "signal %u: draining", (unsigned)signal.ssi_signo);
     control->server->draining = true;
-    uv_close((uv_handle_t *)&control->signal, NULL);
+    uv_poll_stop(&control->signal);
     set_signals_blocked(false);
     uv_timer_start(&control->lame_duck, end_control, control->server->config.lame_duck_ms, 0);
 }
 
-/* Returns when a signal has come and the lame-duck time is over. */
-static void wait_for_end(struct server *server, int signals)
+static int open_control(struct control *control, struct server *server)
 {
-    uv_loop_t uv;
-    struct control control = {.server = server, .signals = signals};
-    uv_loop_init(&uv);
-    uv_poll_init(&uv, &control.signal, signals);
-    uv_timer_init(&uv, &control.lame_duck);
-    uv_timer_init(&uv, &control.tidy);
-    control.signal.data = control.lame_duck.data = control.tidy.data = &control;
-    uv_timer_start(&control.tidy, tidy, TIDY_MS, TIDY_MS);
-    uv_poll_start(&control.signal, UV_READABLE, on_signal);
-    uv_run(&uv, UV_RUN_DEFAULT);
-    uv_loop_close(&uv);
+    *control = (struct control){.server = server, .signals = open_signals()};
+    if (control->signals < 0)
+        return start_failed("signalfd", errno);
+    const int result = uv_loop_init(&control->uv);
+    if (result != 0) {
+        close(control->signals);
+        return start_failed("libuv", -result);
+    }
+    uv_poll_init(&control->uv, &control->signal, control->signals);
+    uv_timer_init(&control->uv, &control->lame_duck);
+    uv_timer_init(&control->uv, &control->tidy);
+    control->signal.data = control->lame_duck.data = control->tidy.data = control;
+    uv_timer_start(&control->tidy, tidy, TIDY_MS, TIDY_MS);
+    uv_poll_start(&control->signal, UV_READABLE, on_signal);
+    return 0;
+}
+
+static void close_control(struct control *control)
+{
+    uv_close((uv_handle_t *)&control->signal, NULL);
+    uv_close((uv_handle_t *)&control->lame_duck, NULL);
+    uv_close((uv_handle_t *)&control->tidy, NULL);
+    uv_run(&control->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&control->uv);
+    close(control->signals);
 }
 
 /* ---- The process ---- */
@@ -112,13 +126,11 @@ static void keep_freed_memory(void)
     mallopt(M_ARENA_MAX, 1); /* malloc_trim leaves the end of every other arena; what is small is cached by thread */
 }
 
-static void prepare_process(const struct config *config)
+static void prepare_process(void)
 {
-    char workers[24];
-    snprintf(workers, sizeof workers, "%llu", (unsigned long long)config->workers);
-    setenv("UV_THREADPOOL_SIZE", workers, 1); /* libuv reads it when it is first given work */
     keep_freed_memory();
-    signal(SIGPIPE, SIG_IGN);
+    start_watch_memory();
+    start_ignore_signals();
     set_signals_blocked(true); /* for all threads, which inherit it */
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
@@ -127,62 +139,101 @@ static void prepare_process(const struct config *config)
     }
 }
 
-static int fail(const char *what, const char *why)
+static void announce(struct log *log, const struct loops *probes, const struct loops *calls)
 {
-    fprintf(stderr, "gumbeld: %s: %s\n", what, why);
-    return 1;
+    loops_announce(probes, "admin", log);
+    loops_announce(calls, "listening", log);
+    if (geteuid() == 0)
+        log_message(log, LOG_WARNING, "running as root, which is not needed: any other user would do");
 }
 
-static void announce(const struct address *address)
+/* How many connections each loop may have: their memory, a quarter of the budget at most, is taken for all of them at
+ * once, so that they never compete with requests for it. */
+static void reserve_connections(struct server *server)
 {
-    char text[128];
-    address_format(address, text, sizeof text);
-    fprintf(stderr, "gumbeld: listening on http://%s\n", text);
-}
-
-static int serve(struct server *server, struct loop *loops, int *sockets, int signals)
-{
-    const size_t count = server->config.loops;
-    if (listener_open(&server->config.listen, sockets, count) != 0)
-        return fail("--listen", strerror(errno));
-    size_t started = 0;
-    while (started < count && loop_start(&loops[started], server, sockets[started]) == 0)
-        started++;
-    for (size_t i = started + 1; i < count; i++)
-        close(sockets[i]);
-    if (started == count) {
-        announce(&server->config.listen);
-        wait_for_end(server, signals);
+    struct config *config = &server->config;
+    const size_t fitting = config->max_memory_bytes / 4 / LOOP_CONNECTION_BYTES / config->loops;
+    if (fitting < config->max_connections) {
+        config->max_connections = fitting > 0 ? fitting : 1;
+        log_message(server->log, LOG_INFO, "connections of each loop: %llu, for the sake of --max-memory-bytes",
+                    (unsigned long long)config->max_connections);
     }
-    for (size_t i = 0; i < started; i++)
-        loop_drain(&loops[i]);
-    for (size_t i = 0; i < started; i++)
-        loop_join(&loops[i]);
-    return started == count ? 0 : fail("libmicrohttpd", "could not start");
+    budget_take(&server->budget, BUDGET_SMALL, config->max_connections * config->loops * LOOP_CONNECTION_BYTES);
+}
+
+/* What one client may have of what there is. */
+static uint64_t share(uint64_t configured, uint64_t total)
+{
+    return configured > 0 ? configured : total - total / 4;
+}
+
+static struct clients *make_clients(const struct config *config)
+{
+    return clients_new((uint64_t[CLIENT_SHARE_COUNT]){
+        [CLIENT_CONNECTIONS] = share(config->max_client_connections, config->max_connections * config->loops),
+        [CLIENT_STREAMS] = share(config->max_client_streams, config->max_streams),
+        [CLIENT_QUEUED] = share(config->max_client_queued, config->max_queued),
+    });
+}
+
+/* The probes' loop is there before the others, and after them. Returns when a signal has come, the lame-duck time is
+ * over and all is finished. */
+static int serve(struct server *server, struct control *control)
+{
+    const struct config *config = &server->config;
+    const struct loops_plan for_calls = {"--listen", &config->listen, config->loops, config->max_connections, false},
+                            for_probes = {"--admin-listen", &config->admin_listen, 1, ADMIN_CONNECTIONS, true};
+    struct loops calls, probes = {0};
+    if (config->admin_listen.count > 0 && loops_start(&probes, server, &for_probes) != 0)
+        return -1;
+    const int result = loops_start(&calls, server, &for_calls);
+    if (result == 0) {
+        announce(server->log, &probes, &calls);
+        uv_run(&control->uv, UV_RUN_DEFAULT);
+        loops_end(&calls);
+    }
+    loops_end(&probes);
+    return result;
+}
+
+static int open_server(struct server *server)
+{
+    struct config *config = &server->config;
+    request_ids_init(&server->request_ids);
+    server->log = log_open((enum log_level)config->log_level);
+    if (server->log == NULL)
+        return start_failed("the log's thread", errno);
+    budget_open(&server->budget, config->max_memory_bytes);
+    reserve_connections(server);
+    server->metrics = metrics_new();
+    server->clients = make_clients(config);
+    server->scheduler = scheduler_new(config->workers, config->max_wait_ms);
+    if (server->metrics == NULL || server->clients == NULL || server->scheduler == NULL)
+        return start_failed("start", ENOMEM);
+    const int result = start_workers(config->workers);
+    return result == 0 ? 0 : start_failed("the workers' threads", result);
+}
+
+static void close_server(struct server *server)
+{
+    if (server->log != NULL)
+        log_close(server->log);
+    scheduler_free(server->scheduler);
+    clients_free(server->clients);
+    metrics_free(server->metrics);
 }
 
 int server_run(const struct config *config)
 {
-    prepare_process(config);
-    api_init();
     struct server server = {.config = *config};
-    server.metrics = metrics_new();
-    server.log = log_open((enum log_level)config->log_level);
-    struct loop *loops = calloc(config->loops, sizeof *loops);
-    int *sockets = calloc(config->loops, sizeof *sockets);
-    int status, signals = -1;
-    if (server.metrics == NULL || server.log == NULL || loops == NULL || sockets == NULL)
-        status = fail("start", "no memory");
-    else if ((signals = open_signals()) < 0)
-        status = fail("signalfd", strerror(errno));
-    else
-        status = serve(&server, loops, sockets, signals);
-    if (signals >= 0)
-        close(signals);
-    free(sockets);
-    free(loops);
-    if (server.log != NULL)
-        log_close(server.log);
-    metrics_free(server.metrics);
-    return status;
+    struct control control;
+    int result = -1;
+    prepare_process();
+    api_init();
+    if (open_server(&server) == 0 && open_control(&control, &server) == 0) {
+        result = serve(&server, &control);
+        close_control(&control);
+    }
+    close_server(&server);
+    return result == 0 ? 0 : 1;
 }

@@ -1,21 +1,31 @@
 #include "streaming.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK_BYTES = 256 * 1024, DAEMON_BYTES = 16 * 1024 };
 
 struct streaming {
+    struct task task; /* the first member */
     struct loop *loop;
     struct MHD_Connection *connection;
-    struct api_stream *stream;
-    uv_work_t work;
+    struct reservation *reservation;
+    struct scheduler_queue *queue;
+    struct api_stream *stream; /* NULL before it is opened, and where it could not be */
+    bool wanted;               /* a block, which no worker has filled */
     bool with_worker;
+    bool ended;           /* before its end */
     size_t filled, taken; /* of the buffer */
     size_t bytes;         /* given to the daemon */
     char buffer[BLOCK_BYTES];
 };
+
+static struct streaming *streaming_of(struct task *task)
+{
+    return (struct streaming *)task;
+}
+
+/* ---- On a worker ---- */
 
 static void fill(struct streaming *streaming)
 {
@@ -25,46 +35,55 @@ static void fill(struct streaming *streaming)
         metrics_add(streaming->loop->server->metrics, METRIC_STREAM_BLOCKS, 1);
 }
 
-int streaming_open(struct loop *loop, struct MHD_Connection *connection, const struct api_request *request,
-                   struct streaming **streaming, struct api_problem *problem)
+int streaming_open(struct streaming *streaming, const struct api_request *request, struct api_problem *problem)
 {
-    struct streaming *opened = malloc(sizeof *opened);
-    if (opened == NULL)
-        return api_fail(problem, API_INTERNAL, "", API_NO_OFFSET, "no memory for the stream");
-    opened->loop = loop;
-    opened->connection = connection;
-    opened->with_worker = false;
-    opened->bytes = 0;
-    if (api_stream_open(request, &opened->stream, problem) != 0) {
-        free(opened);
-        return -1;
-    }
-    fill(opened);
-    *streaming = opened;
-    return 0;
+    if (streaming->stream == NULL)
+        return api_stream_begin(request, &streaming->stream, problem) == 0 ? 1 : -1;
+    const int result = api_stream_compute(streaming->stream, problem);
+    if (result == 0)
+        fill(streaming);
+    return result;
+}
+
+static size_t next(struct task *task)
+{
+    return streaming_of(task)->wanted;
+}
+
+static void part(struct task *task, size_t number)
+{
+    struct streaming *streaming = streaming_of(task);
+    (void)number;
+    api_account_use(&streaming->reservation->account);
+    streaming->wanted = api_stream_compute(streaming->stream, NULL) > 0;
+    if (!streaming->wanted)
+        fill(streaming);
+    api_account_use(NULL);
 }
 
 /* ---- Between the daemon and the workers ---- */
 
-static void work(uv_work_t *item)
+static void refilled(struct task *task)
 {
-    fill(item->data);
-}
-
-static void after_work(uv_work_t *item, int status)
-{
-    struct streaming *streaming = item->data;
-    (void)status;
+    struct streaming *streaming = streaming_of(task);
     streaming->with_worker = false;
+    streaming->ended = task->end != TASK_DONE;
     loop_resume(streaming->loop, streaming->connection);
 }
 
 static void refill(struct streaming *streaming)
 {
-    streaming->with_worker = true;
+    streaming->with_worker = streaming->wanted = true;
+    streaming->task = (struct task){
+        .queue = streaming->queue,
+        .loop = &streaming->loop->scheduler,
+        .next = next,
+        .part = part,
+        .done = refilled,
+        .continued = true,
+    };
     loop_suspend(streaming->loop, streaming->connection);
-    streaming->work.data = streaming;
-    uv_queue_work(&streaming->loop->uv, &streaming->work, work, after_work);
+    scheduler_submit(&streaming->task);
 }
 
 /* MHD_ContentReaderCallback: 0 where the connection has been suspended. A buffer that came back empty is the end. */
@@ -76,7 +95,7 @@ static ssize_t read_stream(void *closure, uint64_t position, char *out, size_t r
         return MHD_CONTENT_READER_END_OF_STREAM;
     const size_t left = streaming->filled - streaming->taken;
     if (left == 0) {
-        if (loop_is_ending(streaming->loop))
+        if (streaming->ended || loop_is_ending(streaming->loop))
             return MHD_CONTENT_READER_END_WITH_ERROR;
         refill(streaming);
         return 0;
@@ -86,6 +105,22 @@ static ssize_t read_stream(void *closure, uint64_t position, char *out, size_t r
     streaming->taken += length;
     streaming->bytes += length;
     return (ssize_t)length;
+}
+
+/* ---- Its life ---- */
+
+struct streaming *streaming_new(struct loop *loop, struct MHD_Connection *connection, struct reservation *reservation,
+                                struct scheduler_queue *queue)
+{
+    struct streaming *streaming = api_malloc(sizeof *streaming);
+    if (streaming == NULL)
+        return NULL;
+    memset(streaming, 0, offsetof(struct streaming, buffer));
+    streaming->loop = loop;
+    streaming->connection = connection;
+    streaming->reservation = reservation;
+    streaming->queue = queue;
+    return streaming;
 }
 
 struct MHD_Response *streaming_response(struct streaming *streaming)
@@ -100,7 +135,7 @@ size_t streaming_bytes(const struct streaming *streaming)
 
 size_t streaming_rows(const struct streaming *streaming)
 {
-    return api_stream_rows(streaming->stream);
+    return streaming->stream != NULL ? api_stream_rows(streaming->stream) : 0;
 }
 
 void streaming_close(struct streaming *streaming)
@@ -108,6 +143,7 @@ void streaming_close(struct streaming *streaming)
     if (streaming == NULL)
         return;
     assert(!streaming->with_worker);
-    api_stream_close(streaming->stream);
-    free(streaming);
+    if (streaming->stream != NULL)
+        api_stream_close(streaming->stream);
+    api_free(streaming);
 }

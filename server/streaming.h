@@ -4,14 +4,20 @@
 #ifndef SERVER_STREAMING_H
 #define SERVER_STREAMING_H
 
+#include "budget.h"
 #include "loop.h"
+#include "scheduler.h"
 
 struct streaming;
 
-/* On a worker, while the connection is suspended: opens the stream and fills the first buffer. -1 and *problem as
- * api_stream_open. */
-int streaming_open(struct loop *loop, struct MHD_Connection *connection, const struct api_request *request,
-                   struct streaming **streaming, struct api_problem *problem);
+/* A stream yet to be opened. `queue` is the client's. NULL if memory is short; of the reservation's account, as all
+ * that it takes. */
+struct streaming *streaming_new(struct loop *loop, struct MHD_Connection *connection, struct reservation *reservation,
+                                struct scheduler_queue *queue);
+
+/* On a worker, while the connection is suspended, under the account: does a part of opening the stream, of which the
+ * first reads the body and the last fills the buffer. 1 if there is more to do. -1 and *problem as api_stream_open. */
+int streaming_open(struct streaming *streaming, const struct api_request *request, struct api_problem *problem);
 
 /* The response that reads the stream, which must outlive it in the daemon; NULL if memory is short. */
 struct MHD_Response *streaming_response(struct streaming *streaming);

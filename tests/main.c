@@ -1,5 +1,5 @@
-/* Runs all suites, or those of the parts that are named (core, core-float64, api, server, memory); CK_RUN_SUITE and
- * CK_RUN_CASE choose one. Ends in Check's own summary. */
+/* Runs all suites, or those of the parts that are named (core, core-float64, api, server, server-time, memory);
+ * CK_RUN_SUITE and CK_RUN_CASE choose one. Ends in Check's own summary. */
 #include "api/suites.h"
 #include "core/suites.h"
 #include "server/suites.h"
@@ -51,7 +51,10 @@ static const struct {
     {"api", test_api_corpus_suite},
     {"api", test_api_calls_suite},
     {"api", test_api_shapes_suite},
+    {"api", test_api_allocations_suite},
+    {"api", test_api_accounts_suite},
     {"api", test_api_threads_suite},
+    {"api", test_api_jobs_suite},
     {"api", test_api_sums_suite},
     {"api", test_api_parameters_suite},
     {"api", test_api_refusals_suite},
@@ -68,16 +71,25 @@ static const struct {
     {"api", test_api_oip_problems_suite},
     {"api", test_api_oip_bits_suite},
     {"server", test_server_command_line_suite},
+    {"server", test_server_cgroup_suite},
+    {"server-time", test_server_start_suite},
+    {"server", test_server_scheduler_suite},
+    {"server", test_server_budget_suite},
     {"server", test_server_routes_suite},
     {"server", test_server_bodies_suite},
     {"server", test_server_encodings_suite},
     {"server", test_server_fields_suite},
-    {"server", test_server_streams_suite},
+    {"server", test_server_framing_suite},
+    {"server-time", test_server_streams_suite},
     {"server", test_server_bad_input_suite},
     {"server", test_server_determinism_suite},
-    {"server", test_server_drain_suite},
-    {"server", test_server_limits_suite},
+    {"server-time", test_server_drain_suite},
+    {"server-time", test_server_limits_suite},
+    {"server", test_server_clients_suite},
+    {"server-time", test_server_connections_suite},
+    {"server", test_server_listening_suite},
     {"server", test_server_inference_suite},
+    {"server", test_server_metrics_suite},
     {"server", test_server_records_suite},
     {"memory", test_server_memory_suite},
 };
@@ -93,6 +105,7 @@ static bool chosen(const char *part, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    setenv("CK_DEFAULT_TIMEOUT", "60", 0); /* seconds, of a machine that does much else */
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         if (chosen(suites[i].part, argc, argv))

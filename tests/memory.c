@@ -1,6 +1,6 @@
 #include "memory.h"
+#include "api.h"
 
-#include <jansson.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,11 +16,28 @@ void __wrap_free(void *memory);
 
 static _Thread_local bool counting;
 static size_t allocated, peak;
+static void (*watcher)(size_t allocated);
+
+/* Which allocations are refused: of those asked for, the one with that number, or all from it on. */
+static _Thread_local struct {
+    size_t asked, first; /* 0: none is */
+    bool rest;
+} refusing;
+
+static bool is_refused(void)
+{
+    refusing.asked += refusing.first > 0;
+    return refusing.first > 0 && (refusing.rest ? refusing.asked >= refusing.first : refusing.asked == refusing.first);
+}
 
 static void *count(void *memory)
 {
-    if (counting && (allocated += malloc_usable_size(memory)) > peak)
-        peak = allocated;
+    if (!counting)
+        return memory;
+    allocated += malloc_usable_size(memory);
+    peak = allocated > peak ? allocated : peak;
+    if (watcher != NULL)
+        watcher(allocated);
     return memory;
 }
 
@@ -32,16 +49,18 @@ static void discount(void *memory)
 
 void *__wrap_malloc(size_t size)
 {
-    return count(__real_malloc(size));
+    return is_refused() ? NULL : count(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t number, size_t size)
 {
-    return count(__real_calloc(number, size));
+    return is_refused() ? NULL : count(__real_calloc(number, size));
 }
 
 void *__wrap_realloc(void *memory, size_t size)
 {
+    if (is_refused())
+        return NULL;
     discount(memory);
     return count(__real_realloc(memory, size));
 }
@@ -54,14 +73,37 @@ void __wrap_free(void *memory)
 
 void memory_start(void)
 {
-    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
+    api_init();
     allocated = peak = 0;
     counting = true;
+}
+
+size_t memory_allocated(void)
+{
+    return allocated;
+}
+
+void memory_watch(void (*watch)(size_t allocated))
+{
+    watcher = watch;
 }
 
 size_t memory_stop(void)
 {
     counting = false;
-    json_set_alloc_funcs(malloc, free);
+    watcher = NULL;
     return peak;
+}
+
+void memory_refuse(size_t first, bool rest)
+{
+    refusing.asked = 0;
+    refusing.first = first;
+    refusing.rest = rest;
+}
+
+size_t memory_allow(void)
+{
+    refusing.first = 0;
+    return refusing.asked;
 }

@@ -80,7 +80,7 @@ static void put_field(FILE *out, const char *name, const char *value)
 static void put_request(FILE *out, const struct api_request *request)
 {
     static const char json_length[] = "Inference-Header-Content-Length";
-    fputs(strcmp(api_route_methods(request->route), "POST") == 0 ? "POST " : "GET ", out);
+    fputs(api_route_is_post(request->route) ? "POST " : "GET ", out);
     put_target(out, request);
     fputs(" HTTP/1.1\r\n", out);
     put_field(out, "Content-Type", request->content_type);

@@ -2,6 +2,7 @@
 #include "ask.h"
 
 #include "assertions.h"
+#include "parts.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct answer ask_bytes(const char *path, const char *body, size_t length)
     memcpy(padded, body, length);
     request.body = padded;
     api_answer(&request, &answer.response);
+    parts_check(&request, &answer.response);
     free(padded);
     answer.status = answer.response.status;
     answer.text = strndup(answer.response.body, answer.response.length);

@@ -2,6 +2,7 @@
 #include "infer.h"
 
 #include "assertions.h"
+#include "parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ struct inferred infer_post(const char *path, const char *field, const char *body
     request.body = padded;
     request.length = length;
     api_answer(&request, &answer->response);
+    parts_check(&request, &answer->response);
     check_owned(&request, padded, &answer->response);
     const char *json_length = field_of(&answer->response, "Inference-Header-Content-Length");
     const size_t text_length = json_length != NULL ? strtoul(json_length, NULL, 10) : answer->response.length;

@@ -1,7 +1,8 @@
 #include "npy.h"
-#include "npy_header.h"
+#include "npy/header.h"
 
 #include "assertions.h"
+#include "parts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,8 @@ struct answer npy_ask(const struct npy_request *how, const struct npy_bytes *bod
     }
     request.body = bytes;
     api_answer(&request, &answer.response);
+    if (request.own_body == NULL)
+        parts_check(&request, &answer.response);
     free(bytes);
     free(query);
     answer.status = answer.response.status;

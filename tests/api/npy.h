@@ -3,7 +3,7 @@
 #define TESTS_API_NPY_H
 
 #include "ask.h"
-#include "call.h"
+#include "call/call.h"
 
 /* Bytes to be sent; zeroed it is empty. npy_free releases it. */
 struct npy_bytes {

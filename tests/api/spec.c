@@ -38,7 +38,7 @@ const json_t *spec_get(const json_t *value, const char *name)
 
 const json_t *spec_operation(const struct api_route *route)
 {
-    const bool is_post = strcmp(api_route_methods(route), "POST") == 0;
+    const bool is_post = api_route_is_post(route);
     return spec_get(spec_get(spec_get(spec, "paths"), route->path), is_post ? "post" : "get");
 }
 

@@ -1,6 +1,6 @@
 /* Rows without an answer, and on_invalid; NaN and +inf come from a source that is no JSON. */
 #include "ask.h"
-#include "call.h"
+#include "call/call.h"
 #include "numbers.h"
 #include "suites.h"
 
@@ -213,7 +213,7 @@ static int run(const float *logits, size_t rows, const char *mode, float *probab
     ck_assert_int_eq(call_build(&source, &call, &problem), 0);
     ck_assert_ptr_null(tensor.data);
     const int result = api_compute(call, 0, rows, &problem);
-    ck_assert_int_eq(call_finish(call, &problem), 0);
+    ck_assert_int_eq(call_finish(call, SIZE_MAX, &problem), 0);
     ck_assert_uint_eq(call->result_count, 1);
     ck_assert_uint_eq(call->results[0].count, 2 * rows);
     memcpy(probabilities, call->results[0].data, 2 * rows * sizeof(float));

@@ -1,7 +1,7 @@
 /* The envelope and array readers against jansson's own tree: a document is taken by both or by neither, and
  * the floats are the same bits. */
-#include "json_envelope.h"
 #include "suites.h"
+#include "json/envelope.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Arrays of each element type, single values, and arrays within the elements of an array. */
-#include "json_envelope.h"
 #include "suites.h"
+#include "json/envelope.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Bodies as large as a server takes, made to cost memory or time. */
-#include "json_envelope.h"
 #include "suites.h"
+#include "json/envelope.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* .npy bodies: headers of all kinds, malformed ones, the types of elements. */
 #include "npy.h"
-#include "npy_header.h"
+#include "npy/header.h"
 #include "numbers.h"
 #include "suites.h"
 

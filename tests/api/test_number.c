@@ -1,6 +1,6 @@
 /* Numbers to and from memory: the reader against strtod, the writer against reading back and printf. */
-#include "number_read.h"
-#include "number_write.h"
+#include "number/read.h"
+#include "number/write.h"
 #include "soak/random.h"
 #include "suites.h"
 

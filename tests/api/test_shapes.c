@@ -1,6 +1,6 @@
 /* Shapes: any rank, any class axis, samples and draws; and what does not depend on how rows are sent. */
 #include "ask.h"
-#include "call.h"
+#include "call/call.h"
 #include "numbers.h"
 #include "suites.h"
 

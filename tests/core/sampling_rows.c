@@ -111,6 +111,30 @@ START_TEST(test_splits)
 }
 END_TEST
 
+/* The last draws first. */
+START_TEST(test_draws_in_parts)
+{
+    struct inputs inputs = {43};
+    size_t divided = 0;
+    const enum core_dtype dtype = select_kernels(_i);
+    for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
+        struct sampling whole = sampling_of_case(dtype, number), parts = sampling_of_case(dtype, number);
+        const size_t rows = good_rows(&whole);
+        if (rows == whole.call.rows && whole.call.replacement)
+            for (size_t end = whole.call.draws, count, bad; end > 0; end -= count, divided++) {
+                count = 1 + inputs_below(&inputs, end);
+                parts.call.part = (struct core_draws){end - count, count};
+                ck_assert_int_eq(core_categorical(&parts.call, 0, rows, parts.scratch, &bad), CORE_OK);
+            }
+        if (whole.call.draws > 0 && rows == whole.call.rows && whole.call.replacement)
+            require_same_draws(&whole, &parts);
+        sampling_close(&whole);
+        sampling_close(&parts);
+    }
+    ck_assert_uint_gt(divided, SAMPLING_CASES / 2);
+}
+END_TEST
+
 /* A strided array gives what its dense transpose does, masks included. */
 START_TEST(test_strides)
 {
@@ -270,6 +294,7 @@ Suite *test_core_sampling_rows_suite(void)
     tcase_add_kernels_test(rows, test_invalid_rows);
     tcase_add_kernels_test(rows, test_too_few_classes);
     tcase_add_kernels_test(rows, test_splits);
+    tcase_add_kernels_test(rows, test_draws_in_parts);
     tcase_add_kernels_test(rows, test_strides);
     tcase_add_kernels_test(rows, test_digest);
     tcase_add_kernels_test(rows, test_environment);

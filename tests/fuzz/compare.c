@@ -1,6 +1,6 @@
 #include "fuzz/compare.h"
 #include "fuzz/reference.h"
-#include "json_break.h"
+#include "json/break.h"
 
 #include <stdlib.h>
 #include <string.h>

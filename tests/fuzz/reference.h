@@ -3,7 +3,7 @@
 #ifndef TESTS_FUZZ_REFERENCE_H
 #define TESTS_FUZZ_REFERENCE_H
 
-#include "json_envelope.h"
+#include "json/envelope.h"
 
 /* As json_envelope_read, without problems. */
 int reference_read(const char *text, size_t length, struct json_named_array *members, size_t count, json_t **envelope);

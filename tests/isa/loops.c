@@ -1,6 +1,6 @@
 #include "loops.h"
-#include "noise.h"
-#include "target.h"
+#include "random/noise.h"
+#include "simd/target.h"
 
 INLINE void exp_of(const uint32_t *in, float *out, size_t count, bool unscaled)
 {

@@ -27,6 +27,10 @@ struct http_response {
 /* Connects to 127.0.0.1. http_try_open is false where that is refused. */
 struct http http_open(unsigned port);
 bool http_try_open(struct http *http, unsigned port);
+
+/* Connects to an address as --listen takes it; from another address of this machine, if `source` is not NULL. */
+struct http http_open_at(const char *address, const char *source);
+
 void http_close(struct http *http);
 void http_finish(struct http *http); /* FIN: nothing more will be sent */
 void http_reset(struct http *http);  /* RST */

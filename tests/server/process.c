@@ -102,14 +102,14 @@ struct process process_spawn(const char *format, ...)
 
 void process_await_listening(struct process *process)
 {
-    static const char announcement[] = "gumbeld: listening on http://";
+    static const char announcement[] = "\"message\":\"listening on http://";
     const double begun = process_now_ms();
     for (;;) {
         const bool runs = process_runs(process);
         char *text = process_errors(process);
         const char *found = strstr(text, announcement);
         if (found != NULL && strchr(found, '\n') != NULL) {
-            sscanf(found + strlen(announcement), "%63[^\n]", process->address);
+            sscanf(found + strlen(announcement), "%63[^\"]", process->address);
             process->port = (unsigned)strtoul(strrchr(process->address, ':') + 1, NULL, 10);
             free(text);
             return;
@@ -121,11 +121,42 @@ void process_await_listening(struct process *process)
     }
 }
 
+/* The address after the `count`th "WHAT on ", in a line that has ended, or NULL. */
+static char *find_address(const char *text, const char *what, int count)
+{
+    char mark[32];
+    snprintf(mark, sizeof mark, "\"%s on ", what);
+    for (; count > 0 && text != NULL; count--)
+        if ((text = strstr(text, mark)) != NULL)
+            text += strlen(mark);
+    if (text == NULL || strchr(text, '\n') == NULL)
+        return NULL;
+    if (strncmp(text, "http://", 7) == 0)
+        text += 7;
+    return strndup(text, strcspn(text, "\""));
+}
+
+char *process_await_address(const struct process *process, const char *what, int count)
+{
+    const double begun = process_now_ms();
+    for (;;) {
+        const bool runs = process_runs(process);
+        char *text = process_errors(process);
+        char *address = find_address(text, what, count);
+        ck_assert_msg(address != NULL || runs, "the server has ended: %s", text);
+        ck_assert_msg(process_now_ms() - begun < START_MS, "the server does not say where it listens: %s", text);
+        free(text);
+        if (address != NULL)
+            return address;
+        process_sleep_ms(STEP_MS);
+    }
+}
+
 struct process process_start(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    char *words = format_words("--listen 127.0.0.1:0 --lame-duck-ms 0 ", format, arguments);
+    char *words = format_words("--listen 127.0.0.1:0 --lame-duck-ms 0 --max-wait-ms 60000 ", format, arguments);
     va_end(arguments);
     struct process process = spawn(words);
     free(words);

@@ -19,7 +19,11 @@ struct process process_spawn(const char *format, ...) __attribute__((format(prin
 /* Waits until it says where it listens, which sets `address` and `port`. */
 void process_await_listening(struct process *process);
 
-/* process_spawn with "--listen 127.0.0.1:0 --lame-duck-ms 0" before the other words, and the wait. */
+/* Waits until it has said "WHAT on ADDRESS" `count` times. The last address, as --listen takes it, to be freed. */
+char *process_await_address(const struct process *process, const char *what, int count);
+
+/* process_spawn with "--listen 127.0.0.1:0 --lame-duck-ms 0 --max-wait-ms 60000", so that a busy machine sheds nothing,
+ * before the other words, and the wait. */
 struct process process_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Waits for its end. The exit status, or minus the number of the signal that ended it. */

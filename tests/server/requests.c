@@ -1,5 +1,6 @@
 #include "requests.h"
 #include "api.h"
+#include "encoding.h"
 
 #include "assertions.h"
 #include <stdint.h>
@@ -55,4 +56,16 @@ char *requests_answer(const char *path, const char *body)
     free(response.owned);
     free(padded);
     return answer;
+}
+
+char *requests_gzip(const char *bytes, size_t length, size_t *gzip_length)
+{
+    struct deflater *deflater = deflater_new(bytes, length);
+    ck_assert_ptr_nonnull(deflater);
+    enum deflate_result result;
+    while ((result = deflater_step(deflater)) == DEFLATE_MORE)
+        ;
+    char *gzip = result == DEFLATE_DONE ? deflater_take(deflater, gzip_length) : NULL;
+    deflater_free(deflater);
+    return gzip;
 }

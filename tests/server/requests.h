@@ -17,6 +17,12 @@ char *requests_answer(const char *path, const char *body);
 #define REQUESTS_SLOW "--workers 1 --isa sse2"
 #else
 #define REQUESTS_SLOW "--workers 1"
+/* The server's gzip of the bytes, to be freed; NULL where that is not shorter. */
+char *requests_gzip(const char *bytes, size_t length, size_t *gzip_length);
+
 #endif
+
+/* The server's gzip of the bytes, to be freed; NULL where that is not shorter. */
+char *requests_gzip(const char *bytes, size_t length, size_t *gzip_length);
 
 #endif

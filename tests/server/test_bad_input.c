@@ -147,7 +147,7 @@ END_TEST
 static void check_bytes(const char *bytes, size_t length, const char *pointer)
 {
     struct http http = http_open(server.port);
-    http_print(&http, "POST " SOFTMAX " HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n", length);
+    http_print(&http, "POST " SOFTMAX " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n", length);
     http_send(&http, bytes, length);
     check_problem(&http, &(struct bad_body){SOFTMAX, "bytes", 400, "malformed_json", pointer});
     check_right(&http);
@@ -181,7 +181,7 @@ START_TEST(depth_and_length_bombs_are_refused)
     memset(bomb, '1', sizeof bomb);
     memcpy(bomb, "{\"logits\":[", 11);
     struct http http = http_open(server.port);
-    http_print(&http, "POST " SOFTMAX " HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n", sizeof bomb);
+    http_print(&http, "POST " SOFTMAX " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n", sizeof bomb);
     http_send(&http, bomb, sizeof bomb);
     check_problem(&http, &(struct bad_body){SOFTMAX, "bomb", 400, "out_of_range", "/logits/0"});
     check_right(&http);
@@ -204,7 +204,7 @@ START_TEST(other_requests_are_refused)
     large[sizeof large - 1] = '\0';
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        http_print(&http, "%s %s HTTP/1.1\r\nHost: t\r\n\r\n", requests[i].method, requests[i].bad.path);
+        http_print(&http, "%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n", requests[i].method, requests[i].bad.path);
         check_problem(&http, &requests[i].bad);
         check_right(&http);
     }

@@ -73,7 +73,8 @@ END_TEST
 START_TEST(chunks_with_trailers)
 {
     struct http http = http_open(server.port);
-    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
+    http_print(&http,
+               "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
     http_print(&http, "%zX\r\n%s\r\n0\r\nX-Sum: 1\r\n\r\n", strlen(BODY), BODY);
     check_answer(&http);
     http_post(&http, PATH, BODY);
@@ -96,7 +97,7 @@ static void check_answer_or_400(struct http *http)
 START_TEST(chunk_extensions_are_read_or_refused)
 {
     struct http http = http_open(server.port);
-    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     http_print(&http, "%zX;name=value\r\n%s\r\n0\r\n\r\n", strlen(BODY), BODY);
     check_answer_or_400(&http);
     http_close(&http);
@@ -110,7 +111,8 @@ START_TEST(a_length_beside_chunks_does_not_count)
     for (int i = 0; i < 2; i++) {
         struct http http = http_open(server.port);
         http_print(&http,
-                   "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+                   "POST " PATH
+                   " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
                    lengths[i]);
         http_print(&http, "%zX\r\n%s\r\n0\r\n\r\n", strlen(BODY), BODY);
         check_answer_or_400(&http);
@@ -123,7 +125,7 @@ START_TEST(single_bytes_with_pauses)
 {
     char *request;
     struct http http = http_open(server.port);
-    const int length = asprintf(&request, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n%s", PATH,
+    const int length = asprintf(&request, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", PATH,
                                 strlen(BODY), BODY);
     for (int i = 0; i < length; i++) {
         http_send(&http, request + i, 1);
@@ -140,7 +142,7 @@ START_TEST(single_bytes_of_chunks_with_pauses)
     char *request;
     struct http http = http_open(server.port);
     const int length = asprintf(&request,
-                                "POST %s HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                                 "5\r\n%.5s\r\n%zx\r\n%s\r\n0\r\n\r\n",
                                 PATH, BODY, strlen(BODY) - 5, &BODY[5]);
     for (int i = 0; i < length; i++) {
@@ -156,7 +158,7 @@ END_TEST
 START_TEST(no_body_is_a_problem_of_the_body)
 {
     struct http http = http_open(server.port);
-    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n");
+    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
     struct http_response response = http_read(&http);
     json_decref(http_problem(&response, 400, "malformed_json"));
     http_free(&response);
@@ -170,7 +172,7 @@ END_TEST
 
 static void announce(struct http *http, const char *path, size_t length)
 {
-    http_print(http, "POST %s HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n", path,
+    http_print(http, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\nExpect: 100-continue\r\n\r\n", path,
                length);
 }
 
@@ -260,7 +262,7 @@ START_TEST(a_huge_announced_length_is_refused_at_once)
     static const char *const lengths[] = {"40001", "1099511627776", "9223372036854775807", "18446744073709551614"};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct http http = http_open(server.port);
-        http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %s\r\n\r\n{}", lengths[i]);
+        http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %s\r\n\r\n{}", lengths[i]);
         check_limit(&http, LIMIT);
         ck_assert(http_ends(&http));
         http_close(&http);
@@ -273,7 +275,7 @@ START_TEST(endless_chunks_are_cut_off)
 {
     struct http http = http_open(server.port);
     char *body = body_of(1000);
-    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
+    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     char chunk[1100];
     const int length = snprintf(chunk, sizeof chunk, "3e8\r\n%s\r\n", body);
     size_t sent = 0;
@@ -292,7 +294,7 @@ START_TEST(a_body_that_breaks_off_does_no_harm)
     char *body = body_of(LIMIT / 2);
     for (int i = 0; i < 20; i++) {
         struct http http = http_open(server.port);
-        http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n%s", LIMIT, body);
+        http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", LIMIT, body);
         http_reset(&http);
     }
     free(body);

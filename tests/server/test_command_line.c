@@ -1,4 +1,5 @@
 /* The command line and the environment: what is read, what is refused, and how the program ends. */
+#include "cgroup.h"
 #include "config.h"
 #include "core.h"
 #include "http.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 /* ---- Values ---- */
 
@@ -30,12 +30,23 @@ struct key {
 static const struct key keys[] = {
     {"--workers", "GUMBELD_WORKERS", AT(workers), 0, "3", 3, "1024", 1024},
     {"--loops", "GUMBELD_LOOPS", AT(loops), 1, "2", 2, "256", 256},
+    {"--max-memory-bytes", "GUMBELD_MAX_MEMORY_BYTES", AT(max_memory_bytes), 0, "1", 1, "1099511627776", 1099511627776},
+    {"--max-wait-ms", "GUMBELD_MAX_WAIT_MS", AT(max_wait_ms), 1000, "0", 0, "3600000", 3600000},
+    {"--request-timeout-ms", "GUMBELD_REQUEST_TIMEOUT_MS", AT(request_timeout_ms), 60000, "0", 0, "86400000", 86400000},
     {"--max-body-bytes", "GUMBELD_MAX_BODY_BYTES", AT(max_body_bytes), 16777216, "1", 1, "68719476736", 68719476736},
     {"--inline-max-bytes", "GUMBELD_INLINE_MAX_BYTES", AT(inline_max_bytes), 4096, "0", 0, "68719476736", 68719476736},
     {"--max-queued", "GUMBELD_MAX_QUEUED", AT(max_queued), 1024, "1", 1, "1000000", 1000000},
     {"--max-streams", "GUMBELD_MAX_STREAMS", AT(max_streams), 64, "1", 1, "1000000", 1000000},
     {"--gzip-min-bytes", "GUMBELD_GZIP_MIN_BYTES", AT(gzip_min_bytes), 2048, "0", 0, "68719476736", 68719476736},
     {"--max-connections", "GUMBELD_MAX_CONNECTIONS", AT(max_connections), 4096, "1", 1, "1000000", 1000000},
+    {"--max-client-connections", "GUMBELD_MAX_CLIENT_CONNECTIONS", AT(max_client_connections), 0, "3", 3, "1000000",
+     1000000},
+    {"--max-client-streams", "GUMBELD_MAX_CLIENT_STREAMS", AT(max_client_streams), 0, "3", 3, "1000000", 1000000},
+    {"--max-client-queued", "GUMBELD_MAX_CLIENT_QUEUED", AT(max_client_queued), 0, "3", 3, "1000000", 1000000},
+    {"--head-timeout-s", "GUMBELD_HEAD_TIMEOUT_S", AT(head_timeout_s), 10, "1", 1, "86400", 86400},
+    {"--min-rate-bytes-per-s", "GUMBELD_MIN_RATE_BYTES_PER_S", AT(min_rate_bytes_per_s), 1024, "0", 0, "1073741824",
+     1073741824},
+    {"--min-rate-grace-s", "GUMBELD_MIN_RATE_GRACE_S", AT(min_rate_grace_s), 10, "1", 1, "86400", 86400},
     {"--idle-timeout-s", "GUMBELD_IDLE_TIMEOUT_S", AT(idle_timeout_s), 60, "1", 1, "86400", 86400},
     {"--lame-duck-ms", "GUMBELD_LAME_DUCK_MS", AT(lame_duck_ms), 500, "0", 0, "3600000", 3600000},
     {"--drain-timeout-ms", "GUMBELD_DRAIN_TIMEOUT_MS", AT(drain_timeout_ms), 10000, "0", 0, "3600000", 3600000},
@@ -68,15 +79,23 @@ static uint64_t value_of(const struct config *config, const struct key *key)
 static const char *listen_of(const struct config *config)
 {
     static char text[64];
-    address_format(&config->listen, text, sizeof text);
+    address_format(&config->listen.all[0], text, sizeof text);
     return text;
+}
+
+static uint64_t default_of(const struct key *key)
+{
+    if (strcmp(key->flag, "--workers") == 0)
+        return cgroup_allowed_processors();
+    if (strcmp(key->flag, "--max-memory-bytes") == 0)
+        return cgroup_allowed_memory_bytes() / 4 * 3;
+    return key->fallback;
 }
 
 START_TEST(a_key_has_its_default)
 {
     const struct config config = read_config(NULL, NULL);
-    const uint64_t expected = strcmp(keys[_i].flag, "--workers") == 0 ? uv_available_parallelism() : keys[_i].fallback;
-    ck_assert_uint_eq(value_of(&config, &keys[_i]), expected);
+    ck_assert_uint_eq(value_of(&config, &keys[_i]), default_of(&keys[_i]));
 }
 END_TEST
 
@@ -94,10 +113,20 @@ START_TEST(a_flag_wins_over_its_variable_over_the_default)
 }
 END_TEST
 
+/* compose's "${WORKERS:-}", and a shell's export of what is not there. */
+START_TEST(an_empty_variable_is_one_that_is_not_set)
+{
+    setenv(keys[_i].variable, "", 1);
+    const struct config config = read_config(NULL, NULL);
+    ck_assert_uint_eq(value_of(&config, &keys[_i]), default_of(&keys[_i]));
+    unsetenv(keys[_i].variable);
+}
+END_TEST
+
 START_TEST(listen_and_isa_as_well)
 {
     struct config config = read_config(NULL, NULL);
-    ck_assert_str_eq(listen_of(&config), "127.0.0.1:8080");
+    ck_assert_str_eq(listen_of(&config), "http://127.0.0.1:8080");
     ck_assert_uint_eq(config.isa, core_isa_best());
     const char *isa = "auto";
     for (int i = 0; i < CORE_ISA_COUNT; i++)
@@ -106,10 +135,10 @@ START_TEST(listen_and_isa_as_well)
     setenv("GUMBELD_LISTEN", "[::1]:81", 1);
     setenv("GUMBELD_ISA", isa, 1);
     config = read_config(NULL, NULL);
-    ck_assert_str_eq(listen_of(&config), "[::1]:81");
+    ck_assert_str_eq(listen_of(&config), "http://[::1]:81");
     ck_assert_str_eq(core_isa_name((enum core_isa)config.isa), isa);
     config = read_config("--listen", "0.0.0.0:82");
-    ck_assert_str_eq(listen_of(&config), "0.0.0.0:82");
+    ck_assert_str_eq(listen_of(&config), "http://0.0.0.0:82");
     unsetenv("GUMBELD_LISTEN");
     unsetenv("GUMBELD_ISA");
 }
@@ -121,7 +150,7 @@ START_TEST(variables_of_others_are_left_alone)
     setenv("GUMBELD_PORT", "tcp://10.0.0.1:80", 1);
     setenv("GUMBELD_HEALTHCHECK", "1", 1);
     const struct config config = read_config(NULL, NULL);
-    ck_assert_str_eq(listen_of(&config), "127.0.0.1:8080");
+    ck_assert_str_eq(listen_of(&config), "http://127.0.0.1:8080");
     ck_assert(!config.healthcheck);
 }
 END_TEST
@@ -156,7 +185,8 @@ static void check_refused(struct process process, const char *name)
 static void check_refused_in_both(const char *flag, const char *variable, const char *value)
 {
     check_refused(process_spawn("--listen 127.0.0.1:0 %s=%s", flag, value), flag);
-    check_refused(process_spawn("%s=%s --listen 127.0.0.1:0", variable, value), variable);
+    if (*value != '\0') /* which counts as unset */
+        check_refused(process_spawn("%s=%s --listen 127.0.0.1:0", variable, value), variable);
 }
 
 START_TEST(numbers_that_are_none_are_refused)
@@ -191,7 +221,8 @@ START_TEST(addresses_that_are_none_are_refused)
                                          "8080",   "127.0.0.1:1000000", "[]:80",      "127.0.0.1:80x"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         check_refused(process_spawn("--listen=%s", values[i]), "--listen");
-        check_refused(process_spawn("GUMBELD_LISTEN=%s", values[i]), "GUMBELD_LISTEN");
+        if (*values[i] != '\0')
+            check_refused(process_spawn("GUMBELD_LISTEN=%s", values[i]), "GUMBELD_LISTEN");
     }
 }
 END_TEST
@@ -360,6 +391,7 @@ Suite *test_server_command_line_suite(void)
     TCase *values = tcase_create("values");
     tcase_add_loop_test(values, a_key_has_its_default, 0, KEYS);
     tcase_add_loop_test(values, a_flag_wins_over_its_variable_over_the_default, 0, KEYS);
+    tcase_add_loop_test(values, an_empty_variable_is_one_that_is_not_set, 0, KEYS);
     tcase_add_test(values, listen_and_isa_as_well);
     tcase_add_test(values, variables_of_others_are_left_alone);
     suite_add_tcase(suite, values);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "fields.h"
 #include "http.h"
+#include "loop.h"
 #include "process.h"
 #include "suites.h"
 #include "trace.h"
@@ -21,17 +22,16 @@ static const char *shown(const char *text)
     return text != NULL ? text : "(none)";
 }
 
-static void describe(FILE *out, struct MHD_Connection *connection)
+static void describe(FILE *out, struct MHD_Connection *connection, const char *method, const char *version)
 {
     struct fields fields;
-    fields_read(connection, &fields);
+    ck_assert_int_eq(fields_read(connection, method, version, &fields, NULL), 0);
     fprintf(out, "%s|%s|%s|%s|%d|%llu|%d|%zu", shown(fields.content_type), shown(fields.accept),
             shown(fields.accept_encoding), shown(fields.traceparent), fields.encoding,
-            (unsigned long long)fields.announced, fields.expects, fields.query_count);
-    struct api_argument *query = fields_query(connection, fields.query_count);
-    for (size_t i = 0; i < fields.query_count; i++)
-        fprintf(out, "|%s=%zu:%s", query[i].name, query[i].length, query[i].value);
-    free(query);
+            (unsigned long long)fields.announced, fields.expects, fields.target.query_count);
+    for (size_t i = 0; i < fields.target.query_count; i++)
+        fprintf(out, "|%s=%zu:%s", fields.target.query[i].name, fields.target.query[i].length,
+                fields.target.query[i].value);
     fields_free(&fields);
     fprintf(out, "|%s", shown(fields_header(connection, "inference-header-content-LENGTH")));
 }
@@ -39,7 +39,7 @@ static void describe(FILE *out, struct MHD_Connection *connection)
 static enum MHD_Result answer(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
                               const char *version, const char *data, size_t *data_length, void **context)
 {
-    (void)closure, (void)url, (void)method, (void)version, (void)data;
+    (void)closure, (void)url, (void)data;
     if (*context == NULL) {
         *context = connection;
         return MHD_YES;
@@ -51,12 +51,26 @@ static enum MHD_Result answer(void *closure, struct MHD_Connection *connection, 
     char *text;
     size_t length;
     FILE *out = open_memstream(&text, &length);
-    describe(out, connection);
+    describe(out, connection, method, version);
     fclose(out);
     struct MHD_Response *response = MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
     const enum MHD_Result result = MHD_queue_response(connection, 200, response);
     MHD_destroy_response(response);
     return result;
+}
+
+static void on_connection(void *loop, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct connection *own = calloc(1, sizeof *own);
+        own->loop = loop;
+        *context = own;
+        return;
+    }
+    connection_forget_target(*context);
+    free(*context);
 }
 
 START_TEST(fields_and_query_are_read)
@@ -79,13 +93,16 @@ START_TEST(fields_and_query_are_read)
         {"", "Traceparent: x\r\n", "(none)|(none)|(none)|x|0|0|0|0|(none)"},
         {"", "traceparent: x\r\ntraceparent: x\r\n", "(none)|(none)|(none)||0|0|0|0|(none)"},
     };
+    struct loop loop = {0};
+    connections_init(&loop.connections);
     struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, NULL,
-                                                 MHD_OPTION_UNESCAPE_CALLBACK, fields_unescape, NULL, MHD_OPTION_END);
+                                                 MHD_OPTION_URI_LOG_CALLBACK, fields_note_target, NULL,
+                                                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, &loop, MHD_OPTION_END);
     ck_assert_ptr_nonnull(daemon);
     const unsigned port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct http http = http_open(port);
-        http_print(&http, "GET /%s HTTP/1.1\r\nHost: t\r\n%s\r\n", cases[i].query, cases[i].fields);
+        http_print(&http, "GET /%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", cases[i].query, cases[i].fields);
         struct http_response response = http_read(&http);
         ck_assert_str_eq(response.body, cases[i].expected);
         http_free(&response);
@@ -170,7 +187,8 @@ END_TEST
 static void ask(const struct process *process, const char *fields, const char *expected)
 {
     struct http http = http_open(process->port);
-    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: t\r\n%sContent-Length: %zu\r\n\r\n" BODY, fields, strlen(BODY));
+    http_print(&http, "POST " PATH " HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n" BODY, fields,
+               strlen(BODY));
     struct http_response response = http_read(&http);
     char *found = http_field(&response, "traceparent");
     ck_assert_int_eq(response.status, 200);
@@ -206,7 +224,7 @@ START_TEST(a_trace_is_answered_and_logged)
     }
     ck_assert_int_eq(process_stop(&process), 0);
     char *log = process_errors(&process);
-    ck_assert_uint_eq(count(log, ",\"trace_id\":\"" ID "\"}\n"), 2);
+    ck_assert_uint_eq(count(log, ",\"trace_id\":\"" ID "\","), 2);
     ck_assert_uint_eq(count(log, "trace_id"), 2);
     free(log);
     process_close(&process);

@@ -8,6 +8,7 @@
 
 #include "assertions.h"
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,15 +36,29 @@ static void check_live(const struct process *process)
 
 /* ---- Connections ---- */
 
-/* The library stops listening at the limit and has to be woken when a connection ends. */
+static void begin_body(struct http *http)
+{
+    http_print(http, "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%.9s", strlen(BODY),
+               BODY);
+}
+
+static void end_body(struct http *http)
+{
+    http_print(http, "%s", &BODY[9]);
+    struct http_response response = http_read(http);
+    ck_assert_int_eq(response.status, 200);
+    http_free(&response);
+}
+
+/* Everybody who is in is in the middle of a request. */
 START_TEST(clients_beyond_the_limit_are_served_later)
 {
     enum { LIMIT = 4, CLIENTS = 8 };
-    struct process process = process_start("--max-connections %d", LIMIT);
+    struct process process = process_start("--max-connections %d --max-client-connections %d", LIMIT, CLIENTS);
     struct http clients[CLIENTS];
     for (int i = 0; i < LIMIT; i++) {
         clients[i] = http_open(process.port);
-        check_body_is_answered(&clients[i]);
+        begin_body(&clients[i]);
     }
     for (int i = LIMIT; i < CLIENTS; i++) {
         clients[i] = http_open(process.port);
@@ -51,7 +66,7 @@ START_TEST(clients_beyond_the_limit_are_served_later)
     }
     ck_assert(!http_readable(&clients[LIMIT], 400));
     for (int i = 0; i < LIMIT; i++) {
-        check_body_is_answered(&clients[i]); /* who is in goes on */
+        end_body(&clients[i]); /* who is in goes on */
         http_close(&clients[i]);
     }
     for (int i = LIMIT; i < CLIENTS; i++) {
@@ -168,14 +183,14 @@ START_TEST(half_requests_are_not_kept)
         "P",
         "POST /v1/soft",
         "POST " GUMBEL " HTTP/1.1\r\n",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nConte",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{\"logits\":[1,",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n6",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"logits\":[1,",
-        "POST " GUMBEL " HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"};
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nConte",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"logits\":[1,",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n6",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{\"logits\":[1,",
+        "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"};
     enum { HALVES = sizeof halves / sizeof *halves, TIMES = 5 };
-    struct process process = process_start("--idle-timeout-s 1 --loops %d", _i);
+    struct process process = process_start("--head-timeout-s 1 --min-rate-grace-s 1 --loops %d", _i);
     struct http clients[HALVES][TIMES];
     for (int i = 0; i < HALVES; i++)
         for (int j = 0; j < TIMES; j++) {
@@ -330,23 +345,93 @@ START_TEST(a_limit_is_the_most_that_may_be_asked_for)
 }
 END_TEST
 
+/* ---- Refusals while the body still comes ---- */
+
+static void send_spaces(struct http *http, size_t bytes)
+{
+    static char spaces[1 << 16];
+    memset(spaces, ' ', sizeof spaces);
+    for (size_t sent = 0; sent < bytes; sent += sizeof spaces)
+        http_send(http, spaces, sizeof spaces);
+}
+
+/* The answer arrives whole although the client goes on sending, and is not reset for it. */
+START_TEST(who_sends_on_is_told_why_it_was_refused)
+{
+    enum { BODY_BYTES = 12 << 20, CLIENTS = 8 };
+    struct process process = process_start("--max-body-bytes 10000000 --loops 1");
+    const long long before = http_metric(process.port, "process_open_fds");
+    for (int i = 0; i < CLIENTS; i++) {
+        struct http http = http_open(process.port);
+        http_print(&http, "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", BODY_BYTES);
+        send_spaces(&http, BODY_BYTES);
+        struct http_response response = http_read(&http);
+        json_decref(http_problem(&response, 413, "body_too_large"));
+        ck_assert(http_says_close(&response));
+        ck_assert(http_ends(&http));
+        http_free(&response);
+        http_close(&http);
+    }
+    http_await_metric(process.port, "process_open_fds", before);
+    check_live(&process);
+    process_end(&process);
+}
+END_TEST
+
+/* Nor is the last answer's, where more follows its request than the daemon reads. */
+START_TEST(who_sends_on_after_the_last_request_is_not_reset)
+{
+    static const char head[] = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    enum { RESET_MS = 300 /* after the end */ };
+    char sent[60000]; /* one packet of the loopback, so that all is there when the server looks */
+    memset(sent, ' ', sizeof sent);
+    memcpy(sent, head, sizeof head - 1);
+    struct process process = process_start("--loops 1");
+    for (int i = 0; i < 3; i++) {
+        struct http http = http_open(process.port);
+        http_send(&http, sent, sizeof sent);
+        struct http_response response = http_read(&http);
+        ck_assert_int_eq(response.status, 200);
+        ck_assert(http_ends(&http));
+        struct pollfd reset = {.fd = http.fd};
+        ck_assert_int_eq(poll(&reset, 1, RESET_MS), 0);
+        http_free(&response);
+        http_close(&http);
+    }
+    process_end(&process);
+}
+END_TEST
+
 /* ---- Memory ---- */
 
-/* A body that was announced, but for which there is no memory: that request is refused, the others are served. */
+static rlim_t address_space(const struct process *process)
+{
+    char path[64];
+    unsigned long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)process->pid);
+    FILE *statm = fopen(path, "r");
+    ck_assert_ptr_nonnull(statm);
+    ck_assert_int_eq(fscanf(statm, "%lu", &pages), 1);
+    fclose(statm);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A body for which the system gives no memory: that request is refused, the others are served. */
 START_TEST(a_body_without_memory_is_refused)
 {
+    enum { BODY_BYTES = 64 << 20 };
     static const char *const paths[] = {"/v2/models/softmax/infer", GUMBEL};
     struct process process = process_start("--max-body-bytes 2000000000 --loops 1 --workers 1");
     check_live(&process);
-    const struct rlimit little = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+    const struct rlimit little = {address_space(&process) + (32 << 20), RLIM_INFINITY};
     ck_assert_int_eq(prlimit(process.pid, RLIMIT_AS, &little, NULL), 0);
     for (int i = 0; i < 2; i++) {
         struct http http = http_open(process.port);
-        http_print(&http, "POST %s HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 1900000000\r\n\r\n",
-                   paths[i]);
+        http_print(&http, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", paths[i], BODY_BYTES);
+        send_spaces(&http, BODY_BYTES);
         struct http_response response = http_read(&http);
-        ck_assert_int_eq(response.status, 500);
-        ck_assert_ptr_nonnull(strstr(response.body, "no memory for the body"));
+        json_decref(http_problem(&response, 503, "out_of_memory"));
+        ck_assert(http_field_is(&response, "Retry-After", "1"));
         http_free(&response);
         http_close(&http);
     }
@@ -385,6 +470,12 @@ Suite *test_server_limits_suite(void)
     tcase_set_timeout(asking, 60);
     tcase_add_loop_test(asking, a_limit_is_the_most_that_may_be_asked_for, 0, 2 * ASKED);
     suite_add_tcase(suite, asking);
+
+    TCase *ends = tcase_create("ends");
+    tcase_set_timeout(ends, 60);
+    tcase_add_test(ends, who_sends_on_is_told_why_it_was_refused);
+    tcase_add_test(ends, who_sends_on_after_the_last_request_is_not_reset);
+    suite_add_tcase(suite, ends);
 
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* which take more address space than that */
     TCase *memory = tcase_create("memory");

@@ -48,7 +48,7 @@ static const char *body_of(const struct api_route *route)
 {
     if (route->kind == API_ROUTE_INFER)
         return "{\"inputs\":[" INPUT "]}";
-    if (strcmp(api_route_methods(route), "POST") != 0)
+    if (!api_route_is_post(route))
         return NULL;
     if (route->function == NULL)
         return "{\"requests\":[{\"function\":\"softmax\",\"body\":" LOGITS "}]}";
@@ -124,7 +124,8 @@ START_TEST(head_is_get_without_the_body)
                                         "/openapi.yaml", "/",       "/docs"};
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        http_print(&http, "HEAD %s HTTP/1.1\r\nHost: t\r\n\r\nGET %s HTTP/1.1\r\nHost: t\r\n\r\n", paths[i], paths[i]);
+        http_print(&http, "HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\nGET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                   paths[i], paths[i]);
         struct http_response head = http_read_head(&http), get = http_read(&http);
         ck_assert_int_eq(head.status, 200);
         ck_assert_int_eq(get.status, 200);
@@ -144,7 +145,8 @@ END_TEST
 START_TEST(head_of_metrics)
 {
     struct http http = http_open(server.port);
-    http_print(&http, "HEAD /metrics HTTP/1.1\r\nHost: t\r\n\r\nGET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
+    http_print(&http,
+               "HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     struct http_response head = http_read_head(&http), live = http_read(&http);
     ck_assert_int_eq(head.status, 200);
     ck_assert_str_eq(live.body, "live\n");
@@ -167,7 +169,7 @@ static void check_problem(const char *request, int status, const char *code, con
     ck_assert(allow == NULL || strcmp(allow, found) == 0);
     free(found);
     http_free(&response);
-    http_print(&http, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n"); /* the connection goes on */
+    http_print(&http, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* the connection goes on */
     response = http_read(&http);
     ck_assert_int_eq(response.status, 200);
     http_free(&response);
@@ -179,8 +181,8 @@ static void check_request_problem(const char *method, const char *path, const ch
 {
     char *request;
     const bool with_body = strcmp(method, "GET") != 0;
-    ck_assert_int_gt(asprintf(&request, "%s %s HTTP/1.1\r\nHost: t\r\n%sContent-Length: %d\r\n\r\n%s", method, path,
-                              fields, with_body ? (int)strlen(LOGITS) : 0, with_body ? LOGITS : ""),
+    ck_assert_int_gt(asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s", method,
+                              path, fields, with_body ? (int)strlen(LOGITS) : 0, with_body ? LOGITS : ""),
                      0);
     check_problem(request, status, code, allow);
     free(request);
@@ -200,14 +202,36 @@ END_TEST
 
 START_TEST(other_methods_are_405_with_allow)
 {
-    static const char *const methods[] = {"PUT", "PATCH", "DELETE", "OPTIONS", "BREW"};
+    static const char *const methods[] = {"PUT", "PATCH", "DELETE", "BREW"};
     for (size_t i = 0; i < api_route_count; i++) {
         const char *allow = api_route_methods(&api_routes[i]), *path = path_of(&api_routes[i]);
-        const char *other = strcmp(allow, "POST") == 0 ? "GET" : "POST";
+        const char *other = api_route_is_post(&api_routes[i]) ? "GET" : "POST";
         check_request_problem(other, path, "", 405, "method_not_allowed", allow);
         for (size_t j = 0; j < sizeof methods / sizeof *methods; j++)
             check_request_problem(methods[j], path, "", 405, "method_not_allowed", allow);
     }
+}
+END_TEST
+
+static void check_options(struct http *http, const char *target, const char *allow)
+{
+    http_print(http, "OPTIONS %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target);
+    struct http_response response = http_read_head(http);
+    ck_assert_msg(response.status == 204, "%s: %d", target, response.status);
+    ck_assert_msg(http_field_is(&response, "Allow", allow), "%s", response.head);
+    ck_assert_ptr_null(http_field(&response, "Content-Type"));
+    ck_assert_ptr_null(http_field(&response, "Access-Control-Allow-Origin"));
+    http_free(&response);
+}
+
+START_TEST(options_are_the_methods)
+{
+    struct http http = http_open(server.port);
+    for (size_t i = 0; i < api_route_count; i++)
+        check_options(&http, path_of(&api_routes[i]), api_route_methods(&api_routes[i]));
+    check_options(&http, "*", "GET, HEAD, POST, OPTIONS");
+    http_close(&http);
+    check_request_problem("OPTIONS", "/nowhere", "", 404, "not_found", NULL);
 }
 END_TEST
 
@@ -254,7 +278,7 @@ START_TEST(the_usual_media_types_are_taken)
     };
     struct http http = http_open(server.port);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        http_print(&http, "POST /v1/softmax HTTP/1.1\r\nHost: t\r\n%sContent-Length: %zu\r\n\r\n%s", fields[i],
+        http_print(&http, "POST /v1/softmax HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s", fields[i],
                    strlen(LOGITS), LOGITS);
         struct http_response response = http_read(&http);
         ck_assert_msg(response.status == 200, "%s%s", fields[i], response.body);
@@ -305,7 +329,7 @@ START_TEST(pipelined_answers_keep_their_order)
     for (int i = 0; i < 40; i++) {
         send_numbered(&http, i);
         if (i % 5 == 0)
-            http_print(&http, "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n");
+            http_print(&http, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     for (int i = 0; i < 40; i++) {
         check_numbered(&http, i);
@@ -334,7 +358,7 @@ END_TEST
 
 START_TEST(a_client_may_ask_to_close)
 {
-    static const char *const requests[] = {"GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+    static const char *const requests[] = {"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
                                            "GET /livez HTTP/1.0\r\n\r\n"};
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct http http = http_open(server.port);
@@ -370,11 +394,11 @@ START_TEST(what_is_no_http_does_no_harm)
         "\r\n\r\n\r\n",
         "GET\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-        "GET /livez HTTP/9.9\r\nHost: t\r\n\r\n",
+        "GET /livez HTTP/9.9\r\nHost: localhost\r\n\r\n",
         "POST /v1/softmax HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        "POST /v1/softmax HTTP/1.1\r\nHost: t\r\nContent-Length: 18446744073709551616\r\n\r\n",
-        "POST /v1/softmax HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-        "POST /v1/softmax HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"};
+        "POST /v1/softmax HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18446744073709551616\r\n\r\n",
+        "POST /v1/softmax HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        "POST /v1/softmax HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"};
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
         struct http http = http_open(server.port);
         http_send(&http, garbage[i], strlen(garbage[i]));
@@ -421,6 +445,7 @@ Suite *test_server_routes_suite(void)
     tcase_add_test(routes, head_of_metrics);
     tcase_add_test(routes, unknown_routes_are_404);
     tcase_add_test(routes, other_methods_are_405_with_allow);
+    tcase_add_test(routes, options_are_the_methods);
     tcase_add_test(routes, other_media_types_are_415);
     tcase_add_test(routes, answers_that_nobody_accepts_are_406);
     tcase_add_test(routes, the_usual_media_types_are_taken);

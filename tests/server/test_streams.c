@@ -24,7 +24,8 @@ enum { BLOCK_BYTES = 256 * 1024 };
 
 static void post(struct http *http, const char *path, const char *fields, const char *body)
 {
-    http_print(http, "POST %s HTTP/1.1\r\nHost: t\r\n%sContent-Length: %zu\r\n\r\n", path, fields, strlen(body));
+    http_print(http, "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", path, fields,
+               strlen(body));
     http_send(http, body, strlen(body));
 }
 

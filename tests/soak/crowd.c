@@ -87,7 +87,16 @@ static void wait_to_send(struct crowd *crowd, struct client *client, bool wait)
     watch(crowd, client, EPOLL_CTL_MOD);
 }
 
-static int connect_to(unsigned port, bool narrow)
+/* Clients of one address share what the server allows a client. */
+static void bind_to_source(int fd, unsigned number)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + number)};
+    const int on = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    bind(fd, (const struct sockaddr *)&address, sizeof address);
+}
+
+static int connect_to(unsigned port, unsigned source, bool narrow)
 {
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -98,6 +107,7 @@ static int connect_to(unsigned port, bool narrow)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (narrow) /* the server has to send in many pieces */
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
+    bind_to_source(fd, source);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
         return fd;
     close(fd);
@@ -106,7 +116,8 @@ static int connect_to(unsigned port, bool narrow)
 
 static void open_client(struct crowd *crowd, struct client *client)
 {
-    *client = (struct client){.fd = connect_to(crowd->plan->port, random_once_in(&crowd->random, 20))};
+    const unsigned source = (unsigned)(client - crowd->clients) % crowd->plan->sources;
+    *client = (struct client){.fd = connect_to(crowd->plan->port, source, random_once_in(&crowd->random, 20))};
     if (client->fd < 0) {
         crowd->results->refused++;
         return;

@@ -22,6 +22,7 @@ struct crowd_plan {
     const struct pairs *pairs;
     unsigned port; /* of 127.0.0.1 */
     unsigned connections;
+    unsigned sources; /* loopback addresses, from 127.0.0.2 on, that they come from in turn */
     double seconds;
     uint64_t seed;
 };

@@ -47,7 +47,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 static struct wire make_plain(const char *method, const char *path, const struct text *body)
 {
     struct text wire = {0};
-    put(&wire, "%s %s HTTP/1.1\r\nHost: soak\r\n", method, path);
+    put(&wire, "%s %s HTTP/1.1\r\nHost: localhost\r\n", method, path);
     if (body->length > 0)
         put(&wire, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body->length);
     put(&wire, "\r\n");
@@ -62,7 +62,7 @@ static struct wire make_chunked(const char *method, const char *path, const stru
     struct text wire = {0};
     if (body->length == 0)
         return make_plain(method, path, body);
-    put(&wire, "%s %s HTTP/1.1\r\nHost: soak\r\nTransfer-Encoding: chunked\r\n\r\n", method, path);
+    put(&wire, "%s %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", method, path);
     const size_t head = wire.length;
     for (size_t done = 0; done < body->length;) {
         const size_t left = body->length - done, largest = 1 + left / (1 + random_below(random, 8));

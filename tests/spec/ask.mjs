@@ -81,6 +81,7 @@ async function carry(base, request, response) {
 
 export async function startCarrier(base) {
   const server = http.createServer((...both) => carry(base, ...both).catch((error) => both[1].destroy(error)));
+  server.keepAliveTimeout = 0; // Prism may take a connection up again that has been idle for long
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return `http://127.0.0.1:${server.address().port}`;

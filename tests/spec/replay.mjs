@@ -20,6 +20,9 @@ const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+( *; *[\w.+-]+=([\w.+-]+|"[^"\\]*"))* *$/
 // Why a request is not sent through it.
 const LEFT_OUT = {
   "HEAD, which comes with a GET (RFC 9110, 9.3.2) and is not in the specification": ({ method }) => method === "HEAD",
+  "OPTIONS, which is not in the specification": ({ method }) => method === "OPTIONS",
+  "what only a web page sends, which Prism answers by rules of its own": (request) =>
+    valuesOf(request, "origin").length > 0,
   "a method of no RFC, which Node does not read": ({ method }) => !http.METHODS.includes(method),
   "a Content-Type that is no media type, with which Prism ends": (request) =>
     valuesOf(request, "content-type").some((value, i) => i > 0 || !MEDIA_TYPE.test(value)),
@@ -27,7 +30,7 @@ const LEFT_OUT = {
 
 // What it refuses though the server answers it, and may.
 const REFUSED = {
-  "a body that is not looked at": ({ target }) => target === "/v2/repository/index",
+  "a body that is not looked at": ({ method, target }) => method === "GET" || target === "/v2/repository/index",
   "a batch with a call that is refused": (request, own) =>
     parsed(own.bytes)?.responses?.some(({ status }) => status >= 400),
   "a string in quotes or a list in brackets in the query, where the specification has them bare": ({ target }) =>

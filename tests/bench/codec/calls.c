@@ -1,9 +1,9 @@
 /* What bench-codec measures of the product and of jansson, called through ctypes. */
 #include "api.h"
 #include "core.h"
-#include "json_envelope.h"
 #include "memory.h"
-#include "number_write.h"
+#include "number/write.h"
+#include "json/envelope.h"
 
 #include <jansson.h>
 #include <stdlib.h>

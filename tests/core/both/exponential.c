@@ -1,6 +1,6 @@
 /* The noise's exponentials against the formula, and exp and log themselves. */
 #include "core/suites.h"
-#include "exp_log.h"
+#include "math/exp_log.h"
 #include "reference.h"
 
 static wide ulps(real got, wide expected)

@@ -1,7 +1,7 @@
 /* The fused multiply-add that SSE2 lacks is emulated: here against fma, where one rounding and more differ most. */
 #include "core/suites.h"
 #include "real.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 #define TRIPLES 2000000
 

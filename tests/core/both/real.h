@@ -28,7 +28,7 @@ typedef uint32_t real_bits;
 #define REAL_TRUE_MIN FLT_TRUE_MIN
 #define REAL_DEPTH 125          /* powers of two below a row's maximum that softmax tells from 0 */
 #define REAL_FLUSHED 0x1.7p-125 /* and what it may at most take for 0 */
-#define SUM_BLOCK 1024          /* core/sums.h */
+#define SUM_BLOCK 1024          /* core/math/sums.h */
 #else
 typedef double real;
 typedef long double wide;

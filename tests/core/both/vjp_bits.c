@@ -167,6 +167,35 @@ START_TEST(test_splits)
 }
 END_TEST
 
+/* Conditional samples in several calls, of ranges of rows as they come: a row's sums are what one call leaves to the
+ * next. */
+static void check_sample_parts(struct vjp_problem *problem, const struct vjp_problem *whole, struct inputs *inputs)
+{
+    if (problem->function != VJP_RAO)
+        return;
+    const struct core_gumbel_softmax_vjp_call call = vjp_gumbel_call(problem);
+    const size_t bytes = core_gumbel_rao_sums(&call);
+    char *sums = memory_of(problem->rows * bytes);
+    clear(problem);
+    for (uint32_t at = 0, count; at < problem->samples; at += count) {
+        count = 1 + (uint32_t)inputs_below(inputs, problem->samples - at);
+        for (size_t first = 0, rows, bad; first < problem->rows; first += rows) {
+            rows = 1 + inputs_below(inputs, problem->rows - first);
+            problem->part = (struct core_rao_part){at, count, sums + first * bytes};
+            ck_assert_int_eq(vjp_run(problem, first, rows, &bad), CORE_OK);
+        }
+    }
+    require_same(problem, whole, 0, problem->rows);
+    free(sums);
+}
+
+START_TEST(test_sample_parts)
+{
+    select_isa(_i);
+    for_all_problems(check_sample_parts);
+}
+END_TEST
+
 static bool untouched(const real *memory, size_t count)
 {
     const unsigned char *bytes = (const unsigned char *)memory;
@@ -432,6 +461,7 @@ Suite *NAME(test_core_vjp_bits_suite)(void)
     tcase_set_timeout(bits, 60);
     tcase_add_isa_test(bits, test_formula);
     tcase_add_isa_test(bits, test_splits);
+    tcase_add_isa_test(bits, test_sample_parts);
     tcase_add_isa_test(bits, test_ranges);
     tcase_add_isa_test(bits, test_without_parameter);
     tcase_add_isa_test(bits, test_per_row);

@@ -17,6 +17,7 @@ struct vjp_problem {
     struct core_per_row noise_scale; /* value NULL means 1 */
     struct core_mask mask;
     uint32_t samples;
+    struct core_rao_part part; /* of them */
 };
 
 static inline struct core_softmax_vjp_call vjp_plain_call(const struct vjp_problem *p)
@@ -49,6 +50,7 @@ static inline struct core_gumbel_softmax_vjp_call vjp_gumbel_call(const struct v
         .noise_scale = p->noise_scale,
         .mask = p->mask,
         .conditional_samples = p->samples,
+        .part = p->part,
         .grad_logits = p->grad,
         .grad_tau = p->grad_parameter,
     };

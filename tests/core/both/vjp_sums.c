@@ -98,7 +98,7 @@ END_TEST
 
 /* ---- The sums over samples that the caller adds ---- */
 
-/* As sum_add in core/sums.h, number by number. */
+/* As sum_add in core/math/sums.h, number by number. */
 static void add_one(real *sum, real *rest, real x)
 {
     const real high = *sum + x, part = high - *sum, low = *rest + ((*sum - (high - part)) + (x - part));

@@ -1,0 +1,392 @@
+/* A source into a call: its arrays, then its parameters in the order of the table, then what they must be together. */
+#include "call/build.h"
+#include "json/envelope.h"
+#include "json/scan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Problems ---- */
+
+static void write_pointer(const struct builder *builder, const char *name, const char *below, char *pointer,
+                          size_t size)
+{
+    if (builder->source->locate != NULL)
+        builder->source->locate(builder->source, name, pointer, size);
+    else
+        json_pointer_write(pointer, size, name);
+    const size_t used = strlen(pointer);
+    snprintf(pointer + used, size - used, "%s", below);
+}
+
+int builder_fail(const struct builder *builder, enum api_problem_code code, const char *name, const char *below,
+                 const char *detail, ...)
+{
+    char pointer[256], text[256];
+    write_pointer(builder, name, below, pointer, sizeof pointer);
+    va_list arguments;
+    va_start(arguments, detail);
+    vsnprintf(text, sizeof text, detail, arguments);
+    va_end(arguments);
+    return api_fail(builder->problem, code, pointer, API_NO_OFFSET, "%s", text);
+}
+
+size_t builder_limit(const struct builder *builder, enum api_limit_id limit)
+{
+    return builder->source->limits != NULL ? builder->source->limits[limit] : api_limits[limit].fallback;
+}
+
+int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, const char *name)
+{
+    const size_t value = builder_limit(builder, limit);
+    builder_fail(builder, API_LIMIT_EXCEEDED, name, "", "the limit is %zu %s", value, api_limits[limit].doc);
+    if (builder->problem != NULL)
+        builder->problem->limit = value;
+    return -1;
+}
+
+void builder_tell_lists(const struct builder *builder, char *text, size_t size)
+{
+    const char *lists = builder->source->lists;
+    snprintf(text, size, "%s%s", lists != NULL ? ", sent as " : "", lists != NULL ? lists : "");
+}
+
+/* ---- Numbers ---- */
+
+bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number)
+{
+    char pointer[256];
+    if (number != floor(number) || builder->source->text == NULL)
+        return number == floor(number);
+    write_pointer(builder, name, below, pointer, sizeof pointer);
+    return json_scan_is_whole(builder->source->text, pointer, number);
+}
+
+/* ---- Memory ---- */
+
+void *builder_allocate(const struct builder *builder, size_t count, size_t size, const char *name)
+{
+    void *memory = call_own(builder->call, api_calloc(count > 0 ? count : 1, size));
+    if (memory == NULL)
+        builder_fail(builder, API_OUT_OF_MEMORY, name, "", "no memory for %s", name);
+    return memory;
+}
+
+struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id)
+{
+    for (size_t i = 0; i < builder->source->tensor_count; i++)
+        if (builder->source->tensors[i].name == api_parameters[id].name)
+            return &builder->source->tensors[i];
+    return NULL;
+}
+
+void *builder_take(const struct builder *builder, struct api_tensor *tensor)
+{
+    void *data = tensor->borrowed ? tensor->data : call_own(builder->call, tensor->data);
+    tensor->data = NULL;
+    return data;
+}
+
+/* ---- Which parameters there may be ---- */
+
+static unsigned allowed_parameters(const struct api_call *call)
+{
+    if (call->of == call->function)
+        return call->function->parameters;
+    return call->function->parameters & (call->of->parameters | call->of->vjp_parameters);
+}
+
+static bool takes(const struct api_call *call, enum api_parameter_id id)
+{
+    return allowed_parameters(call) >> id & 1;
+}
+
+static int refuse_unless_known(const struct builder *builder, const char *name)
+{
+    const struct api_call *call = builder->call;
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        if (takes(call, (enum api_parameter_id)id) && strcmp(api_parameters[id].name, name) == 0)
+            return 0;
+    const bool nested = call->of != call->function;
+    return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s%s%s takes no such member", call->function->name,
+                        nested ? " of " : "", nested ? call->of->name : "");
+}
+
+static int refuse_unknown(const struct builder *builder)
+{
+    json_t *members = (json_t *)builder->source->members;
+    for (void *at = json_object_iter(members); at != NULL; at = json_object_iter_next(members, at))
+        if (refuse_unless_known(builder, json_object_iter_key(at)) != 0)
+            return -1;
+    for (size_t i = 0; i < builder->source->tensor_count; i++)
+        if (refuse_unless_known(builder, builder->source->tensors[i].name) != 0)
+            return -1;
+    return 0;
+}
+
+/* Sets `of`, which decides what else there may be. */
+static int read_function(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    call->function = call->of = builder->source->function;
+    if (!api_function_takes(call->function, API_FUNCTION))
+        return 0;
+    if (builder_read_value(builder, API_FUNCTION) != 0)
+        return -1;
+    /* The choices are the first functions of the table. */
+    call->of = &api_functions[call->values[API_FUNCTION].one.choice];
+    return 0;
+}
+
+/* ---- Arrays ---- */
+
+static int fail_array(const struct builder *builder, const struct api_parameter *parameter,
+                      const struct api_tensor *tensor)
+{
+    char sent[64] = "";
+    if (tensor == NULL)
+        builder_tell_lists(builder, sent, sizeof sent);
+    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s%s",
+                        parameter->type == API_BOOLEANS ? "booleans" : "numbers", sent);
+}
+
+/* The tensor of a parameter, in one of the dtypes whose bits are given; *tensor is NULL if it was left out. */
+static int find_tensor(const struct builder *builder, enum api_parameter_id id, unsigned dtypes,
+                       struct api_tensor **tensor)
+{
+    const struct api_parameter *parameter = &api_parameters[id];
+    const json_t *json = json_object_get(builder->source->members, parameter->name);
+    *tensor = builder_tensor(builder, id);
+    if (*tensor == NULL && json == NULL && parameter->required)
+        return builder_fail(builder, API_MISSING_MEMBER, parameter->name, "", "%s is required", parameter->name);
+    if (*tensor == NULL && json == NULL)
+        return 0;
+    builder->call->values[id].given = true;
+    if (*tensor == NULL || (*tensor)->rank == 0 || !(dtypes >> (*tensor)->dtype & 1))
+        return fail_array(builder, parameter, *tensor);
+    return 0;
+}
+
+/* Sets rows, classes and inner. The product of a shape is a number of elements in memory, so nothing overflows. */
+static int lay_out_rows(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    const int64_t dim = call->values[API_DIM].one.integer, rank = (int64_t)call->rank;
+    if (dim < -rank || dim >= rank)
+        return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_DIM].name, "",
+                            "must be from %d to %d, as logits have %zu axes", (int)-rank, (int)rank - 1, call->rank);
+    call->axis = (size_t)(dim < 0 ? dim + rank : dim);
+    call->classes = call->shape[call->axis];
+    call->rows = call->inner = 1;
+    for (size_t axis = 0; axis < call->rank; axis++) {
+        call->rows *= axis != call->axis ? call->shape[axis] : 1;
+        call->inner *= axis > call->axis ? call->shape[axis] : 1;
+    }
+    if (call->rows > builder_limit(builder, API_LIMIT_ROWS))
+        return builder_fail_limit(builder, API_LIMIT_ROWS, api_parameters[API_LOGITS].name);
+    if (call->classes > builder_limit(builder, API_LIMIT_CLASSES))
+        return builder_fail_limit(builder, API_LIMIT_CLASSES, api_parameters[API_LOGITS].name);
+    return 0;
+}
+
+static int take_logits(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    struct api_tensor *tensor;
+    if (find_tensor(builder, API_LOGITS, 1u << API_FLOAT32 | 1u << API_FLOAT64, &tensor) != 0)
+        return -1;
+    if (tensor->rank > API_MAX_RANK)
+        return builder_fail(builder, API_WRONG_TYPE, tensor->name, "", "may have up to %d axes", API_MAX_RANK);
+    const bool wide = tensor->dtype == API_FLOAT64;
+    if (call->values[API_DTYPE].given && call->values[API_DTYPE].one.choice != wide)
+        return builder_fail(builder, API_WRONG_TYPE, api_parameters[API_DTYPE].name, "", "the logits are %s",
+                            api_dtypes[tensor->dtype].name);
+    call->dtype = wide ? CORE_FLOAT64 : CORE_FLOAT32;
+    call->rank = tensor->rank;
+    memcpy(call->shape, tensor->shape, sizeof call->shape);
+    call->logits = builder_take(builder, tensor);
+    return 0;
+}
+
+static size_t element_count(const struct api_call *call)
+{
+    return call->rows * call->classes;
+}
+
+/* Whether the tensor has the shape of the logits, behind an axis of `leading` if that is not 0. */
+static bool has_shape(const struct api_call *call, const struct api_tensor *tensor, size_t leading)
+{
+    const size_t skipped = leading > 0;
+    if (tensor->rank != call->rank + skipped || (leading > 0 && tensor->shape[0] != leading))
+        return false;
+    return memcmp(tensor->shape + skipped, call->shape, call->rank * sizeof *call->shape) == 0;
+}
+
+/* Whether the mask of all rows leaves a class that the bias does not forbid. */
+static bool mask_leaves_any(const struct api_call *call)
+{
+    for (size_t class = 0; class < call->classes; class ++)
+        if (call->mask[class] != 0 && (call->bias.forbidden == NULL || call->bias.forbidden[class] == 0))
+            return true;
+    return false;
+}
+
+static int take_mask(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    struct api_tensor *tensor;
+    if (find_tensor(builder, API_MASK, 1u << API_BOOL, &tensor) != 0)
+        return -1;
+    if (tensor == NULL)
+        return 0;
+    const bool one_row = tensor->rank == 1 && tensor->count == call->classes;
+    if (!one_row && !has_shape(call, tensor, 0))
+        return builder_fail(builder, API_WRONG_LENGTH, tensor->name, "",
+                            "must have the shape of logits, or be one row of %zu for all", call->classes);
+    call->mask_stride = !one_row || call->rows == 1;
+    call->mask = builder_take(builder, tensor);
+    if (call->mask_stride == 0 && !mask_leaves_any(call)) {
+        call->all_masked = true;
+        if (call->values[API_ON_INVALID].one.choice != 0)
+            call->mask = NULL;
+    }
+    return 0;
+}
+
+static int take_cotangent(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    struct api_tensor *tensor;
+    if (find_tensor(builder, API_COTANGENT, 1u << (call->dtype == CORE_FLOAT64 ? API_FLOAT64 : API_FLOAT32), &tensor) !=
+        0)
+        return -1;
+    if (!has_shape(call, tensor, call->values[API_NUM_SAMPLES].given ? call->draws : 0))
+        return builder_fail(builder, API_WRONG_LENGTH, tensor->name, "",
+                            "must have the shape of the function's result%s",
+                            call->values[API_NUM_SAMPLES].given ? ", with its axis of num_samples" : "");
+    call->cotangent = builder_take(builder, tensor);
+    return 0;
+}
+
+/* The core's counts are narrower than the list's integers, whose memory they are put into. */
+static void narrow_top_k(struct api_call *call)
+{
+    const struct api_value *value = &call->values[API_TOP_K];
+    uint32_t *narrow = value->list;
+    for (size_t row = 0; narrow != NULL && row < call->rows; row++) {
+        uint64_t wide;
+        memcpy(&wide, (const char *)value->list + row * sizeof wide, sizeof wide);
+        narrow[row] = (uint32_t)wide;
+    }
+    call->one_top_k = (uint32_t)value->one.integer;
+    call->top_k = narrow != NULL ? narrow : &call->one_top_k;
+}
+
+/* ---- What the parameters must be together ---- */
+
+static int check_noise_rows(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const uint64_t row_offset = (uint64_t)call->values[API_ROW_OFFSET].one.integer;
+    const char *name = api_parameters[API_ROW_OFFSET].name;
+    if (row_offset != 0 && call->values[API_SEED].list != NULL)
+        return builder_fail(builder, API_OUT_OF_RANGE, name, "",
+                            "goes with one seed for all rows: with a list each row is row 0 of its own seed");
+    if (call->of->draws_noise && row_offset + call->rows > (uint64_t)UINT32_MAX + 1)
+        return builder_fail(builder, API_OUT_OF_RANGE, name, "",
+                            "row_offset and the number of rows must not exceed 2^32 together");
+    return 0;
+}
+
+/* gumbel_rao is of hard samples; its own parameter goes with it alone. */
+static int check_estimator(const struct builder *builder)
+{
+    const struct api_value *values = builder->call->values;
+    const bool gumbel_rao = values[API_ESTIMATOR].one.choice != 0;
+    if (gumbel_rao && !values[API_HARD].one.boolean)
+        return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_ESTIMATOR].name, "",
+                            "gumbel_rao goes with hard samples");
+    if (!gumbel_rao && values[API_CONDITIONAL_SAMPLES].given)
+        return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_CONDITIONAL_SAMPLES].name, "",
+                            "goes with the estimator gumbel_rao");
+    return 0;
+}
+
+/* The parameter to be lowered where the work is more than the limit. */
+static enum api_parameter_id excessive(const struct api_call *call, size_t passes, size_t limit)
+{
+    if (element_count(call) > limit)
+        return API_LOGITS;
+    return element_count(call) > limit / passes ? API_CONDITIONAL_SAMPLES : API_NUM_SAMPLES;
+}
+
+/* The greatest number of rows times classes, at least 1, is that of an array in memory. */
+static int check_work(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    const struct api_value *values = call->values;
+    const size_t limit = builder_limit(builder, API_LIMIT_WORK);
+    size_t passes = values[API_ESTIMATOR].one.choice != 0 ? (size_t)values[API_CONDITIONAL_SAMPLES].one.integer : 1;
+    if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
+        return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
+    if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
+        return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
+    call->work = element_count(call) * call->draws * passes;
+    return 0;
+}
+
+/* ---- All of it ---- */
+
+/* Those that the others are checked against come first. */
+static int read_values(const struct builder *builder)
+{
+    struct api_call *call = builder->call;
+    if (builder_read_value(builder, API_DTYPE) != 0 || take_logits(builder) != 0 ||
+        builder_read_value(builder, API_DIM) != 0 || lay_out_rows(builder) != 0)
+        return -1;
+    for (int id = API_DTYPE + 1; id < API_PARAMETER_COUNT; id++) {
+        const enum api_type type = api_parameters[id].type;
+        if (takes(call, (enum api_parameter_id)id) && type != API_NUMBERS && type != API_BOOLEANS &&
+            builder_read_value(builder, (enum api_parameter_id)id) != 0)
+            return -1;
+    }
+    narrow_top_k(call);
+    call->draws = takes(call, API_NUM_SAMPLES) ? (size_t)call->values[API_NUM_SAMPLES].one.integer : 1;
+    return take_mask(builder) != 0 || (takes(call, API_COTANGENT) && take_cotangent(builder) != 0) ? -1 : 0;
+}
+
+static int build(const struct builder *builder)
+{
+    if (read_function(builder) != 0 || refuse_unknown(builder) != 0 || read_values(builder) != 0 ||
+        check_noise_rows(builder) != 0 || check_estimator(builder) != 0 || check_work(builder) != 0)
+        return -1;
+    return builder_lay_out_results(builder);
+}
+
+/* Without a call they are freed. */
+static void take_blocks(struct api_call *call, struct call_source *source)
+{
+    for (size_t i = 0; i < CALL_MAX_BLOCKS; i++) {
+        if (call != NULL)
+            call_own(call, source->blocks[i]);
+        else
+            api_free(source->blocks[i]);
+        source->blocks[i] = NULL;
+    }
+}
+
+int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem)
+{
+    const struct builder builder = {source, api_calloc(1, sizeof **call), problem};
+    take_blocks(builder.call, source);
+    if (builder.call == NULL)
+        return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the call");
+    const int result = build(&builder);
+    if (result == 0)
+        *call = builder.call;
+    else
+        api_call_free(builder.call);
+    return result;
+}

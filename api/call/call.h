@@ -1,0 +1,194 @@
+/* A call of a function, whatever it was read from and whatever it is answered in: what a front fills, the core
+ * computes and a front prints.
+ *
+ * A front reads its bytes into a struct call_source and gives that to call_build, which checks everything against
+ * the table of parameters. After api_compute on all rows, call_finish gives the results as named tensors. */
+#ifndef API_CALL_CALL_H
+#define API_CALL_CALL_H
+
+#include "api.h"
+#include "core.h"
+
+#include <jansson.h>
+
+#define API_MAX_RANK 8
+
+struct json_text;
+
+/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count; of rank 0 it is one value. */
+struct api_tensor {
+    const char *name;
+    enum api_dtype dtype;
+    void *data;
+    size_t count, rank;
+    size_t shape[API_MAX_RANK + 1]; /* a result may have one axis more than the logits */
+    bool borrowed;                  /* the data lie in memory that is freed by other means */
+};
+
+enum { CALL_MAX_BLOCKS = 4 };
+
+struct call_source {
+    const struct api_function *function;
+    const json_t *members; /* the small parameters by name: an object, or NULL. null where a tensor has the value */
+    const struct json_text *text; /* the JSON that the members are of, or NULL */
+
+    /* The others: logits, masks, lists of one value per row, whose names are the table's own, not copies. A tensor of
+     * rank 0 is one for all rows. The call takes the data that it keeps and leaves NULL; the rest stays the front's, to
+     * be freed. */
+    struct api_tensor *tensors;
+    size_t tensor_count;
+
+    /* Memory in which borrowed data lie: call_build takes it, and frees it if it fails. */
+    void *blocks[CALL_MAX_BLOCKS];
+
+    /* Writes where in the request the parameter stands, for problems; NULL stands for "/name". */
+    void (*locate)(const struct call_source *source, const char *name, char *pointer, size_t size);
+
+    const char *lists; /* how an array is sent, if not as the member itself; NULL otherwise */
+
+    uint64_t (*fresh_seed)(void); /* as in struct api_request */
+    const size_t *limits;         /* likewise */
+};
+
+/* The value of one parameter: one for all rows, or one a row in `list`. Which member of the union counts is said by
+ * the parameter's type. */
+struct api_value {
+    bool given;
+    union {
+        double number;
+        int64_t integer;
+        bool boolean;
+        size_t choice;  /* index into the choices */
+        unsigned names; /* bit i: the function's results[i] */
+    } one;
+    void *list; /* NULL, or double[rows], or uint64_t[rows] of an integer */
+};
+
+/* logit_bias, as the core takes it. */
+struct call_bias {
+    uint32_t *classes;
+    double *values;
+    size_t count;
+    uint8_t *forbidden; /* [classes]: 1 where the bias is -inf; NULL if it is nowhere */
+};
+
+enum { CALL_MAX_OWNED = 24 };
+
+struct api_call {
+    const struct api_function *function;
+    const struct api_function *of; /* the one that vjp differentiates; otherwise `function` itself */
+    enum core_dtype dtype;
+
+    size_t rank, shape[API_MAX_RANK], axis; /* of the logits; the class axis */
+    size_t rows, classes, inner;            /* inner as in core.h, 1 if the class axis is the last */
+    size_t draws;                           /* num_samples, or 1 */
+    size_t work;                            /* logits times samples */
+
+    void *logits;    /* softmax and the last of the samples take its place */
+    void *cotangent; /* the first two samples' parts make room for adding the gradients when they are used up */
+    uint8_t *mask;   /* NULL if all classes are possible */
+    size_t mask_stride;
+    bool all_masked; /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
+    struct call_bias bias;
+    const uint32_t *top_k; /* as the core takes it: one, or one a row */
+    uint32_t one_top_k;
+    struct api_value values[API_PARAMETER_COUNT];
+
+    void *data[API_MAX_RESULTS]; /* of the function's results; NULL where not wanted */
+    void *samples;               /* of all but the last sample, which takes the place of the logits */
+    size_t sample_distance;      /* elements from one sample to the next; 0 if they are not wanted */
+    void *spare;                 /* vjp of several samples: [2][rows], where their gradients by tau are added */
+    struct api_tensor results[API_MAX_RESULTS];
+    size_t result_count;
+    size_t finished; /* by call_finish: of the function's results; API_MAX_RESULTS when all are */
+    struct {
+        char *to;     /* NULL, or where the next one goes */
+        size_t lines; /* that are there */
+    } across;
+
+    void *owned[CALL_MAX_OWNED]; /* freed with the call */
+    size_t owned_count;
+};
+
+/* Some of what a call computes: of rows first .. first+count-1 so many draws from `draw` on; of a Gumbel-Rao gradient,
+ * where `sums` is not NULL, so many of one draw's conditional samples from `sample` on, see struct core_rao_part. */
+struct call_range {
+    size_t first, count;
+    size_t draw, draws;
+    size_t sample, samples;
+    void *sums;
+};
+
+/* Bytes of the sums of a row. */
+size_t call_sums_bytes(const struct api_call *call);
+
+/* Checks what the source says and makes a call of it, to be freed with api_call_free. -1 and *problem, whose pointer
+ * names the parameter, if it is not what the table says or asks for more than the limits. */
+int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem);
+
+/* After all rows have been computed: frees the inputs and sets call->results, the wanted results in the order of the
+ * function's table, having moved about `most` numbers of them to where they belong: 1 if that was not all. When it is
+ * complete it does nothing, and returns 0. -1 and *problem if memory is short. */
+int call_finish(struct api_call *call, size_t most, struct api_problem *problem);
+
+/* Bytes of all results. */
+size_t call_result_bytes(const struct api_call *call);
+
+/* How many numbers a call computes or gives, whichever is more. */
+size_t call_cost(const struct api_call *call);
+
+/* Makes the call free `memory` with itself, and returns that. */
+void *call_own(struct api_call *call, void *memory);
+
+/* Frees `memory` before the call ends, if it is one of those that the call frees. */
+void call_release(struct api_call *call, void *memory);
+
+/* Frees what holds neither a result nor a list of one value per row. */
+void call_release_inputs(struct api_call *call);
+
+/* Frees the memory in which the result's data lie, unless another result is in it. Lists of one value per row may have
+ * been there, and are not to be used any longer. */
+void call_release_result(struct api_call *call, const struct api_tensor *result);
+
+/* Makes the call not free the memory in which the result's data lie: *offset is their place in it. */
+char *call_disown(struct api_call *call, const struct api_tensor *result, size_t *offset);
+
+/* One parameter's value for the core. */
+struct core_per_row call_per_row(const struct api_call *call, enum api_parameter_id id);
+
+/* Where the elements of one row lie in an array: at start, start + step, ..., `length` of them. */
+struct call_row {
+    size_t start, step, length;
+    bool bare; /* one number, not an axis of length 1 */
+};
+
+/* A row of the logits, or of what has their shape. */
+struct call_row call_row_of_logits(const struct api_call *call, size_t row);
+
+/* A row of a result, in the first of its samples. */
+struct call_row call_row_of_result(const struct api_call *call, const struct api_result_kind *kind, size_t row);
+
+/* The samples of a result: how many, how many elements from one to the next, and whether they are an axis of it. */
+struct call_samples {
+    size_t count, distance;
+    bool axis;
+};
+
+struct call_samples call_samples_of_result(const struct api_call *call, const struct api_result_kind *kind);
+
+enum api_dtype call_result_dtype(const struct api_call *call, const struct api_result_kind *kind);
+
+/* Whether `on_invalid` gives rows without an answer one. */
+bool call_replaces_invalid(const struct api_call *call);
+
+/* Puts something that has an answer in place of those rows that have none, and says in marks[0 .. count-1] which they
+ * were. */
+void call_replace_invalid(const struct api_call *call, size_t first, size_t count, uint8_t *marks);
+
+/* Puts into the results of the marked rows, of the range's draws, what `on_invalid` says. */
+void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks);
+
+/* The index of `name` among `names`, which end with NULL; their number if it is none of them. */
+size_t call_find_name(const char *const *names, const char *name);
+
+#endif

@@ -1,0 +1,29 @@
+/* A call's parameters out of the query of the URL. */
+#ifndef API_CALL_QUERY_H
+#define API_CALL_QUERY_H
+
+#include "call/call.h"
+
+/* The query's argument that is no parameter of the function: the names of the arrays in the body. */
+#define QUERY_ARRAYS "arrays"
+
+enum { QUERY_MAX_LISTS = 16 };
+
+struct query {
+    json_t *members;                          /* as in struct call_source */
+    struct api_tensor lists[QUERY_MAX_LISTS]; /* of one value per row */
+    size_t list_count;
+    const struct api_argument *arrays; /* QUERY_ARRAYS, or NULL */
+};
+
+/* Reads what the function takes, each argument once. A value is written as in JSON; strings may be without quotes,
+ * lists of strings and of numbers without quotes and brackets. -1 and *problem, whose pointer is that of a JSON member
+ * of the same name; *query is to be freed in any case. */
+int query_read(const struct api_request *request, struct query *query, struct api_problem *problem);
+
+/* Beside a body of JSON: -1 and *problem if the query has what would be a member of it, lest it be passed over. */
+int query_refuse(const struct api_request *request, struct api_problem *problem);
+
+void query_free(struct query *query);
+
+#endif

@@ -1,0 +1,326 @@
+/* Parameters: single values, lists of one per row, names and the bias, as the table says. */
+#include "call/build.h"
+#include "json/envelope.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t call_find_name(const char *const *names, const char *name)
+{
+    size_t i = 0;
+    while (names[i] != NULL && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+/* ---- Numbers ---- */
+
+static bool is_whole(double value)
+{
+    return value == floor(value);
+}
+
+static bool in_range(const struct api_parameter *parameter, double value)
+{
+    return value <= parameter->maximum && (parameter->above ? value > parameter->minimum : value >= parameter->minimum);
+}
+
+static int check_number(const struct builder *builder, const struct api_parameter *parameter, const char *below,
+                        double value)
+{
+    if (parameter->type == API_INTEGER && !builder_is_whole(builder, parameter->name, below, value))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be an integer");
+    if (in_range(parameter, value))
+        return 0;
+    return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must be %s %.16g%s %.16g",
+                        parameter->above ? "above" : "from", parameter->minimum,
+                        parameter->above ? " and at most" : " to", parameter->maximum);
+}
+
+/* -0 is the 0 that it equals: divided by, it would turn the sign of everything. */
+static double without_sign_of_zero(double number)
+{
+    return number == 0 ? 0 : number;
+}
+
+static void set_number(const struct api_parameter *parameter, double number, struct api_value *value)
+{
+    if (parameter->type == API_INTEGER)
+        value->one.integer = (int64_t)number;
+    else
+        value->one.number = without_sign_of_zero(number);
+}
+
+static int fail_type(const struct builder *builder, const struct api_parameter *parameter)
+{
+    char sent[64];
+    builder_tell_lists(builder, sent, sizeof sent);
+    return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be %s%s%s%s",
+                        parameter->type == API_INTEGER ? "an integer" : "a number",
+                        parameter->schedule ? ", or a schedule" : "",
+                        parameter->per_row ? ", or a list of one per row" : "", parameter->per_row ? sent : "");
+}
+
+static int read_number(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                       struct api_value *value)
+{
+    double number;
+    if (parameter->schedule && json_is_object(json)) {
+        if (builder_read_schedule(builder, parameter, json, &number) != 0)
+            return -1;
+    } else if (!json_is_number(json)) {
+        return fail_type(builder, parameter);
+    } else {
+        number = json_number_value(json);
+        if (check_number(builder, parameter, "", number) != 0)
+            return -1;
+    }
+    set_number(parameter, number, value);
+    return 0;
+}
+
+/* ---- Choices and names ---- */
+
+static int read_boolean(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                        struct api_value *value)
+{
+    if (!json_is_boolean(json))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be true or false");
+    value->one.boolean = json_is_true(json);
+    return 0;
+}
+
+/* "a, b or c" */
+static void join_names(const char *const *names, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; names[i] != NULL && used < size; i++) {
+        const char *separator = i == 0 ? "" : names[i + 1] == NULL ? " or " : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", separator, names[i]);
+    }
+}
+
+/* The name's index among the choices. */
+static int read_name(const struct builder *builder, const struct api_parameter *parameter, const char *below,
+                     const json_t *json, const char *const *choices, size_t *choice)
+{
+    char list[160];
+    join_names(choices, list, sizeof list);
+    if (!json_is_string(json))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be a string: %s", list);
+    *choice = call_find_name(choices, json_string_value(json));
+    if (choices[*choice] != NULL)
+        return 0;
+    return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must be %s", list);
+}
+
+static int read_choice(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                       struct api_value *value)
+{
+    return read_name(builder, parameter, "", json, parameter->choices, &value->one.choice);
+}
+
+static int read_names(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                      struct api_value *value)
+{
+    const struct api_result_kind *results = builder->call->function->results;
+    const char *names[API_MAX_RESULTS + 1] = {NULL};
+    size_t bits[API_MAX_RESULTS], count = 0, i, choice;
+    const json_t *name;
+    for (size_t result = 0; result < API_MAX_RESULTS && results[result].name != NULL; result++)
+        if (results[result].condition == API_ON_RETURN) {
+            bits[count] = result;
+            names[count++] = results[result].name;
+        }
+    if (!json_is_array(json) || json_array_size(json) == 0)
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a list of names of results");
+    json_array_foreach (json, i, name) {
+        char below[32];
+        snprintf(below, sizeof below, "/%zu", i);
+        if (read_name(builder, parameter, below, name, names, &choice) != 0)
+            return -1;
+        value->one.names |= 1u << bits[choice];
+    }
+    return 0;
+}
+
+/* ---- logit_bias ---- */
+
+/* The class that a member's name says, without leading zeros, or -1. */
+static int64_t class_of(const char *name)
+{
+    int64_t class = 0;
+    if (*name == '\0' || (*name == '0' && name[1] != '\0'))
+        return -1;
+    for (; *name != '\0'; name++) {
+        if (*name < '0' || *name > '9' || class > UINT32_MAX)
+            return -1;
+        class = 10 * class + (*name - '0');
+    }
+    return class;
+}
+
+static int forbid(const struct builder *builder, const struct api_parameter *parameter, size_t class)
+{
+    struct call_bias *bias = &builder->call->bias;
+    if (bias->forbidden == NULL)
+        bias->forbidden = builder_allocate(builder, builder->call->classes, 1, parameter->name);
+    if (bias->forbidden == NULL)
+        return -1;
+    bias->forbidden[class] = 1;
+    return 0;
+}
+
+static int read_bias_member(const struct builder *builder, const struct api_parameter *parameter, const char *name,
+                            const json_t *json, struct call_bias *bias)
+{
+    const size_t classes = builder->call->classes;
+    const int64_t at = class_of(name);
+    const bool minus_infinity = json_is_null(json) ||
+                                (json_is_string(json) && strcmp(json_string_value(json), "-Infinity") == 0);
+    char below[64];
+    json_pointer_write(below, sizeof below, name);
+    if (at < 0 || (uint64_t)at >= classes)
+        return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must name classes from 0 to %zu",
+                            classes - 1);
+    if (!minus_infinity && !json_is_number(json))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be a number, null or \"-Infinity\"");
+    if (!minus_infinity && check_number(builder, parameter, below, json_number_value(json)) != 0)
+        return -1;
+    bias->classes[bias->count] = (uint32_t)at;
+    bias->values[bias->count++] = minus_infinity ? -INFINITY : json_number_value(json);
+    return minus_infinity ? forbid(builder, parameter, (size_t)at) : 0;
+}
+
+static int read_bias(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                     struct api_value *value)
+{
+    struct call_bias *bias = &builder->call->bias;
+    const size_t count = json_object_size(json);
+    (void)value;
+    if (!json_is_object(json))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an object from classes to numbers");
+    bias->classes = builder_allocate(builder, count, sizeof *bias->classes, parameter->name);
+    bias->values = builder_allocate(builder, count, sizeof *bias->values, parameter->name);
+    if (bias->classes == NULL || bias->values == NULL)
+        return -1;
+    for (void *at = json_object_iter((json_t *)json); at != NULL; at = json_object_iter_next((json_t *)json, at))
+        if (read_bias_member(builder, parameter, json_object_iter_key(at), json_object_iter_value(at), bias) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- Lists of one value per row ---- */
+
+/* Element i of a tensor of numbers; uint64 is exact below 2^53, and no parameter goes beyond. */
+static double element(const struct api_tensor *tensor, size_t i)
+{
+    switch (tensor->dtype) {
+    case API_FLOAT32:
+        return ((const float *)tensor->data)[i];
+    case API_FLOAT64:
+        return ((const double *)tensor->data)[i];
+    case API_INT32:
+        return ((const int32_t *)tensor->data)[i];
+    case API_UINT32:
+        return ((const uint32_t *)tensor->data)[i];
+    case API_UINT64:
+        return (double)((const uint64_t *)tensor->data)[i];
+    default:
+        return ((const uint8_t *)tensor->data)[i];
+    }
+}
+
+static int check_elements(const struct builder *builder, const struct api_parameter *parameter,
+                          const struct api_tensor *tensor)
+{
+    for (size_t i = 0; i < tensor->count; i++) {
+        const double number = element(tensor, i);
+        if (in_range(parameter, number) && (parameter->type != API_INTEGER || is_whole(number)))
+            continue;
+        char below[32];
+        if (tensor->rank == 0)
+            below[0] = '\0';
+        else
+            snprintf(below, sizeof below, "/%zu", i);
+        if (check_number(builder, parameter, below, number) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The elements as uint64_t of an integer, or as double: in the tensor's own memory where they are that already. */
+static void *as_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor)
+{
+    const bool integers = parameter->type == API_INTEGER, same = tensor->dtype == (integers ? API_UINT64 : API_FLOAT64);
+    const struct api_tensor from = *tensor;
+    void *list = same ? builder_take(builder, tensor) : builder_allocate(builder, tensor->count, 8, parameter->name);
+    for (size_t i = 0; list != NULL && i < from.count && !(integers && same); i++) {
+        if (integers)
+            ((uint64_t *)list)[i] = (uint64_t)element(&from, i);
+        else
+            ((double *)list)[i] = without_sign_of_zero(element(&from, i));
+    }
+    return list;
+}
+
+static int read_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor,
+                     struct api_value *value)
+{
+    if (tensor->dtype == API_BOOL)
+        return fail_type(builder, parameter);
+    if (tensor->rank != 0 && !parameter->per_row)
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be one value for all rows");
+    if (tensor->rank > 1)
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a flat list of one value per row");
+    if (tensor->rank == 1 && tensor->count != builder->call->rows)
+        return builder_fail(builder, API_WRONG_LENGTH, parameter->name, "", "has length %zu where logits have %zu rows",
+                            tensor->count, builder->call->rows);
+    if (check_elements(builder, parameter, tensor) != 0)
+        return -1;
+    if (tensor->rank == 0) {
+        set_number(parameter, element(tensor, 0), value);
+        return 0;
+    }
+    value->list = as_list(builder, parameter, tensor);
+    return value->list != NULL ? 0 : -1;
+}
+
+/* ---- Any of them ---- */
+
+typedef int reader(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                   struct api_value *value);
+
+static reader *const readers[] = {
+    [API_NUMBER] = read_number, [API_INTEGER] = read_number, [API_BOOLEAN] = read_boolean,
+    [API_CHOICE] = read_choice, [API_NAMES] = read_names,    [API_BIAS] = read_bias,
+};
+
+static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)
+{
+    if (parameter->type == API_NUMBER)
+        value->one.number = parameter->fallback;
+    else if (parameter->type == API_INTEGER)
+        value->one.integer = parameter->drawn ? (int64_t)builder->source->fresh_seed() : (int64_t)parameter->fallback;
+    else if (parameter->type == API_BOOLEAN)
+        value->one.boolean = parameter->fallback != 0;
+}
+
+int builder_read_value(const struct builder *builder, enum api_parameter_id id)
+{
+    const struct api_parameter *parameter = &api_parameters[id];
+    struct api_value *value = &builder->call->values[id];
+    struct api_tensor *tensor = builder_tensor(builder, id);
+    const json_t *json = json_object_get(builder->source->members, parameter->name);
+    value->given = tensor != NULL || json != NULL;
+    if (tensor != NULL)
+        return read_list(builder, parameter, tensor, value);
+    if (json != NULL)
+        return readers[parameter->type](builder, parameter, json, value);
+    if (parameter->required)
+        return builder_fail(builder, API_MISSING_MEMBER, parameter->name, "", "%s is required", parameter->name);
+    take_fallback(builder, parameter, value);
+    return 0;
+}

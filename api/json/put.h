@@ -1,0 +1,29 @@
+/* JSON printed straight into a buffer: what is known not to need escapes. Each call writes at `out`, where there is
+ * room, and returns the byte behind. */
+#ifndef API_JSON_PUT_H
+#define API_JSON_PUT_H
+
+#include "api.h"
+
+/* A number takes at most this many bytes, the comma behind it too. */
+#define JSON_PUT_LONGEST 26
+
+/* Bytes that may be touched behind the text. */
+#define JSON_PUT_SPACE 64
+
+char *json_put_text(char *out, const char *text);
+
+/* ,"name": */
+char *json_put_name(char *out, const char *name);
+
+char *json_put_whole(char *out, uint64_t value);
+char *json_put_double(char *out, double value);
+
+/* Element `at` of an array: -inf is null, +inf and NaN are the strings "Infinity" and "NaN", true and false are of a
+ * bool. */
+char *json_put_element(char *out, enum api_dtype dtype, const void *data, size_t at);
+
+/* `length` elements, each with a comma behind it: the first at `start`, the others each `step` further. */
+char *json_put_row(char *out, enum api_dtype dtype, const void *data, size_t start, size_t step, size_t length);
+
+#endif

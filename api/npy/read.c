@@ -1,0 +1,344 @@
+#include "npy/read.h"
+#include "call/query.h"
+#include "npy/header.h"
+#include "json/envelope.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_ARRAYS = 16 };
+
+struct reader {
+    const struct api_function *function;
+    char *body;
+    size_t length, at; /* the next array begins there */
+    struct api_tensor tensors[MOST_ARRAYS + QUERY_MAX_LISTS];
+    size_t count;
+    void *blocks[CALL_MAX_BLOCKS];
+    size_t block_count;
+    struct api_problem *problem;
+};
+
+/* ---- Types of elements ---- */
+
+enum conversion { AS_IT_IS, FROM_HALF, FROM_SIGNED };
+
+/* What an array may be taken for. */
+enum use { AS_LOGITS = 1, AS_MASK = 2, AS_LIST = 4 };
+
+static const struct kind {
+    const char *descr;
+    enum api_dtype dtype;
+    size_t size;
+    enum conversion conversion;
+    unsigned uses;
+} kinds[] = {
+    {"<f4", API_FLOAT32, 4, AS_IT_IS, AS_LOGITS | AS_LIST},
+    {"<f8", API_FLOAT64, 8, AS_IT_IS, AS_LOGITS | AS_LIST},
+    {"<f2", API_FLOAT32, 2, FROM_HALF, AS_LOGITS},
+    {"|b1", API_BOOL, 1, AS_IT_IS, AS_MASK},
+    {"<i4", API_INT32, 4, AS_IT_IS, AS_LIST},
+    {"<u4", API_UINT32, 4, AS_IT_IS, AS_LIST},
+    {"<u8", API_UINT64, 8, AS_IT_IS, AS_LIST},
+    {"<i8", API_FLOAT64, 8, FROM_SIGNED, AS_LIST},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static enum use use_of(const struct api_parameter *parameter)
+{
+    return parameter->type == API_NUMBERS ? AS_LOGITS : parameter->type == API_BOOLEANS ? AS_MASK : AS_LIST;
+}
+
+/* ---- Problems ---- */
+
+static int fail(const struct reader *reader, const char *name, enum api_problem_code code, size_t offset,
+                const char *detail)
+{
+    char pointer[256];
+    json_pointer_write(pointer, sizeof pointer, name);
+    return api_fail(reader->problem, code, pointer, offset, "%s", detail);
+}
+
+static int fail_dtype(const struct reader *reader, const char *name, enum use use, const char *descr)
+{
+    char list[64] = "", detail[160];
+    size_t used = 0;
+    for (size_t i = 0; i < KINDS; i++)
+        if (kinds[i].uses & use)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", kinds[i].descr);
+    snprintf(detail, sizeof detail, "is of dtype %s, where these are taken: %s", descr, list);
+    return fail(reader, name, API_WRONG_TYPE, API_NO_OFFSET, detail);
+}
+
+/* ---- Elements ---- */
+
+/* Exact: a half's exponent is 5 bits and its fraction 10, of 8 and 23. Subnormal halves are normal floats. */
+static float from_half(uint16_t half)
+{
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
+    uint32_t bits;
+    float value;
+    if (exponent == 0) {
+        value = (float)fraction * 0x1p-24f;
+        memcpy(&bits, &value, sizeof bits);
+    } else {
+        bits = (exponent == 0x1f ? 0xff : exponent + 112) << 23 | fraction << 13;
+    }
+    bits |= sign;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Into a block of their own, with room for the header that an answer may need before them. */
+static void *widen_halves(struct reader *reader, const char *data, size_t count)
+{
+    char *block = api_malloc(NPY_HEADER_BYTES + count * sizeof(float));
+    if (block == NULL)
+        return NULL;
+    float *floats = (float *)(block + NPY_HEADER_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, data + i * sizeof half, sizeof half);
+        floats[i] = from_half(half);
+    }
+    assert(reader->block_count < CALL_MAX_BLOCKS);
+    reader->blocks[reader->block_count++] = block;
+    return floats;
+}
+
+/* What is no double beyond 2^53 is out of every parameter's range, rounded or not. */
+static void *as_doubles(void *data, size_t count)
+{
+    char *at = data;
+    for (size_t i = 0; i < count; i++, at += sizeof(double)) {
+        int64_t integer;
+        memcpy(&integer, at, sizeof integer);
+        const double value = (double)integer;
+        memcpy(at, &value, sizeof value);
+    }
+    return data;
+}
+
+/* To a place where they are aligned, over the end of their header. */
+static char *align(char *data, size_t bytes, size_t size)
+{
+    const size_t over = (uintptr_t)data % size;
+    return over == 0 ? data : memmove(data - over, data, bytes);
+}
+
+static int convert(struct reader *reader, const struct kind *kind, const char *name, struct api_tensor *tensor)
+{
+    char *data = tensor->data;
+    switch (kind->conversion) {
+    case FROM_HALF:
+        tensor->data = widen_halves(reader, data, tensor->count);
+        return tensor->data != NULL ? 0
+                                    : fail(reader, name, API_OUT_OF_MEMORY, API_NO_OFFSET, "no memory for the array");
+    case FROM_SIGNED:
+        tensor->data = as_doubles(align(data, tensor->count * kind->size, kind->size), tensor->count);
+        return 0;
+    default:
+        tensor->data = align(data, tensor->count * kind->size, kind->size);
+    }
+    for (size_t i = 0; kind->dtype == API_BOOL && i < tensor->count; i++)
+        if ((unsigned char)data[i] > 1)
+            return fail(reader, name, API_MALFORMED_NPY, (size_t)(data - reader->body) + i, "no boolean: 0 or 1");
+    return 0;
+}
+
+/* ---- Arrays ---- */
+
+static int read_shape(struct reader *reader, const struct npy_header *header, const struct kind *kind,
+                      struct api_tensor *tensor)
+{
+    const size_t rest = (reader->length - reader->at) / kind->size;
+    bool fits = rest > 0; /* without axes there is one element */
+    char detail[160];
+    tensor->rank = header->rank;
+    tensor->count = 1;
+    memcpy(tensor->shape, header->shape, sizeof header->shape);
+    for (size_t axis = 0; axis < header->rank; axis++)
+        if (header->shape[axis] == 0)
+            return fail(reader, tensor->name, API_EMPTY_ARRAY, API_NO_OFFSET, "an axis has length 0");
+    for (size_t axis = 0; fits && axis < header->rank; axis++) {
+        fits = header->shape[axis] <= rest / tensor->count;
+        tensor->count *= header->shape[axis];
+    }
+    if (fits)
+        return 0;
+    snprintf(detail, sizeof detail, "the array has more elements than the %zu bytes behind its header hold",
+             reader->length - reader->at);
+    return fail(reader, tensor->name, API_MALFORMED_NPY, reader->at, detail);
+}
+
+/* What may be sent otherwise: the order, the axes and the dtype. */
+static int check_header(struct reader *reader, const struct npy_header *header, const struct api_parameter *parameter,
+                        const struct kind **kind)
+{
+    const enum use use = use_of(parameter);
+    size_t i = 0;
+    if (header->fortran_order)
+        return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET,
+                    "is in Fortran order: send numpy.ascontiguousarray of it");
+    if (header->rank > NPY_MAX_RANK)
+        return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET, "may have up to 9 axes");
+    while (i < KINDS && (strcmp(kinds[i].descr, header->descr) != 0 || !(kinds[i].uses & use)))
+        i++;
+    if (i == KINDS)
+        return fail_dtype(reader, parameter->name, use, header->descr);
+    *kind = &kinds[i];
+    return 0;
+}
+
+/* What is refused of the array as a whole is where that begins. */
+static int place(const struct reader *reader, size_t begin)
+{
+    if (reader->problem != NULL && reader->problem->offset == API_NO_OFFSET)
+        reader->problem->offset = begin;
+    return -1;
+}
+
+static int read_array(struct reader *reader, const struct api_parameter *parameter)
+{
+    const size_t begin = reader->at;
+    struct npy_header header;
+    const struct kind *kind = NULL;
+    size_t offset;
+    struct api_tensor tensor = {.name = parameter->name, .borrowed = true};
+    const char *wrong = npy_header_read(reader->body + reader->at, reader->length - reader->at, &header, &offset);
+    if (wrong != NULL)
+        return fail(reader, parameter->name, API_MALFORMED_NPY, reader->at + offset, wrong);
+    reader->at += header.length;
+    if (check_header(reader, &header, parameter, &kind) != 0 || read_shape(reader, &header, kind, &tensor) != 0)
+        return place(reader, begin);
+    tensor.dtype = kind->dtype;
+    tensor.data = reader->body + reader->at;
+    reader->at += tensor.count * kind->size;
+    if (convert(reader, kind, parameter->name, &tensor) != 0)
+        return -1;
+    reader->tensors[reader->count++] = tensor;
+    return 0;
+}
+
+static const struct api_tensor *find(const struct reader *reader, const char *name)
+{
+    for (size_t i = 0; i < reader->count; i++)
+        if (strcmp(reader->tensors[i].name, name) == 0)
+            return &reader->tensors[i];
+    return NULL;
+}
+
+static int fail_name(const struct reader *reader, enum api_problem_code code, const char *detail)
+{
+    return fail(reader, QUERY_ARRAYS, code, API_NO_OFFSET, detail);
+}
+
+/* The array of the next name in the list of those of the body. */
+static int read_named(struct reader *reader, const char *name, size_t length, const json_t *members)
+{
+    int id = 0;
+    while (id < API_PARAMETER_COUNT &&
+           (strlen(api_parameters[id].name) != length || memcmp(api_parameters[id].name, name, length) != 0))
+        id++;
+    if (id == API_PARAMETER_COUNT || !api_function_takes(reader->function, (enum api_parameter_id)id))
+        return fail_name(reader, API_UNKNOWN_MEMBER, "names what is no parameter of the function");
+    const struct api_parameter *parameter = &api_parameters[id];
+    if (use_of(parameter) == AS_LIST && !parameter->per_row)
+        return fail_name(reader, API_WRONG_TYPE, "names a parameter that is no array: it goes into the query");
+    if (find(reader, parameter->name) != NULL)
+        return fail_name(reader, API_DUPLICATE_MEMBER, "names an array twice");
+    if (json_object_get(members, parameter->name) != NULL)
+        return fail(reader, parameter->name, API_DUPLICATE_MEMBER, API_NO_OFFSET,
+                    "stands in the query and among the arrays of the body");
+    return read_array(reader, parameter);
+}
+
+static int read_arrays(struct reader *reader, const struct query *query)
+{
+    const struct api_argument *arrays = query->arrays;
+    const char *name = arrays != NULL ? arrays->value : api_parameters[API_LOGITS].name;
+    const char *const end = name + (arrays != NULL ? arrays->length : strlen(name));
+    for (const char *comma = name; comma != NULL; name = comma + 1) {
+        comma = memchr(name, ',', (size_t)(end - name));
+        if (read_named(reader, name, (size_t)((comma != NULL ? comma : end) - name), query->members) != 0)
+            return -1;
+        if (comma == NULL)
+            break;
+    }
+    if (reader->at == reader->length)
+        return 0;
+    return api_fail(reader->problem, API_MALFORMED_NPY, "", reader->at,
+                    "the body goes on behind its last array; the query's `arrays` names them all");
+}
+
+/* One precision for both. */
+static int check_cotangent(const struct reader *reader)
+{
+    const char *name = api_parameters[API_COTANGENT].name;
+    const struct api_tensor *logits = find(reader, api_parameters[API_LOGITS].name), *cotangent = find(reader, name);
+    if (logits == NULL || cotangent == NULL || logits->dtype == cotangent->dtype)
+        return 0;
+    return fail(reader, name, API_WRONG_TYPE, API_NO_OFFSET, "must be of the precision of the logits");
+}
+
+/* ---- The whole ---- */
+
+/* The body's bytes become the reader's: taken from the request, or a copy. */
+static int take_body(struct reader *reader, const struct api_request *request)
+{
+    static char nothing[1];
+    reader->body = nothing;
+    if (request->body == NULL)
+        return 0;
+    if (request->own_body != NULL) {
+        reader->body = *request->own_body;
+        *request->own_body = NULL;
+    } else {
+        reader->body = api_malloc(request->length > 0 ? request->length : 1);
+        if (reader->body == NULL)
+            return api_fail(reader->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the arrays");
+        memcpy(reader->body, request->body, request->length);
+    }
+    reader->length = request->length;
+    reader->blocks[reader->block_count++] = reader->body;
+    return 0;
+}
+
+static int build(struct reader *reader, struct query *query, const struct api_request *request, struct api_call **call)
+{
+    struct call_source source = {.function = reader->function,
+                                 .members = query->members,
+                                 .tensors = reader->tensors,
+                                 .fresh_seed = request->fresh_seed,
+                                 .limits = request->limits};
+    const size_t first = reader->count;
+    for (size_t i = 0; i < query->list_count; i++)
+        reader->tensors[reader->count++] = query->lists[i];
+    source.tensor_count = reader->count;
+    memcpy(source.blocks, reader->blocks, sizeof source.blocks);
+    memset(reader->blocks, 0, sizeof reader->blocks);
+    const int result = call_build(&source, call, reader->problem);
+    for (size_t i = 0; i < query->list_count; i++)
+        query->lists[i].data = reader->tensors[first + i].data;
+    return result;
+}
+
+int npy_read(const struct api_request *request, struct api_call **call, struct api_problem *problem)
+{
+    struct reader reader = {.function = request->route->function, .problem = problem};
+    struct query query;
+    int result = query_read(request, &query, problem);
+    if (result == 0)
+        result = take_body(&reader, request);
+    if (result == 0)
+        result = read_arrays(&reader, &query);
+    if (result == 0)
+        result = check_cotangent(&reader);
+    if (result == 0)
+        result = build(&reader, &query, request, call);
+    for (size_t i = 0; i < CALL_MAX_BLOCKS; i++)
+        api_free(reader.blocks[i]);
+    query_free(&query);
+    return result;
+}

@@ -1,0 +1,110 @@
+/* The table of datatypes, and which of them a parameter may have. */
+#include "oip/oip.h"
+
+#include <string.h>
+
+/* ---- From binary tensors, whose elements may lie anywhere, or in the same place if they have the same size ---- */
+
+static void from_bool(void *to, const void *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i] != 0;
+}
+
+/* A negative one becomes greater than any that a parameter may be. */
+#define FROM_INTEGER(name, type)                                                                                       \
+    static void name(void *to, const void *from, size_t count)                                                         \
+    {                                                                                                                  \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            type value;                                                                                                \
+            memcpy(&value, (const char *)from + i * sizeof value, sizeof value);                                       \
+            ((uint64_t *)to)[i] = (uint64_t)value;                                                                     \
+        }                                                                                                              \
+    }
+
+FROM_INTEGER(from_int32, int32_t)
+FROM_INTEGER(from_uint32, uint32_t)
+
+/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction; each is a float32. */
+static float half(uint16_t bits)
+{
+    const uint32_t sign = (uint32_t)(bits >> 15) << 31, exponent = bits >> 10 & 31, fraction = bits & 1023;
+    uint32_t wide = sign | (exponent + 112) << 23 | fraction << 13;
+    float value;
+    if (exponent == 31)
+        wide = sign | 0x7f800000 | fraction << 13;
+    memcpy(&value, &wide, sizeof value);
+    if (exponent == 0)
+        value = (sign != 0 ? -0x1p-24f : 0x1p-24f) * (float)fraction;
+    return value;
+}
+
+static void from_half(void *to, const void *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint16_t bits;
+        memcpy(&bits, (const char *)from + i * sizeof bits, sizeof bits);
+        ((float *)to)[i] = half(bits);
+    }
+}
+
+/* ---- The table ---- */
+
+/* The first of each type is the one that is told. */
+static const struct {
+    enum api_type type; /* API_NUMBERS stands for API_NUMBER too */
+    struct oip_datatype datatype;
+} datatypes[] = {
+    {API_NUMBERS, {"FP32", 4, API_FLOAT32, JSON_FLOAT32, NULL, false, 0}},
+    {API_NUMBERS, {"FP64", 8, API_FLOAT64, JSON_FLOAT64, NULL, false, 0}},
+    {API_NUMBERS, {"FP16", 2, API_FLOAT32, JSON_FLOAT32, from_half, true, 0}},
+    {API_BOOLEANS, {"BOOL", 1, API_BOOL, JSON_BOOL, from_bool, false, 0}},
+    {API_INTEGER, {"UINT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT32", 4, API_UINT64, JSON_UINT64, from_int32, false, INT32_MAX}},
+    {API_INTEGER, {"UINT32", 4, API_UINT64, JSON_UINT64, from_uint32, false, UINT32_MAX}},
+};
+
+enum { DATATYPE_COUNT = sizeof datatypes / sizeof *datatypes };
+
+static enum api_type kind_of(enum api_type type)
+{
+    return type == API_NUMBER ? API_NUMBERS : type;
+}
+
+const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type type)
+{
+    for (size_t i = 0; i < DATATYPE_COUNT; i++)
+        if (datatypes[i].type == kind_of(type) && strcmp(datatypes[i].datatype.name, name) == 0)
+            return &datatypes[i].datatype;
+    return NULL;
+}
+
+const char *oip_datatypes_of_input(enum api_type type)
+{
+    return kind_of(type) == API_NUMBERS ? "FP32, FP64 or FP16"
+           : type == API_BOOLEANS       ? "BOOL"
+                                        : "UINT64, INT64, UINT32 or INT32";
+}
+
+const char *oip_datatype_told(enum api_type type)
+{
+    size_t i = 0;
+    while (datatypes[i].type != kind_of(type))
+        i++;
+    return datatypes[i].datatype.name;
+}
+
+const char *oip_datatype_of_result(enum api_dtype dtype)
+{
+    static const char *const names[API_DTYPE_COUNT] = {
+        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64",  [API_INT32] = "INT32",
+        [API_UINT32] = "UINT32", [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
+    };
+    return names[dtype];
+}
+
+bool oip_is_input(const struct api_parameter *parameter)
+{
+    return parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS;
+}

@@ -1,0 +1,179 @@
+/* The Open Inference Protocol v2 (KServe, and Triton with its binary tensor and classification extensions): each
+ * function is a model of one version, its arrays and lists are inputs, its other parameters the request's parameters,
+ * its results outputs. */
+#ifndef API_OIP_OIP_H
+#define API_OIP_OIP_H
+
+#include "call/call.h"
+#include "call/writer.h"
+#include "json/array.h"
+
+#define OIP_MODEL_VERSION "1"
+#define OIP_JSON_LENGTH "Inference-Header-Content-Length" /* the field that says where binary tensors begin */
+
+/* ---- Datatypes ---- */
+
+struct oip_datatype {
+    const char *name;
+    size_t size;               /* of an element of a binary tensor */
+    enum api_dtype dtype;      /* as the call takes it */
+    enum json_element element; /* as the reader of JSON gives it: of the same size as dtype */
+    void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
+    bool binary_only;
+    double maximum; /* of an integer in JSON; none of a parameter is negative, or above API_MAX_INTEGER */
+};
+
+/* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */
+const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type type);
+
+/* "FP32, FP64 or FP16" for such a parameter. */
+const char *oip_datatypes_of_input(enum api_type type);
+
+/* The one that metadata tells of such a parameter. */
+const char *oip_datatype_told(enum api_type type);
+
+/* The name of a result's datatype. */
+const char *oip_datatype_of_result(enum api_dtype dtype);
+
+/* Whether the parameter is an input, as an array or because it may be a list of one value per row. */
+bool oip_is_input(const struct api_parameter *parameter);
+
+/* ---- Requests ---- */
+
+enum { OIP_MAX_INPUTS = 16 };
+
+/* A wanted result. */
+struct oip_output {
+    size_t result; /* function->results[result] */
+    bool binary;
+    size_t classes; /* how many of the greatest are told, as "value:index"; 0: the result itself */
+};
+
+struct oip_request {
+    const struct api_function *function;
+    json_t *envelope;                          /* all JSON but the inputs */
+    json_t *members;                           /* the parameters that are the function's */
+    struct api_tensor tensors[OIP_MAX_INPUTS]; /* tensors[i] is inputs[i] */
+    size_t tensor_count;
+    struct oip_output outputs[API_MAX_RESULTS]; /* in the order in which they are answered */
+    size_t output_count;
+    bool binary;         /* what an output is that does not say */
+    uint64_t timeout_us; /* the parameter `timeout`; 0 where it is left out */
+};
+
+/* What is being read. */
+struct oip_reader {
+    const struct api_request *request;
+    struct oip_request *out;
+    size_t json_length;    /* of the body; binary tensors follow */
+    size_t taken;          /* bytes of the body, so far */
+    size_t lent;           /* up to this byte of the body tensors lie in it; 0: none does */
+    struct json_text text; /* the JSON, until the call is made */
+    char *copy;            /* of it, where binary tensors follow */
+    struct api_problem *problem;
+};
+
+/* Reads a body into a call. *out is to be freed with oip_request_free and *call, NULL before, with api_call_free, also
+ * after an error. */
+int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
+             struct api_problem *problem);
+
+void oip_request_free(struct oip_request *request);
+
+/* Reads the input in `text` as the next tensor: from its data, or from the bytes behind the JSON. */
+int oip_read_input(struct oip_reader *reader, const struct json_text *text);
+
+/* A member, borrowed; NULL where it is null as where it is left out. */
+const json_t *oip_member(const json_t *object, const char *name);
+
+/* The `parameters` of an input or an output, borrowed; NULL where they are left out. -1 and a problem where they are no
+ * object. */
+int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters);
+
+/* The next bytes of the body where they may stay: in the body itself if the request owns it and they can be aligned for
+ * elements of `size` there. NULL otherwise. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size);
+
+/* Fails at "<pointer><below>", where a reader is not needed for more. */
+int oip_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, const char *below,
+             const char *detail, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- Answers ---- */
+
+enum { OIP_LONGEST_STRING = 64 }; /* with its length */
+
+/* Whether a result has the axis of the classes, and numbers to be ordered. */
+bool oip_has_classes(const struct api_result_kind *kind);
+
+/* The greatest of each row of a result as strings, "value:index", in the protocol's binary form: each behind its length
+ * in four bytes, the least significant first. Along the class axis the greatest comes first, of equals the lower
+ * index. */
+struct oip_strings {
+    char *bytes; /* NULL if there are none; freed by oip_classify_close */
+    size_t size, count;
+
+    /* While they are made: */
+    const struct api_tensor *tensor;
+    size_t outer, classes, inner, told; /* the result's axes, and how many are told of the second */
+    size_t at, row, place;              /* of the outer axis; rows of it that are ranked; places told */
+    struct oip_ranked *ranked;
+};
+
+/* Of the `classes` greatest; sets tensor->shape to that of the strings. -1 and *problem if memory is short. */
+int oip_classify_open(const struct api_call *call, const struct api_result_kind *kind, size_t classes,
+                      struct api_tensor *tensor, struct oip_strings *strings, struct api_problem *problem);
+
+/* Makes some of them, of about *most numbers, which it counts down; false when all are made. */
+bool oip_classify_some(struct oip_strings *strings, size_t *most);
+
+void oip_classify_close(struct oip_strings *strings);
+
+/* A wanted result as it is answered. */
+struct oip_part {
+    const struct oip_output *output;
+    struct api_tensor tensor;   /* its data is the call's */
+    struct oip_strings strings; /* in place of the data, if output->classes is not 0 */
+    const char *string;         /* to be printed next */
+    size_t binary_size;
+};
+
+/* An answer on its way. */
+struct oip_answer {
+    struct api_call *call;
+    const struct oip_request *request;
+    struct writer writer; /* of the JSON; then its text is the whole body */
+    char *id;             /* as JSON, or NULL */
+    struct oip_part parts[API_MAX_RESULTS];
+    size_t part_count;
+    size_t classified;  /* parts whose strings are made, if they have some */
+    size_t json_length; /* when it is complete */
+    size_t put, copied; /* parts behind it, bytes of the next one */
+    bool binary;        /* one of the parts is */
+};
+
+/* Begins the answer with the results of all rows, to be freed with oip_write_close, also after an error. -1 and
+ * *problem if memory is short, as the following. */
+int oip_write_open(struct oip_answer *answer, struct api_call *call, const struct oip_request *request,
+                   struct api_problem *problem);
+
+/* Makes about `most` numbers of it: 1 if there is more, 0 if *response is complete. */
+int oip_write_some(struct oip_answer *answer, size_t most, struct api_response *response, struct api_problem *problem);
+
+void oip_write_close(struct oip_answer *answer);
+
+/* Puts right the pointer of a problem with a row: it is told by its number alone, since the data of logits may be flat,
+ * or no JSON. */
+void oip_place_row(const struct oip_request *request, struct api_problem *problem);
+
+/* ---- Documents: the bodies of answers about the server and its models ---- */
+
+/* The document, which is taken over, as text. */
+void oip_answer_json(json_t *document, struct api_response *response);
+
+void oip_document_server(const struct api_request *request, struct api_response *response);
+void oip_document_models(const struct api_request *request, struct api_response *response);
+void oip_document_index(const struct api_request *request, struct api_response *response);
+void oip_document_metadata(const struct api_request *request, struct api_response *response);
+void oip_document_config(const struct api_request *request, struct api_response *response);
+
+#endif

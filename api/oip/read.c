@@ -1,0 +1,423 @@
+/* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
+#include "http/memory.h"
+#include "oip/oip.h"
+#include "json/envelope.h"
+#include "json/memory.h"
+#include "json/scan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PADDED(length) ((length) + API_BODY_PADDING)
+
+/* ---- Where the JSON ends ---- */
+
+/* Digits alone, and no more than the body has bytes. */
+static int read_json_length(struct oip_reader *reader, const char *field)
+{
+    size_t length = 0;
+    const char *at = field;
+    for (; *at >= '0' && *at <= '9' && length <= reader->request->length; at++)
+        length = 10 * length + (size_t)(*at - '0');
+    if (*field == '\0' || (*at != '\0' && (*at < '0' || *at > '9')))
+        return api_fail(reader->problem, API_WRONG_TYPE, "", API_NO_OFFSET,
+                        OIP_JSON_LENGTH " must be a number of bytes");
+    if (length > reader->request->length)
+        return api_fail(reader->problem, API_WRONG_LENGTH, "", API_NO_OFFSET,
+                        OIP_JSON_LENGTH " is more than the body's %zu bytes", reader->request->length);
+    reader->json_length = reader->taken = length;
+    return 0;
+}
+
+/* ---- Parameters ---- */
+
+static const struct api_parameter *find_parameter(const char *name)
+{
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        if (strcmp(api_parameters[id].name, name) == 0)
+            return &api_parameters[id];
+    return NULL;
+}
+
+/* What a string holds as JSON; NULL where it does not, or memory is short. */
+static json_t *read_string(const json_t *string)
+{
+    const char *text = json_string_value(string);
+    const size_t length = json_string_length(string);
+    if (!json_memory_open(json_memory_bound(text, length)))
+        return NULL;
+    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    json_memory_close();
+    return value;
+}
+
+/* Clients that have no lists or objects among parameters send them as a string. */
+static json_t *unwrap(const struct api_parameter *parameter, json_t *value)
+{
+    const bool wrapped = parameter->type == API_NAMES || parameter->type == API_BIAS || parameter->schedule;
+    json_t *inner = wrapped && json_is_string(value) ? read_string(value) : NULL;
+    return inner != NULL ? inner : json_incref(value);
+}
+
+const json_t *oip_member(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters)
+{
+    *parameters = oip_member(object, "parameters");
+    if (*parameters != NULL && !json_is_object(*parameters))
+        return oip_fail(problem, API_WRONG_TYPE, pointer, "/parameters", "must be an object");
+    return 0;
+}
+
+/* How long the client waits, in microseconds: Triton's. */
+static int read_timeout(struct oip_reader *reader, const json_t *parameters)
+{
+    const json_t *json = oip_member(parameters, "timeout");
+    const double timeout = json_real_value(json);
+    if (json == NULL)
+        return 0;
+    if (!json_is_real(json))
+        return oip_fail(reader->problem, API_WRONG_TYPE, "", "/parameters/timeout", "must be a number of microseconds");
+    if (timeout < 0 || timeout > API_MAX_INTEGER || timeout != floor(timeout))
+        return oip_fail(reader->problem, API_OUT_OF_RANGE, "", "/parameters/timeout",
+                        "must be an integer from 0 to 9007199254740991, of microseconds");
+    reader->out->timeout_us = (uint64_t)timeout;
+    return 0;
+}
+
+/* Those of the table: what else a client or a proxy puts there is none of the function's. */
+static int read_parameters(struct oip_reader *reader)
+{
+    struct oip_request *out = reader->out;
+    json_t *parameters = json_object_get(out->envelope, "parameters");
+    const json_t *checked;
+    out->members = json_object();
+    if (out->members == NULL)
+        return api_fail(reader->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the parameters");
+    if (oip_parameters(reader->problem, out->envelope, "", &checked) != 0)
+        return -1;
+    for (void *at = json_object_iter(parameters); at != NULL; at = json_object_iter_next(parameters, at)) {
+        const struct api_parameter *parameter = find_parameter(json_object_iter_key(at));
+        if (parameter != NULL)
+            json_object_set_new(out->members, parameter->name, unwrap(parameter, json_object_iter_value(at)));
+    }
+    return read_timeout(reader, checked);
+}
+
+/* ---- Outputs ---- */
+
+/* A parameter of what the pointer names that is true or false; left out, *value stays. */
+static int read_flag(const struct oip_reader *reader, const json_t *parameters, const char *name, const char *pointer,
+                     bool *value)
+{
+    const json_t *json = oip_member(parameters, name);
+    char below[64];
+    if (json == NULL)
+        return 0;
+    snprintf(below, sizeof below, "/parameters/%s", name);
+    if (!json_is_boolean(json))
+        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, below, "must be true or false");
+    *value = json_is_true(json);
+    return 0;
+}
+
+static int read_classification(const struct oip_reader *reader, const json_t *parameters, const char *pointer,
+                               struct oip_output *output)
+{
+    const struct api_result_kind *kind = &reader->out->function->results[output->result];
+    const json_t *json = oip_member(parameters, "classification");
+    const double count = json_real_value(json);
+    if (json == NULL || (json_is_real(json) && count == 0))
+        return 0;
+    if (!json_is_real(json) || count != floor(count) || count < 0 || count > API_MAX_INTEGER)
+        return oip_fail(reader->problem, API_WRONG_TYPE, pointer, "/parameters/classification",
+                        "must be a number of classes");
+    if (!oip_has_classes(kind))
+        return oip_fail(reader->problem, API_OUT_OF_RANGE, pointer, "/parameters/classification",
+                        "%s has no value for each class", kind->name);
+    output->classes = (size_t)count;
+    return 0;
+}
+
+static int find_result(const struct oip_reader *reader, const json_t *json, const char *pointer, size_t *result)
+{
+    const struct oip_request *out = reader->out;
+    const json_t *name = json_object_get(json, "name");
+    if (!json_is_string(name))
+        return oip_fail(reader->problem, name == NULL ? API_MISSING_MEMBER : API_WRONG_TYPE, pointer, "/name",
+                        "an output has a name");
+    const struct api_result_kind *kinds = out->function->results;
+    for (*result = 0; *result < API_MAX_RESULTS && kinds[*result].name != NULL; ++*result)
+        if (strcmp(kinds[*result].name, json_string_value(name)) == 0)
+            break;
+    if (*result == API_MAX_RESULTS || kinds[*result].name == NULL)
+        return oip_fail(reader->problem, API_OUT_OF_RANGE, pointer, "/name", "%s has no such output",
+                        out->function->name);
+    for (size_t i = 0; i < out->output_count; i++)
+        if (out->outputs[i].result == *result)
+            return oip_fail(reader->problem, API_DUPLICATE_MEMBER, pointer, "/name", "%s is asked for twice",
+                            kinds[*result].name);
+    return 0;
+}
+
+static int read_output(struct oip_reader *reader, size_t i, const json_t *json)
+{
+    struct oip_request *out = reader->out;
+    struct oip_output output = {.binary = out->binary};
+    const json_t *parameters;
+    char pointer[64];
+    snprintf(pointer, sizeof pointer, "/outputs/%zu", i);
+    if (find_result(reader, json, pointer, &output.result) != 0 ||
+        oip_parameters(reader->problem, json, pointer, &parameters) != 0 ||
+        read_flag(reader, parameters, "binary_data", pointer, &output.binary) != 0 ||
+        read_classification(reader, parameters, pointer, &output) != 0)
+        return -1;
+    out->outputs[out->output_count++] = output;
+    return 0;
+}
+
+/* What is asked for is what `return` says. */
+static void set_return(struct oip_request *out)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < out->output_count; i++) {
+        const struct api_result_kind *kind = &out->function->results[out->outputs[i].result];
+        if (kind->condition == API_ON_RETURN)
+            json_array_append_new(names, json_string(kind->name));
+    }
+    if (json_array_size(names) > 0 && api_function_takes(out->function, API_RETURN))
+        json_object_set(out->members, api_parameters[API_RETURN].name, names);
+    json_decref(names);
+}
+
+static int read_outputs(struct oip_reader *reader)
+{
+    const json_t *outputs = json_object_get(reader->out->envelope, "outputs"), *output;
+    size_t i;
+    if (read_flag(reader, json_object_get(reader->out->envelope, "parameters"), "binary_data_output", "",
+                  &reader->out->binary) != 0)
+        return -1;
+    if (outputs != NULL && !json_is_array(outputs) && !json_is_null(outputs))
+        return api_fail(reader->problem, API_WRONG_TYPE, "/outputs", API_NO_OFFSET, "must be a list");
+    json_array_foreach (outputs, i, output)
+        if (read_output(reader, i, output) != 0)
+            return -1;
+    set_return(reader->out);
+    return 0;
+}
+
+/* Strings take more than the numbers that they tell of. */
+static int check_strings(const struct oip_reader *reader, const struct api_call *call, const struct oip_output *output)
+{
+    const size_t *limits = reader->request->limits;
+    const size_t limit = limits != NULL ? limits[API_LIMIT_RESULT_BYTES] : api_limits[API_LIMIT_RESULT_BYTES].fallback;
+    const size_t told = output->classes < call->classes ? output->classes : call->classes;
+    if (told == 0 || told <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
+        return 0;
+    api_fail(reader->problem, API_LIMIT_EXCEEDED, "/outputs", API_NO_OFFSET, "the limit is %zu %s", limit,
+             api_limits[API_LIMIT_RESULT_BYTES].doc);
+    reader->problem->limit = limit;
+    return -1;
+}
+
+/* Without a list of them: all that the call gives. With one: each must be given. */
+static int settle_outputs(struct oip_reader *reader, const struct api_call *call)
+{
+    struct oip_request *out = reader->out;
+    for (size_t i = 0; i < out->output_count; i++) {
+        char pointer[64];
+        snprintf(pointer, sizeof pointer, "/outputs/%zu/name", i);
+        if (call->data[out->outputs[i].result] == NULL)
+            return api_fail(reader->problem, API_OUT_OF_RANGE, pointer, API_NO_OFFSET,
+                            "%s does not give it with these parameters", out->function->name);
+        if (check_strings(reader, call, &out->outputs[i]) != 0)
+            return -1;
+    }
+    if (out->output_count > 0)
+        return 0;
+    for (size_t i = 0; i < API_MAX_RESULTS; i++)
+        if (call->data[i] != NULL)
+            out->outputs[out->output_count++] = (struct oip_output){.result = i, .binary = out->binary};
+    return 0;
+}
+
+/* ---- The JSON ---- */
+
+static int check_id(const struct oip_reader *reader)
+{
+    const json_t *id = json_object_get(reader->out->envelope, "id");
+    if (id == NULL || json_is_null(id) || json_is_string(id))
+        return 0;
+    return api_fail(reader->problem, API_WRONG_TYPE, "/id", API_NO_OFFSET, "must be a string");
+}
+
+static int read_inputs(struct oip_reader *reader, const struct json_elements *inputs)
+{
+    const json_t *json = json_object_get(reader->out->envelope, "inputs");
+    if (!inputs->found)
+        return api_fail(reader->problem, json == NULL ? API_MISSING_MEMBER : API_WRONG_TYPE, "/inputs", API_NO_OFFSET,
+                        "must be a list of inputs");
+    for (size_t i = 0; i < inputs->count; i++)
+        if (oip_read_input(reader, &inputs->texts[i]) != 0)
+            return -1;
+    if (reader->taken == reader->request->length)
+        return 0;
+    return api_fail(reader->problem, API_WRONG_LENGTH, "", reader->taken, "the body has %zu bytes that no input takes",
+                    reader->request->length - reader->taken);
+}
+
+static int read_json(struct oip_reader *reader, const struct json_text *text)
+{
+    struct json_elements inputs = {0};
+    if (json_elements_read(text, "inputs", OIP_MAX_INPUTS, &inputs, &reader->out->envelope, reader->problem) != 0)
+        return -1;
+    int result = check_id(reader);
+    if (result == 0 && (read_parameters(reader) != 0 || read_outputs(reader) != 0 || read_inputs(reader, &inputs) != 0))
+        result = -1;
+    api_free(inputs.texts);
+    return result;
+}
+
+/* The readers of JSON need it to end as a body does. */
+static int read_body(struct oip_reader *reader)
+{
+    static const char empty[API_BODY_PADDING] = "";
+    const struct api_request *request = reader->request;
+    struct json_text *text = &reader->text;
+    *text = (struct json_text){.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
+    if (text->length < request->length) {
+        reader->copy = api_malloc(PADDED(text->length));
+        if (reader->copy == NULL)
+            return api_fail(reader->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the JSON");
+        memcpy(reader->copy, text->body, text->length);
+        memset(reader->copy + text->length, 0, API_BODY_PADDING);
+        text->body = reader->copy;
+    }
+    return read_json(reader, text);
+}
+
+/* ---- Tensors in the body ---- */
+
+/* The JSON has been copied by then: what stands before the first tensor may be overwritten, and what an alignment has
+ * left free behind another. */
+void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size)
+{
+    const struct api_request *request = reader->request;
+    if (request->own_body == NULL)
+        return NULL;
+    char *from = *request->own_body + reader->taken;
+    const size_t over = (uintptr_t)from % size;
+    if (over > reader->taken - reader->lent)
+        return NULL;
+    reader->lent = reader->taken - over + bytes;
+    return over > 0 ? memmove(from - over, from, bytes) : from;
+}
+
+/* ---- A body without JSON ---- */
+
+/* One row of logits, answered in the same way. */
+static int read_raw(struct oip_reader *reader)
+{
+    const struct api_request *request = reader->request;
+    struct oip_request *out = reader->out;
+    const size_t count = request->length / sizeof(float);
+    if (count == 0)
+        return api_fail(reader->problem, API_EMPTY_ARRAY, "", API_NO_OFFSET, "there must be at least one logit");
+    if (request->length % sizeof(float) != 0)
+        return api_fail(reader->problem, API_WRONG_LENGTH, "", API_NO_OFFSET, "a body without JSON is one row of FP32");
+    struct api_tensor *tensor = &out->tensors[out->tensor_count++];
+    *tensor = (struct api_tensor){
+        .name = api_parameters[API_LOGITS].name, .dtype = API_FLOAT32, .count = count, .rank = 1, .shape = {count}};
+    reader->taken = 0;
+    tensor->data = oip_lend(reader, request->length, sizeof(float));
+    tensor->borrowed = tensor->data != NULL;
+    if (!tensor->borrowed) {
+        tensor->data = api_malloc(request->length);
+        if (tensor->data == NULL)
+            return api_fail(reader->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the logits");
+        memcpy(tensor->data, request->body, request->length);
+    }
+    out->binary = true;
+    return 0;
+}
+
+/* ---- The call ---- */
+
+/* An input's data, a parameter, or where one of them is missing. `outputs` may have said what `return` says. */
+static void locate(const struct call_source *source, const char *name, char *pointer, size_t size)
+{
+    const struct api_parameter *parameter = find_parameter(name);
+    if (parameter == &api_parameters[API_RETURN] && json_scan_find(source->text, "/parameters/return") == NULL) {
+        snprintf(pointer, size, "/outputs");
+        return;
+    }
+    for (size_t i = 0; i < source->tensor_count; i++)
+        if (strcmp(source->tensors[i].name, name) == 0) {
+            snprintf(pointer, size, "/inputs/%zu/data", i);
+            return;
+        }
+    const size_t used = (size_t)snprintf(pointer, size, "%s", "/parameters");
+    if (parameter != NULL && parameter->type == API_NUMBERS && json_object_get(source->members, name) == NULL)
+        snprintf(pointer, size, "%s", "/inputs");
+    else
+        json_pointer_write(pointer + used, size - used, name);
+}
+
+static int read_call(struct oip_reader *reader, struct api_call **call)
+{
+    const struct api_request *request = reader->request;
+    struct oip_request *out = reader->out;
+    const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
+    *out = (struct oip_request){.function = request->model};
+    if (field != NULL && read_json_length(reader, field) != 0)
+        return -1;
+    const bool raw = field != NULL && reader->json_length == 0;
+    if ((raw ? read_raw(reader) : read_body(reader)) != 0)
+        return -1;
+    struct call_source source = {
+        .function = out->function,
+        .members = out->members,
+        .text = &reader->text,
+        .tensors = out->tensors,
+        .tensor_count = out->tensor_count,
+        .locate = locate,
+        .lists = "an input of that name",
+        .fresh_seed = request->fresh_seed,
+        .limits = request->limits,
+    };
+    if (reader->lent > 0) {
+        source.blocks[0] = *request->own_body;
+        *request->own_body = NULL;
+    }
+    if (call_build(&source, call, reader->problem) != 0)
+        return -1;
+    return settle_outputs(reader, *call);
+}
+
+int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
+             struct api_problem *problem)
+{
+    struct oip_reader reader = {
+        .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
+    const int result = read_call(&reader, call);
+    if (result != 0)
+        json_scan_place(&reader.text, problem);
+    else
+        memory_release_body(request);
+    api_free(reader.copy);
+    return result;
+}
+
+void oip_request_free(struct oip_request *request)
+{
+    for (size_t i = 0; i < request->tensor_count; i++)
+        if (!request->tensors[i].borrowed)
+            api_free(request->tensors[i].data);
+    json_decref(request->members);
+    json_decref(request->envelope);
+}

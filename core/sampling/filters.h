@@ -1,0 +1,383 @@
+/* The filters of sampling.h: each finds which columns of a row it keeps, and makes -inf of the others.
+ *
+ * top_k, top_p and typical_p are one rule: order the columns by a key, lower columns first of equals, and keep the
+ * shortest beginning whose mass reaches a target. Nothing is sorted for it: the columns that can matter are gathered
+ * in a vector pass, and the one that the beginning ends with is found by a few levels of histograms of their keys.
+ *
+ * A row is x[0 .. columns-1], x <= 0 or -inf, filled up with -inf to a multiple of LANES.
+ */
+#ifndef CORE_SAMPLING_FILTERS_H
+#define CORE_SAMPLING_FILTERS_H
+
+#include "math/masses.h"
+
+struct candidate {
+    lane_uint key; /* of a real >= 0: its bits, which order as it does */
+    real mass;
+    uint32_t column;
+};
+
+/* The columns up to and including this one, in the order of keys. */
+struct cut {
+    lane_uint key;
+    uint32_t column;
+};
+
+#define KEY_BITS (CORE_REAL - 1)
+#define KEY_MASK (((lane_uint)1 << KEY_BITS) - 1)
+
+/* The keys' digits that histograms are made of: short ones where clearing and reading many would cost more. */
+#define DIGIT_BITS_MOST 11
+
+INLINE int digit_bits(size_t count)
+{
+    return count < 512 ? 6 : count < 4096 ? 8 : DIGIT_BITS_MOST;
+}
+
+/* With so few candidates one pass over them for each that is kept is cheaper than a histogram. */
+#define FEW_CANDIDATES 8
+
+/* The end of the shortest beginning whose mass with `before` reaches the target. */
+static struct cut cut_of_few(struct candidate *candidates, size_t count, double before, double target)
+{
+    struct cut cut = {0, 0};
+    while (count > 0 && before < target) {
+        size_t best = 0;
+        for (size_t i = 1; i < count; i++)
+            if (candidates[i].key < candidates[best].key)
+                best = i;
+        before += candidates[best].mass;
+        cut = (struct cut){candidates[best].key, candidates[best].column};
+        count--;
+        for (size_t i = best; i < count; i++)
+            candidates[i] = candidates[i + 1];
+    }
+    return cut;
+}
+
+/* The same for candidates of one key. */
+static struct cut cut_of_equals(const struct candidate *candidates, size_t count, double before, double target)
+{
+    size_t last = 0;
+    for (before += candidates[0].mass; last + 1 < count && before < target; last++)
+        before += candidates[last + 1].mass;
+    return (struct cut){candidates[last].key, candidates[last].column};
+}
+
+/* A digit of the keys. */
+struct digit {
+    int shift, bits;
+};
+
+INLINE uint32_t digit_of(lane_uint key, struct digit digit)
+{
+    return (uint32_t)(key >> digit.shift) & ((1u << digit.bits) - 1);
+}
+
+/* The digit at which the mass of smaller digits and *before reaches the target, or else the greatest there is; what
+ * smaller digits weigh is added to *before. */
+static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, struct digit digit, double target,
+                             double *before)
+{
+    double mass[1 << DIGIT_BITS_MOST];
+    uint32_t greatest = 0, cut = 0;
+    memset(mass, 0, sizeof(mass[0]) << digit.bits);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t d = digit_of(candidates[i].key, digit);
+        mass[d] += candidates[i].mass;
+        greatest = d > greatest ? d : greatest;
+    }
+    while (cut < greatest && *before + mass[cut] < target)
+        *before += mass[cut++];
+    return cut;
+}
+
+/* Leaves the candidates with this digit; returns how many. */
+static size_t keep_digit(struct candidate *candidates, size_t count, struct digit digit, uint32_t value)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        candidates[kept] = candidates[i];
+        kept += digit_of(candidates[i].key, digit) == value;
+    }
+    return kept;
+}
+
+/* How many bits the keys have below those that are the same in all. */
+static int differing_bits(const struct candidate *candidates, size_t count)
+{
+    lane_uint differ = 0;
+    for (size_t i = 1; i < count; i++)
+        differ |= candidates[i].key ^ candidates[0].key;
+    return differ == 0 ? 0 : 64 - __builtin_clzll(differ);
+}
+
+/* Where the shortest beginning of the candidates whose mass reaches the target ends; with the last of them if the
+ * mass of all does not. Candidates come in ascending order of columns, at least one; they are used up. target > 0. */
+static struct cut cut_of(struct candidate *candidates, size_t count, double target)
+{
+    double before = 0;
+    while (count > FEW_CANDIDATES) {
+        int below = differing_bits(candidates, count), bits = digit_bits(count);
+        if (below == 0)
+            return cut_of_equals(candidates, count, before, target);
+        bits = bits < below ? bits : below;
+        struct digit digit = {below - bits, bits};
+        count = keep_digit(candidates, count, digit, digit_of_cut(candidates, count, digit, target, &before));
+    }
+    return cut_of_few(candidates, count, before, target);
+}
+
+INLINE vint keys_of(vreal x, real center)
+{
+    return (vint)(x - center) & (lane_int)KEY_MASK; /* of |x - center| */
+}
+
+/* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
+static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
+{
+    const vint iota = vec_iota(), key = vec_splat_int((lane_int)cut.key);
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < columns; j += VEC_LANES) {
+        vreal v = vec_load(x + j);
+        vint k = keys_of(v, center);
+        vint keep = (k < key) | ((k == key) & (iota + (lane_int)j <= (lane_int)cut.column));
+        vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    size_t count = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        count += (size_t)kept[lane];
+    return count;
+}
+
+/* Gathers the columns with floor <= measure < ceiling, in ascending order; their masses, or 1 where `mass` is NULL. */
+static size_t gather(struct candidate *candidates, const real *x, size_t columns, real center, const real *measure,
+                     real floor, real ceiling, const real *mass)
+{
+    size_t count = 0;
+    for (size_t j = 0; j < columns; j += VEC_LANES) {
+        vreal v = vec_load(measure + j);
+        for (uint32_t bits = vec_bits((v >= floor) & (v < ceiling)); bits != 0; bits &= bits - 1) {
+            size_t column = j + (size_t)__builtin_ctz(bits);
+            real distance = x[column] - center;
+            struct candidate c = {0, mass != NULL ? mass[column] : 1, (uint32_t)column};
+            memcpy(&c.key, &distance, sizeof(c.key));
+            c.key &= KEY_MASK;
+            candidates[count++] = c;
+        }
+    }
+    return count;
+}
+
+/* ---- The filters ------------------------------------------------------------------------------------------- */
+
+struct filtered_row {
+    real *x;
+    size_t columns, possible;     /* possible: how many x > -inf */
+    real *mass;                   /* scratch, of `columns` */
+    struct candidate *candidates; /* scratch, of `columns` */
+};
+
+/* Rows of at most so many columns are cut by comparing each column with each other one: in vectors, and without a
+ * branch that depends on them. */
+#define SHORT_COLUMNS 64
+
+/* The mass of the columns that come before columns at .. at + VEC_LANES - 1 in the order of keys. */
+INLINE vreal mass_before(const real *key, const real *mass, size_t columns, size_t at)
+{
+    const vreal own = vec_load(key + at);
+    const vint lane = vec_iota();
+    vreal before = vec_splat(0);
+    for (size_t j = 0; j < at; j++)
+        before += vec_keep(vec_splat(key[j]) <= own, vec_splat(mass[j]));
+    for (size_t j = at; j < at + VEC_LANES; j++) {
+        vreal other = vec_splat(key[j]);
+        vint first = (other < own) | ((other == own) & (lane > (lane_int)(j - at)));
+        before += vec_keep(first, vec_splat(mass[j]));
+    }
+    for (size_t j = at + VEC_LANES; j < columns; j++)
+        before += vec_keep(vec_splat(key[j]) < own, vec_splat(mass[j]));
+    return before;
+}
+
+/* Keeps the shortest beginning whose mass reaches the target, of a short row, in the order of |x - center|; columns
+ * without mass are not in it. */
+static void cut_short(struct filtered_row *row, real center, real target)
+{
+    real key[SHORT_COLUMNS] __attribute__((aligned(64)));
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < row->columns; j += VEC_LANES)
+        vec_store(key + j, (vreal)keys_of(vec_load(row->x + j), center));
+    for (size_t j = 0; j < row->columns; j += VEC_LANES) {
+        vint keep = (mass_before(key, row->mass, row->columns, j) < target) & (vec_load(row->mass + j) > 0);
+        vec_store(row->x + j, vec_select(keep, vec_load(row->x + j), vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    row->possible = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        row->possible += (size_t)kept[lane];
+}
+
+/* A bound that at least `lanes` of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
+ * equal modulo `lanes`, a multiple of LANES. */
+static real top_bound(const struct filtered_row *row, size_t lanes)
+{
+    real *maxima = row->mass;
+    memcpy(maxima, row->x, lanes * sizeof(maxima[0]));
+    for (size_t j = lanes; j + lanes <= row->columns; j += lanes)
+        for (size_t i = 0; i < lanes; i += VEC_LANES)
+            vec_store(maxima + i, vec_max(vec_load(row->x + j + i), vec_load(maxima + i)));
+    vreal least = vec_splat(0);
+    for (size_t i = 0; i < lanes; i += VEC_LANES)
+        least = -vec_max(-vec_load(maxima + i), -least);
+    return -vec_max_lane(vec_max(-least, vec_splat(0)));
+}
+
+/* top_bound of fewer lanes than that is little faster, and of no more columns than that for each lane no help. */
+#define BOUND_LANES 64
+#define BOUND_SHARE 4
+
+static void keep_top_k(struct filtered_row *row, size_t k)
+{
+    if (k == 0 || k >= row->possible)
+        return;
+    if (row->columns <= SHORT_COLUMNS) {
+        for (size_t j = 0; j < row->columns; j++)
+            row->mass[j] = row->x[j] >= -REAL_MAX;
+        cut_short(row, 0, (real)k);
+        return;
+    }
+    size_t lanes = k < BOUND_LANES ? BOUND_LANES : (k + LANES - 1) / LANES * LANES;
+    real bound = lanes <= row->columns / BOUND_SHARE ? top_bound(row, lanes) : -REAL_MAX;
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound > -REAL_MAX ? bound : -REAL_MAX,
+                          __builtin_inff(), NULL);
+    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
+}
+
+/* p of the total, above 0 so that one column at least is kept: whatever has a mass has so much. */
+INLINE double mass_target(real p, real total)
+{
+    double target = (double)p * total;
+    return target > (double)REAL_MIN ? target : (double)REAL_MIN;
+}
+
+#define BOUNDS 4
+
+/* The mass of all columns of each at least bound[i]. */
+static void masses_above(const real *mass, size_t columns, const real bound[BOUNDS], double above[BOUNDS])
+{
+    for (int i = 0; i < BOUNDS; i++)
+        above[i] = 0;
+    for (size_t block = 0; block < columns; block += SUM_BLOCK) {
+        size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
+        vreal sums[BOUNDS][VECS];
+        for (int i = 0; i < BOUNDS; i++)
+            FOR_VECS (q)
+                sums[i][q] = vec_splat(0);
+        for (size_t j = block; j < end; j += LANES)
+            FOR_VECS (q) {
+                vreal w = vec_load(mass + j + q * VEC_LANES);
+                for (int i = 0; i < BOUNDS; i++)
+                    sums[i][q] += vec_keep(w >= bound[i], w);
+            }
+        for (int i = 0; i < BOUNDS; i++)
+            above[i] += lanes_sum(sums[i]);
+    }
+}
+
+/* The masses floor <= mass < ceiling among which a beginning that reaches a target ends; `before` is the mass at and
+ * above the ceiling, which does not reach it. */
+struct mass_range {
+    real floor, ceiling;
+    double before;
+};
+
+/* Divides the range at floor * ratio, floor * ratio^2, .. There is always a column left in it: the last bound that is
+ * passed over reaches the target, or what the first one does should the roundings keep all from the target. */
+static void narrow(const struct filtered_row *row, double target, real ratio, struct mass_range *range)
+{
+    real bound[BOUNDS] = {range->floor};
+    double above[BOUNDS];
+    for (int i = 1; i < BOUNDS; i++)
+        bound[i] = bound[i - 1] * ratio;
+    masses_above(row->mass, row->columns, bound, above);
+    for (int i = 1; i < BOUNDS; i++) {
+        if (above[i] < target && above[i] < above[0]) {
+            range->ceiling = bound[i];
+            range->before = above[i];
+            return;
+        }
+        range->floor = bound[i];
+    }
+}
+
+/* Rows of so many columns are narrowed down, and once more, before their candidates are gathered: there the gathering
+ * of many costs more. */
+#define MANY_COLUMNS 65
+#define VERY_MANY_COLUMNS 20480
+
+/* Starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them reach p,
+ * and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
+static struct mass_range nucleus_range(const struct filtered_row *row, real p, real total)
+{
+    real lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (real)row->columns) : 0;
+    struct mass_range range = {lowest > REAL_MIN ? lowest : REAL_MIN, __builtin_inff(), 0};
+    if (row->columns >= MANY_COLUMNS)
+        narrow(row, mass_target(p, total), 4, &range);
+    if (row->columns >= VERY_MANY_COLUMNS)
+        narrow(row, mass_target(p, total), range.ceiling <= REAL_MAX ? 1.4142f : 4, &range); /* 1.4142^4 = 4 */
+    return range;
+}
+
+static void keep_top_p(struct filtered_row *row, real p)
+{
+    if (!(p < 1))
+        return;
+    real total = row_masses(row->x, row->columns, row->mass);
+    if (row->columns <= SHORT_COLUMNS) {
+        cut_short(row, 0, (real)mass_target(p, total));
+        return;
+    }
+    struct mass_range range = nucleus_range(row, p, total);
+    size_t count = gather(row->candidates, row->x, row->columns, 0, row->mass, range.floor, range.ceiling, row->mass);
+    double target = mass_target(p, total) - range.before;
+    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, target));
+}
+
+/* With S the sum of exp(x), -log p = log S - x and the entropy is log S - (the mean of x under p): their distance is
+ * |x - mean|. */
+static void keep_typical(struct filtered_row *row, real p)
+{
+    if (!(p < 1))
+        return;
+    real total = row_masses(row->x, row->columns, row->mass);
+    real mean = row_mean(row->x, row->mass, row->columns, total);
+    if (row->columns <= SHORT_COLUMNS) {
+        cut_short(row, mean, (real)mass_target(p, total));
+        return;
+    }
+    size_t count = gather(row->candidates, row->x, row->columns, mean, row->mass, REAL_MIN, __builtin_inff(),
+                          row->mass);
+    row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
+}
+
+/* A min_p below REAL_MIN acts as REAL_MIN. */
+static void keep_min_p(struct filtered_row *row, real p)
+{
+    if (!(p > 0))
+        return;
+    real least = row_max(row->x, row->columns) + vec_log(vec_splat(p > REAL_MIN ? p : REAL_MIN))[0];
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < row->columns; j += VEC_LANES) {
+        vreal v = vec_load(row->x + j);
+        vint keep = v >= least;
+        vec_store(row->x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        kept -= keep;
+    }
+    row->possible = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        row->possible += (size_t)kept[lane];
+}
+
+#endif

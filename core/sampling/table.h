@@ -1,0 +1,37 @@
+/* The sampling kernels of one instruction set and precision: kernels_sampling.c is compiled once for each. */
+#ifndef CORE_SAMPLING_TABLE_H
+#define CORE_SAMPLING_TABLE_H
+
+#include "sampling.h"
+
+/* As core_categorical, but in the floating-point environment that sampling.c sets. */
+struct core_sampling_kernels {
+    int (*categorical)(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
+                       size_t *invalid_row);
+};
+
+extern const struct core_sampling_kernels core_sampling_kernels_sse2_f32, core_sampling_kernels_avx2_f32,
+    core_sampling_kernels_avx512_f32, core_sampling_kernels_neon_f32;
+extern const struct core_sampling_kernels core_sampling_kernels_sse2_f64, core_sampling_kernels_avx2_f64,
+    core_sampling_kernels_avx512_f64, core_sampling_kernels_neon_f64;
+
+/* How scratch memory is cut up: for each column a logit, a mass and a candidate, then the ranking; all parts at
+ * multiples of 64 bytes. Sizes in elements, and those of elements in numbers of the call's dtype. */
+#define CANDIDATE_REALS 3
+#define RANK_REALS 2
+
+struct core_sampling_scratch {
+    size_t columns; /* the classes, in whole groups of 16 lanes */
+    size_t ranked;  /* the longest ranking */
+};
+
+static inline struct core_sampling_scratch core_sampling_scratch(const struct core_categorical_call *call)
+{
+    size_t ranked = call->replacement ? 1 : call->draws;
+    if (ranked > call->classes)
+        ranked = call->classes;
+    size_t top = call->top < call->classes ? call->top : call->classes;
+    return (struct core_sampling_scratch){(call->classes + 15) / 16 * 16, ranked > top ? ranked : top};
+}
+
+#endif

@@ -1,0 +1,354 @@
+/* Rows of few classes, LANES rows at a time: lane l holds row l, so that no lane is idle and no sum crosses lanes.
+ *
+ * The group is transposed into columns[class][lane]; what is computed in a lane does not depend on the other lanes.
+ * Sums take the order that long rows have, so a result does not depend on which rows share its group.
+ */
+#ifndef CORE_SOFTMAX_SHORT_ROWS_H
+#define CORE_SOFTMAX_SHORT_ROWS_H
+
+#include "math/density.h"
+#include "random/noise.h"
+#include "simd/layout.h"
+
+/* Rows below so many classes are short: their group of columns fits the first-level cache with room to spare. */
+#define SHORT_CLASSES 64
+
+typedef real group_columns[SHORT_CLASSES][LANES];
+
+/* Rows row .. row + count - 1 of the array into columns; lanes without a row become rows of zeros. Rows that lie side
+ * by side are columns already. Of dense rows the last tile overlaps the one before it, so that nothing outside the row
+ * is touched. */
+INLINE void group_load(group_columns columns, const real *array, struct layout layout, size_t row, size_t count)
+{
+    size_t classes = layout.classes, step = layout.step;
+    const real *rows = array + layout_row(layout, row);
+    if (step == 1 && (count < LANES || classes < 4)) {
+        for (size_t j = 0; j < classes; j++)
+            for (size_t r = 0; r < LANES; r++)
+                columns[j][r] = r < count ? rows[r * classes + j] : 0.0f;
+        return;
+    }
+    if (step == 1) {
+        for (size_t r = 0; r < LANES; r += FOURS_LANES)
+            for (size_t j = 0; j < classes; j += 4) {
+                size_t tile = j + 4 <= classes ? j : classes - 4;
+                vfours v[4];
+                for (size_t i = 0; i < 4; i++)
+                    v[i] = fours_load(rows + (r + i) * classes + tile, 4 * classes);
+                fours_transpose(v);
+                for (size_t i = 0; i < 4; i++)
+                    *(vfours_memory *)&columns[tile + i][r] = (vfours_memory)v[i];
+            }
+        return;
+    }
+    if (step > 1 && layout_run(layout, row, count) == LANES) {
+        for (size_t j = 0; j < classes; j++)
+            memcpy(columns[j], rows + j * step, sizeof(columns[j]));
+        return;
+    }
+    size_t start[LANES];
+    for (size_t r = 0; r < LANES; r++)
+        start[r] = r < count ? layout_row(layout, row + r) : 0;
+    for (size_t j = 0; j < classes; j++)
+        for (size_t r = 0; r < LANES; r++)
+            columns[j][r] = r < count ? array[start[r] + j * step] : 0.0f;
+}
+
+INLINE void group_store(real *array, struct layout layout, size_t row, group_columns columns, size_t count)
+{
+    size_t classes = layout.classes, step = layout.step;
+    real *rows = array + layout_row(layout, row);
+    if (step == 1 && (count < LANES || classes < 4)) {
+        for (size_t r = 0; r < count; r++)
+            for (size_t j = 0; j < classes; j++)
+                rows[r * classes + j] = columns[j][r];
+        return;
+    }
+    if (step == 1) {
+        for (size_t r = 0; r < LANES; r += FOURS_LANES)
+            for (size_t j = 0; j < classes; j += 4) {
+                size_t tile = j + 4 <= classes ? j : classes - 4;
+                vfours v[4];
+                for (size_t i = 0; i < 4; i++)
+                    v[i] = (vfours) * (const vfours_memory *)&columns[tile + i][r];
+                fours_transpose(v);
+                for (size_t i = 0; i < 4; i++)
+                    fours_store(rows + (r + i) * classes + tile, 4 * classes, v[i]);
+            }
+        return;
+    }
+    if (step > 1 && layout_run(layout, row, count) == LANES) {
+        for (size_t j = 0; j < classes; j++)
+            memcpy(rows + j * step, columns[j], sizeof(columns[j]));
+        return;
+    }
+    for (size_t r = 0; r < count; r++) {
+        real *to = array + layout_row(layout, row + r);
+        for (size_t j = 0; j < classes; j++)
+            to[j * step] = columns[j][r];
+    }
+}
+
+/* Makes -inf of what the mask's bytes exclude: one row of them for all lanes, or one for each. */
+INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t stride, struct layout layout, size_t row,
+                       size_t count)
+{
+    if (stride == 0) {
+        for (size_t j = 0; j < layout.classes; j++)
+            if (allowed[j] == 0)
+                FOR_VECS (q)
+                    vec_store(columns[j] + q * VEC_LANES, vec_splat(-__builtin_inff()));
+        return;
+    }
+    if (layout.step > 1 && layout_run(layout, row, count) == LANES) {
+        allowed += layout_row(layout, row);
+        for (size_t j = 0; j < layout.classes; j++)
+            FOR_VECS (q) {
+                real *at = columns[j] + q * VEC_LANES;
+                vint mask = vec_load_bytes(allowed + j * layout.step + q * VEC_LANES) != 0;
+                vec_store(at, vec_select(mask, vec_load(at), vec_splat(-__builtin_inff())));
+            }
+        return;
+    }
+    for (size_t r = 0; r < count; r++) {
+        const uint8_t *from = allowed + layout_row(layout, row + r);
+        for (size_t j = 0; j < layout.classes; j++)
+            columns[j][r] = from[j * layout.step] != 0 ? columns[j][r] : -__builtin_inff();
+    }
+}
+
+/* The maximum of each lane, +0 for -0, and which lanes have an answer: no NaN or +inf, not only -inf. */
+INLINE void group_max(group_columns columns, size_t classes, vreal max[VECS], vint valid[VECS])
+{
+    FOR_VECS (q) {
+        vreal m = vec_splat(-__builtin_inff());
+        vint below_inf = vec_splat_int(-1);
+        for (size_t j = 0; j < classes; j++) {
+            vreal x = vec_load(columns[j] + q * VEC_LANES);
+            m = vec_max(x, m);
+            below_inf &= x <= REAL_MAX;
+        }
+        max[q] = m + 0.0f;
+        valid[q] = below_inf & (m >= -REAL_MAX);
+    }
+}
+
+/* The first lane that is not valid, or LANES. */
+INLINE size_t group_first_invalid(const vint valid[VECS])
+{
+    vint invalid = vec_splat_int(0);
+    FOR_VECS (q)
+        invalid |= valid[q] == 0;
+    if (!vec_any(invalid))
+        return LANES;
+    size_t lane = 0;
+    while (valid[lane / VEC_LANES][lane % VEC_LANES] != 0)
+        lane++;
+    return lane;
+}
+
+/* In the lanes of the mask, the first occurrence of the maximum stays and all else becomes -inf: exp makes the exact
+ * one-hot row of it. */
+INLINE void group_sharpen(group_columns columns, size_t classes, const vreal max[VECS], const vint mask[VECS])
+{
+    FOR_VECS (q) {
+        vint before = vec_splat_int(-1); /* no maximum seen yet */
+        for (size_t j = 0; j < classes; j++) {
+            real *at = columns[j] + q * VEC_LANES;
+            vreal x = vec_load(at);
+            vint first = before & (x == max[q]);
+            before &= x != max[q];
+            vec_store(at, vec_select(first | (mask[q] == 0), x, vec_splat(-__builtin_inff())));
+        }
+    }
+}
+
+/* columns = their exponentials. */
+INLINE void group_exp(group_columns columns, size_t classes, const struct exp_frame frame[VECS], bool unscaled)
+{
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            real *at = columns[j] + q * VEC_LANES;
+            vec_store(at, vec_exp(&frame[q], vec_load(at), unscaled));
+        }
+}
+
+/* The sum of each lane over the classes, in the order of a long row: sixteen partial sums (class j in sum j % 16),
+ * then +8, +4, +2, +1. */
+INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
+{
+    FOR_VECS (q) {
+        vreal part[16];
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++) {
+            part[i] = vec_splat(0);
+            for (size_t j = i; j < classes; j += 16)
+                part[i] += vec_load(columns[j] + q * VEC_LANES);
+        }
+#pragma GCC unroll 4
+        for (int half = 8; half > 0; half /= 2)
+#pragma GCC unroll 8
+            for (int i = 0; i < half; i++)
+                part[i] += part[i + half];
+        sum[q] = part[0];
+    }
+}
+
+/* The temperature of each lane of a group. */
+struct group_scale {
+    vreal temperature[VECS], scale[VECS]; /* T, and 1 / T */
+    vint sharp[VECS];                     /* the lanes that are to become one-hot rows */
+    bool any_sharp, unscaled;
+};
+
+INLINE void group_frames(struct exp_frame frame[VECS], const vreal max[VECS], const struct group_scale *scale)
+{
+    FOR_VECS (q)
+        frame[q] = exp_frame_at(max[q], scale->scale[q], scale->temperature[q]);
+}
+
+/* columns = their exponentials but for a factor, and the sum of each lane. */
+INLINE void group_exponentials(group_columns columns, size_t classes, const vreal max[VECS],
+                               const struct group_scale *scale, vreal sum[VECS])
+{
+    struct exp_frame frame[VECS];
+    group_frames(frame, max, scale);
+    if (scale->unscaled)
+        group_exp(columns, classes, frame, true);
+    else
+        group_exp(columns, classes, frame, false);
+    group_sum(columns, classes, sum);
+}
+
+/* columns = columns / sum, which completes a softmax. */
+INLINE void group_divide(group_columns columns, size_t classes, const vreal sum[VECS])
+{
+    vreal inverse[VECS];
+    FOR_VECS (q)
+        inverse[q] = 1.0f / sum[q];
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            real *at = columns[j] + q * VEC_LANES;
+            vec_store(at, vec_divide(vec_load(at), sum[q], inverse[q]));
+        }
+}
+
+INLINE void group_softmax(group_columns columns, size_t classes, const vreal max[VECS], const struct group_scale *scale)
+{
+    vreal sum[VECS];
+    group_exponentials(columns, classes, max, scale, sum);
+    group_divide(columns, classes, sum);
+}
+
+INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal max[VECS],
+                              const struct group_scale *scale)
+{
+    group_columns terms __attribute__((aligned(64)));
+    struct exp_frame frame[VECS];
+    vreal offset[VECS];
+    group_frames(frame, max, scale);
+    memcpy(terms, columns, classes * sizeof(terms[0]));
+    group_exp(terms, classes, frame, false);
+    group_sum(terms, classes, offset);
+    FOR_VECS (q)
+        offset[q] = 0.0f - vec_log(offset[q] / vec_exp(&frame[q], max[q], false)); /* never -0, so that no result is */
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            real *at = columns[j] + q * VEC_LANES;
+            vec_store(at, vec_fma(vec_load(at) - max[q], scale->scale[q], offset[q]));
+        }
+}
+
+/* Where the noise of each lane's row comes from. */
+struct group_source {
+    uint64_t key[2][LANES], row[LANES];
+    uint32_t draw;
+};
+
+/* random[class][lane], for whole blocks of four classes. */
+INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes, const struct group_source *source)
+{
+    for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
+        for (size_t j = 0; j < classes; j += 4) {
+            vuint u[4];
+            const uint64_t *key[2] = {source->key[0] + lane, source->key[1] + lane};
+            noise_random_lanes(u, j / 4, key, source->row + lane, source->draw, 0);
+            for (size_t i = 0; i < 4; i++)
+                vec_store_uints(random[j + i] + lane, u[i]);
+        }
+}
+
+/* E and log E, which may be the same array, of each lane's row; for whole blocks of four classes. */
+INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, const struct group_source *source)
+{
+    lane_uint random[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
+    group_random(random, classes, source);
+    exponentials(random[0], e[0], classes * LANES);
+    logarithms(e[0], log_e[0], classes * LANES);
+}
+
+/* columns = z = (columns - max) - s log E, and max becomes the maximum of z. The columns are valid. s may be NULL,
+ * which means 1. */
+INLINE void group_perturb(group_columns columns, size_t classes, vreal max[VECS], group_columns log_e, const vreal *s)
+{
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            real *at = columns[j] + q * VEC_LANES;
+            vreal x = vec_load(at) - max[q], l = vec_load(log_e[j] + q * VEC_LANES);
+            vec_store(at, s == NULL ? x - l : vec_fma(-s[q], l, x));
+        }
+    vint valid[VECS];
+    group_max(columns, classes, max, valid);
+}
+
+/* columns = -columns, with +0 for zero: log E becomes g. */
+INLINE void group_negate(group_columns columns, size_t classes)
+{
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            real *at = columns[j] + q * VEC_LANES;
+            vec_store(at, 0.0f - vec_load(at));
+        }
+}
+
+/* The class of the first maximum of each lane. */
+INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vreal max[VECS], size_t count)
+{
+    lane_int index[LANES];
+    FOR_VECS (q) {
+        vint first = vec_splat_int(0);
+        for (size_t j = classes; j-- > 0;) {
+            vint hit = vec_load(columns[j] + q * VEC_LANES) == max[q];
+            first = (hit & (lane_int)j) | (~hit & first);
+        }
+        vec_store_ints(index + q * VEC_LANES, first);
+    }
+    for (size_t lane = 0; lane < count; lane++)
+        indices[lane] = (int32_t)index[lane];
+}
+
+/* What the density of each lane's row takes of the noise of its possible classes: those with z > -inf. */
+INLINE void group_tally(struct density_tally tally[LANES], group_columns z, group_columns e, group_columns log_e,
+                        size_t classes)
+{
+    group_columns terms[2] __attribute__((aligned(64)));
+    vreal sum[2][VECS];
+    vint possible[VECS];
+    FOR_VECS (q)
+        possible[q] = vec_splat_int(0);
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            vint here = vec_load(z[j] + q * VEC_LANES) >= -REAL_MAX;
+            vec_store(terms[0][j] + q * VEC_LANES, vec_keep(here, vec_load(e[j] + q * VEC_LANES)));
+            vec_store(terms[1][j] + q * VEC_LANES, vec_keep(here, vec_load(log_e[j] + q * VEC_LANES)));
+            possible[q] -= here;
+        }
+    group_sum(terms[0], classes, sum[0]);
+    group_sum(terms[1], classes, sum[1]);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        size_t q = lane / VEC_LANES, l = lane % VEC_LANES;
+        tally[lane] = (struct density_tally){possible[q][l], sum[0][q][l], sum[1][q][l]};
+    }
+}
+
+#endif

@@ -1,0 +1,213 @@
+#define _GNU_SOURCE
+#include "cgroup.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, LINE_BYTES = 3 * PATH_BYTES };
+
+/* ---- The process's group ---- */
+
+static bool lists(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = words; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* A line of /proc/self/cgroup: "4:cpu,cpuacct:/a/b" of version 1, "0::/a/b" of version 2, whose `controller` is "". */
+static bool is_of(const char *line, const char *controller, char *path)
+{
+    char controllers[256] = "";
+    if (sscanf(line, "%*u::%4095[^\n]", path) == 1)
+        return *controller == '\0';
+    return sscanf(line, "%*u:%255[^:]:%4095[^\n]", controllers, path) == 2 && *controller != '\0' &&
+           lists(controllers, controller);
+}
+
+/* A line of /proc/self/mountinfo: which group of the hierarchy (`top`) is mounted where (`point`). */
+static bool is_mount_of(const char *line, const char *controller, char *top, char *point)
+{
+    char type[32], options[1024] = "";
+    const char *rest = strstr(line, " - ");
+    if (rest == NULL || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2 ||
+        sscanf(rest, " - %31s %*s %1023s", type, options) != 2)
+        return false;
+    return *controller == '\0' ? strcmp(type, "cgroup2") == 0
+                               : strcmp(type, "cgroup") == 0 && lists(options, controller);
+}
+
+struct group {
+    char folder[3 * PATH_BYTES]; /* the process's own group */
+    size_t top;                  /* the length of the mount point's path, at which the folders above end */
+};
+
+static FILE *open_below(const char *root, const char *name)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    return fopen(path, "re");
+}
+
+static bool find_path(const char *root, const char *controller, char *path)
+{
+    char line[LINE_BYTES];
+    bool found = false;
+    FILE *file = open_below(root, "/proc/self/cgroup");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+        found = is_of(line, controller, path);
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+static bool find_mount(const char *root, const char *controller, char *top, char *point)
+{
+    char line[LINE_BYTES];
+    bool found = false;
+    FILE *file = open_below(root, "/proc/self/mountinfo");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+        found = is_mount_of(line, controller, top, point);
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+/* In a container without a namespace of its own for groups the path is the host's, and the mount begins at that group;
+ * a path that does not lie below the mount says nothing more than the mount itself. */
+static bool find_group(const char *root, const char *controller, struct group *group)
+{
+    char path[PATH_BYTES], top[PATH_BYTES], point[PATH_BYTES];
+    if (!find_path(root, controller, path) || !find_mount(root, controller, top, point))
+        return false;
+    const size_t skipped = strcmp(top, "/") == 0 ? 0 : strlen(top);
+    const bool below = strncmp(path, top, skipped) == 0 && strstr(path, "/..") == NULL;
+    snprintf(group->folder, sizeof group->folder, "%s%s", root, point);
+    group->top = strlen(group->folder);
+    if (below && strcmp(path + skipped, "/") != 0)
+        snprintf(group->folder + group->top, sizeof group->folder - group->top, "%s", path + skipped);
+    return true;
+}
+
+/* ---- Its limits: INFINITY where there is none ---- */
+
+static bool read_line(const char *folder, const char *name, char *line, int size)
+{
+    char path[LINE_BYTES + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "re");
+    const bool read = file != NULL && fgets(line, size, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    return read;
+}
+
+static double read_number(const char *folder, const char *name)
+{
+    char line[64];
+    double number;
+    const bool is_number = read_line(folder, name, line, sizeof line) && sscanf(line, "%lf", &number) == 1;
+    return is_number && number >= 0 ? number : INFINITY; /* "max", or -1 */
+}
+
+/* What a group uses above memory.high is taken from it again: more than that is no use to it. */
+static double memory_2(const char *folder)
+{
+    return fmin(read_number(folder, "memory.max"), read_number(folder, "memory.high"));
+}
+
+static double memory_1(const char *folder)
+{
+    return read_number(folder, "memory.limit_in_bytes");
+}
+
+static double processors_2(const char *folder)
+{
+    char line[64];
+    double quota, period;
+    const bool limited = read_line(folder, "cpu.max", line, sizeof line) &&
+                         sscanf(line, "%lf %lf", &quota, &period) == 2;
+    return limited && period > 0 ? quota / period : INFINITY;
+}
+
+static double processors_1(const char *folder)
+{
+    const double quota = read_number(folder, "cpu.cfs_quota_us"), period = read_number(folder, "cpu.cfs_period_us");
+    return isfinite(period) && period > 0 ? quota / period : INFINITY;
+}
+
+static double smallest(const char *root, const char *controller, double (*limit)(const char *folder))
+{
+    struct group group;
+    double found = INFINITY;
+    if (!find_group(root, controller, &group))
+        return found;
+    for (;;) {
+        found = fmin(found, limit(group.folder));
+        char *last = strrchr(group.folder, '/');
+        if (last == NULL || (size_t)(last - group.folder) < group.top)
+            return found;
+        *last = '\0';
+    }
+}
+
+uint64_t cgroup_memory_bytes(const char *root)
+{
+    const double bytes = fmin(smallest(root, "", memory_2), smallest(root, "memory", memory_1));
+    return bytes < (double)INT64_MAX ? (uint64_t)bytes : UINT64_MAX;
+}
+
+double cgroup_processors(const char *root)
+{
+    return fmin(smallest(root, "", processors_2), smallest(root, "cpu", processors_1));
+}
+
+/* ---- The machine's ---- */
+
+/* Not from /proc/meminfo, which a service may be kept from seeing. */
+static uint64_t machine_bytes(void)
+{
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : UINT64_MAX;
+}
+
+static uint64_t address_space_bytes(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : UINT64_MAX;
+}
+
+uint64_t cgroup_allowed_memory_bytes(void)
+{
+    const uint64_t limits[] = {cgroup_memory_bytes(""), machine_bytes(), address_space_bytes()};
+    uint64_t allowed = limits[0];
+    for (size_t i = 1; i < sizeof limits / sizeof *limits; i++)
+        allowed = limits[i] < allowed ? limits[i] : allowed;
+    return allowed;
+}
+
+static unsigned machine_processors(void)
+{
+    cpu_set_t set;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    return online > 0 ? (unsigned)online : 1; /* more than the set has room for */
+}
+
+unsigned cgroup_allowed_processors(void)
+{
+    const double quota = ceil(cgroup_processors(""));
+    const unsigned processors = machine_processors();
+    return quota < processors ? (quota < 1 ? 1 : (unsigned)quota) : processors;
+}

@@ -1,0 +1,17 @@
+/* What the kernel lets this process have: memory and processor time, by its control groups and the machine. */
+#ifndef SERVER_CGROUP_H
+#define SERVER_CGROUP_H
+
+#include <stdint.h>
+
+/* The smallest limit of the process's control group and those above it, as far as it can see them, of version 1, 2 or
+ * both. `root` stands before /proc and the mount points: "" but in tests. */
+uint64_t cgroup_memory_bytes(const char *root); /* UINT64_MAX: none */
+double cgroup_processors(const char *root);     /* 1.5: one and a half processors' time; INFINITY: no quota */
+
+/* The same, where there is no smaller limit by the machine: its memory, and the processors that the process may run on,
+ * a part of one counted whole. */
+uint64_t cgroup_allowed_memory_bytes(void);
+unsigned cgroup_allowed_processors(void);
+
+#endif

@@ -1,0 +1,51 @@
+/* Who the connections belong to: all connections from one IPv4 address, one IPv6 /64 or one UNIX user share a client,
+ * whichever loop serves them, and with it what one client may have at once. Thread-safe. */
+#ifndef SERVER_CLIENT_H
+#define SERVER_CLIENT_H
+
+#include "scheduler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* What is counted of each client, and limited. */
+enum client_share { CLIENT_CONNECTIONS, CLIENT_STREAMS, CLIENT_QUEUED, CLIENT_SHARE_COUNT };
+
+/* The clients that there are. NULL if memory is short. It must outlive them all. */
+struct clients;
+struct clients *clients_new(const uint64_t most[CLIENT_SHARE_COUNT]);
+void clients_free(struct clients *clients);
+
+/* The other end of a connection. */
+struct peer {
+    uint64_t key; /* the same for all connections of a client */
+    enum { PEER_IPV4, PEER_IPV6, PEER_UNIX, PEER_OTHER } kind;
+    char name[64]; /* "127.0.0.1:4711", "[::1]:4711" or "unix:uid=1000" */
+};
+
+/* Reads a connection's other end. `address` is what accept gave for it. */
+void peer_read(struct peer *peer, int fd, const struct sockaddr_storage *address);
+
+struct client;
+
+/* The peer's client, with a reference that is the caller's. NULL if memory is short. */
+struct client *client_of_peer(struct clients *clients, const struct peer *peer);
+
+/* One more reference, and one less. */
+struct client *client_hold(struct client *client);
+void client_release(struct client *client);
+
+/* Counts one more; false, and nothing is counted, where the client has as many already as one may. What was admitted
+ * leaves once. */
+bool client_admit(struct client *client, enum client_share share);
+void client_add(struct client *client, enum client_share share); /* beyond the limit too */
+void client_leave(struct client *client, enum client_share share);
+
+/* Its place among those who have work for the workers. */
+struct scheduler_queue *client_queue(struct client *client);
+
+size_t client_count(const struct client *client, enum client_share share);
+
+#endif

@@ -1,0 +1,263 @@
+#include "connection.h"
+#include "loop.h"
+#include "reply.h"
+#include "socket.h"
+#include "sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A client that has just come is about to send its request: it keeps its connection for so long. Against one of its own
+ * it is spared less. */
+enum { SETTLED_MS = 100, SETTLED_AT_SHARE_MS = 10 };
+
+uint64_t connection_clock_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+/* ---- One connection ---- */
+
+void connections_init(struct connections *connections)
+{
+    TAILQ_INIT(&connections->arriving);
+    TAILQ_INIT(&connections->all);
+    TAILQ_INIT(&connections->idle);
+    TAILQ_INIT(&connections->heads);
+    connections->count = connections->closing = 0;
+}
+
+struct connection *connection_new(struct loop *loop, int fd, const struct peer *peer, struct client *client)
+{
+    struct connections *connections = &loop->connections;
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    connection->loop = loop;
+    connection->fd = fd;
+    connection->client = client;
+    connection->is_unix = peer->kind == PEER_UNIX;
+    connection->since = connection_clock_ms();
+    connection->due = connection->since + sweep_interval_ms(&loop->server->config);
+    snprintf(connection->peer, sizeof connection->peer, "%s", peer->name);
+    TAILQ_INSERT_TAIL(&connections->arriving, connection, in_all);
+    connections->count++;
+    return connection;
+}
+
+/* 0.9.75 starts a connection at once, 1.0 at its next turn. */
+struct connection *connections_started(struct connections *connections, struct MHD_Connection *daemon_side)
+{
+    const int fd = MHD_get_connection_info(daemon_side, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    struct connection *connection = TAILQ_FIRST(&connections->arriving);
+    while (connection->fd != fd)
+        connection = TAILQ_NEXT(connection, in_all);
+    connection->daemon_side = daemon_side;
+    TAILQ_REMOVE(&connections->arriving, connection, in_all);
+    TAILQ_INSERT_TAIL(&connections->all, connection, in_all);
+    TAILQ_INSERT_TAIL(&connections->idle, connection, in_idle);
+    return connection;
+}
+
+void connections_drop_arriving(struct connections *connections)
+{
+    while (!TAILQ_EMPTY(&connections->arriving))
+        connection_free(TAILQ_FIRST(&connections->arriving));
+}
+
+static bool is_idle(const struct connection *connection)
+{
+    return connection->phase == CONNECTION_IDLE && !connection->is_closing;
+}
+
+/* A UNIX socket does not tell who has closed it. */
+static bool peer_has_finished(const struct connection *connection)
+{
+    struct socket_tcp tcp;
+    return connection->is_unix || !socket_tcp(connection->fd, &tcp) || tcp.peer_has_finished;
+}
+
+/* What the daemon does by itself tells no reason. */
+static enum metrics_closed reason_of(const struct connection *connection)
+{
+    const struct loop *loop = connection->loop;
+    if (connection->reason != CLOSED_BY_CLIENT)
+        return connection->reason;
+    if (connection->daemon_side == NULL)
+        return CLOSED_NO_MEMORY;
+    if (loop->is_stopping)
+        return CLOSED_DRAINING;
+    if (!is_idle(connection) || peer_has_finished(connection))
+        return CLOSED_BY_CLIENT;
+    if (connection_clock_ms() - connection->since >= loop->server->config.idle_timeout_s * 1000)
+        return CLOSED_IDLE;
+    return connection->had_request ? CLOSED_ANSWERED : CLOSED_MALFORMED;
+}
+
+bool connection_linger(struct connection *connection)
+{
+    if (!connection->lingers)
+        connection->lingers = linger_start(connection->loop, connection->fd, connection->is_unix);
+    return connection->lingers;
+}
+
+/* Closing a socket with unread bytes resets it, and what was sent last may never be read. */
+static void let_finish(struct connection *connection)
+{
+    if (connection->reason != CLOSED_SLOW_READER && socket_has_input(connection->fd))
+        connection_linger(connection);
+    shutdown(connection->fd, SHUT_WR); /* which closing does not do where the socket lingers */
+}
+
+void connection_free(struct connection *connection)
+{
+    struct connections *connections = &connection->loop->connections;
+    metrics_count(connection->loop->server->metrics, METRIC_CLOSED, reason_of(connection));
+    const bool started = connection->daemon_side != NULL;
+    if (started)
+        let_finish(connection);
+    TAILQ_REMOVE(started ? &connections->all : &connections->arriving, connection, in_all);
+    if (started && is_idle(connection))
+        TAILQ_REMOVE(&connections->idle, connection, in_idle);
+    connections->count--;
+    free(connection->target.text);
+    connection_forget_target(connection);
+    connections->closing -= connection->is_closing;
+    if (!connection->loop->is_admin)
+        client_leave(connection->client, CLIENT_CONNECTIONS);
+    client_release(connection->client);
+    free(connection);
+}
+
+struct connection *connection_of(struct MHD_Connection *daemon_side)
+{
+    return MHD_get_connection_info(daemon_side, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+void connection_note_target(struct connection *connection, const char *target)
+{
+    connection->target.text = strdup(target);
+    connection->target.at = target;
+    connection->target.length = strlen(target);
+    TAILQ_INSERT_TAIL(&connection->loop->connections.heads, connection, in_heads);
+}
+
+void connection_forget_target(struct connection *connection)
+{
+    if (connection->target.at != NULL)
+        TAILQ_REMOVE(&connection->loop->connections.heads, connection, in_heads);
+    memset(&connection->target, 0, sizeof connection->target);
+}
+
+/* ---- Phases ---- */
+
+void connection_set_phase(struct connection *connection, enum connection_phase phase)
+{
+    struct connection_list *idle = &connection->loop->connections.idle;
+    if (connection->is_closing)
+        return;
+    if (connection->phase == CONNECTION_IDLE)
+        TAILQ_REMOVE(idle, connection, in_idle);
+    if (phase == CONNECTION_IDLE)
+        TAILQ_INSERT_TAIL(idle, connection, in_idle);
+    connection->phase = phase;
+    connection->since = connection_clock_ms();
+    connection->had_request = true;
+    connection->head_seen = connection->body_bytes = 0;
+    connection->mark.is_set = false;
+}
+
+void connection_suspended(struct connection *connection)
+{
+    connection->suspended_phase = connection->phase;
+    connection_set_phase(connection, CONNECTION_WORKING);
+}
+
+void connection_resumed(struct connection *connection)
+{
+    connection_set_phase(connection, connection->suspended_phase);
+}
+
+void connection_progress(struct connection *connection, size_t body_bytes)
+{
+    connection->body_bytes += body_bytes;
+}
+
+/* ---- Cutting off ---- */
+
+/* Nothing of an answer is sent yet in these phases. */
+static void say_why(const struct connection *connection, enum metrics_closed reason)
+{
+    if (reason == CLOSED_HEAD_TIMEOUT)
+        reply_problem_past_daemon(connection->fd, API_TOO_SLOW, "the head did not come in time (--head-timeout-s)");
+    else if (reason == CLOSED_SLOW_BODY)
+        reply_problem_past_daemon(connection->fd, API_TOO_SLOW, "the body comes too slowly (--min-rate-bytes-per-s)");
+    else if (reason == CLOSED_HEAD_TOO_LARGE)
+        reply_problem_past_daemon(connection->fd, API_HEAD_TOO_LARGE, "the head has too many bytes");
+}
+
+/* What it has not read goes with it, instead of waiting in the kernel for as long as it likes. */
+static void drop_unsent(const struct connection *connection)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void connection_close(struct connection *connection, enum metrics_closed reason)
+{
+    struct connections *connections = &connection->loop->connections;
+    if (is_idle(connection))
+        TAILQ_REMOVE(&connections->idle, connection, in_idle);
+    connections->closing += !connection->is_closing;
+    connection->is_closing = true;
+    connection->reason = reason;
+    say_why(connection, reason);
+    if (reason == CLOSED_SLOW_READER)
+        drop_unsent(connection);
+    shutdown(connection->fd, SHUT_RDWR);
+    if (reason != CLOSED_BY_CLIENT)
+        log_message(connection->loop->server->log, LOG_INFO, "closed the connection of %s: %s", connection->peer,
+                    metrics_closed_name(reason));
+}
+
+/* ---- Making room ---- */
+
+/* The list is by age: those after one that has come later than `before` have too. */
+static bool is_older(const struct connection *connection, uint64_t before)
+{
+    return connection != NULL && connection->since <= before;
+}
+
+static const struct client *largest_client(const struct connections *connections, uint64_t before)
+{
+    const struct client *largest = NULL;
+    size_t most = 0;
+    const struct connection *connection = TAILQ_FIRST(&connections->idle);
+    for (; is_older(connection, before); connection = TAILQ_NEXT(connection, in_idle)) {
+        const size_t count = client_count(connection->client, CLIENT_CONNECTIONS);
+        if (count > most) {
+            largest = connection->client;
+            most = count;
+        }
+    }
+    return largest;
+}
+
+size_t connections_evict(struct connections *connections, const struct client *client, size_t most)
+{
+    const uint64_t before = connection_clock_ms() - (client != NULL ? SETTLED_AT_SHARE_MS : SETTLED_MS);
+    const enum metrics_closed reason = client != NULL ? CLOSED_CLIENT_LIMIT : CLOSED_EVICTED;
+    struct connection *connection = TAILQ_FIRST(&connections->idle), *next;
+    size_t evicted = 0;
+    if (client == NULL)
+        client = largest_client(connections, before);
+    for (; is_older(connection, before) && evicted < most; connection = next) {
+        next = TAILQ_NEXT(connection, in_idle);
+        if (connection->client != client || socket_has_input(connection->fd))
+            continue;
+        connection_close(connection, reason);
+        evicted++;
+    }
+    return evicted;
+}

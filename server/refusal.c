@@ -1,0 +1,82 @@
+#include "refusal.h"
+#include "loop.h"
+#include "reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- 0.9.75 answers twice ---- */
+
+/* Where it refuses a head that is whole (its Content-Length is no number, or its cookies do not fit), it forgets that
+ * it did, and goes on to send the answer's head a second time. */
+static bool answers_twice(void)
+{
+    return MHD_get_version()[0] == '0';
+}
+
+static bool knows(const struct connection *connection, enum MHD_ConnectionInfoType what)
+{
+    return MHD_get_connection_info(connection->daemon_side, what) != NULL;
+}
+
+/* The connection whose head is whole, has not been seen by anybody, and has no answer yet: there is one at most,
+ * and mostly the last to have come. */
+static struct connection *find_whole_head(struct loop *loop)
+{
+    struct connection *connection = TAILQ_LAST(&loop->connections.heads, connection_list);
+    while (connection != NULL && (!knows(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) ||
+                                  knows(connection, MHD_CONNECTION_INFO_HTTP_STATUS)))
+        connection = TAILQ_PREV(connection, connection_list, in_heads);
+    return connection;
+}
+
+static void describe(unsigned status, struct api_problem *problem)
+{
+    switch (status) {
+    case MHD_HTTP_CONTENT_TOO_LARGE:
+        api_fail(problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "no body has as many bytes as Content-Length says");
+        break;
+    case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+        api_fail(problem, API_HEAD_TOO_LARGE, "", API_NO_OFFSET, "there are too many cookies in the request's head");
+        break;
+    default:
+        api_fail(problem, API_MALFORMED_REQUEST, "", API_NO_OFFSET, "Content-Length is not a decimal number");
+    }
+}
+
+/* Answers in the daemon's place, which finds the socket shut down when it comes to it. */
+static void answer_once(struct connection *connection, unsigned status)
+{
+    struct api_problem problem;
+    struct api_response response;
+    describe(status, &problem);
+    api_answer_problem(&problem, &response);
+    connection->reason = CLOSED_MALFORMED;
+    reply_past_daemon(connection->fd, &response);
+    api_response_release(&response);
+}
+
+/* ---- Its messages ---- */
+
+static void count(struct loop *loop, unsigned status)
+{
+    log_message(loop->server->log, LOG_INFO, "libmicrohttpd refused a request by itself, with status %u", status);
+    metrics_count(loop->server->metrics, METRIC_LIBRARY_REFUSALS, metrics_library_status(status));
+    struct connection *connection = answers_twice() ? find_whole_head(loop) : NULL;
+    if (connection != NULL)
+        answer_once(connection, status);
+}
+
+void refusal_log(void *closure, const char *format, va_list arguments)
+{
+    static const char refusing[] = "Error processing request (HTTP response code is %u";
+    struct loop *loop = closure;
+    char message[256];
+    va_list status;
+    va_copy(status, arguments);
+    vsnprintf(message, sizeof message, format, arguments);
+    log_message(loop->server->log, LOG_DEBUG, "libmicrohttpd: %s", message);
+    if (strncmp(format, refusing, strlen(refusing)) == 0)
+        count(loop, va_arg(status, unsigned));
+    va_end(status);
+}

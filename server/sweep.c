@@ -1,0 +1,140 @@
+#include "sweep.h"
+#include "framing.h"
+#include "loop.h"
+#include "socket.h"
+
+enum {
+    CHECKS_A_TIMEOUT = 4,
+    CLOCK_SLACK_MS = 20,           /* of the kernel's clock, which ticks */
+    UNIX_BLOCK_BYTES = 256 * 1024, /* a UNIX socket tells only of whole blocks that they were read */
+};
+
+/* ---- Heads ---- */
+
+/* A head that is not whole and would be refused when it is: each further byte makes the daemon look at all of its line.
+ */
+static bool is_too_large(const struct connection *connection, const struct socket_tcp *tcp)
+{
+    return !connection->had_request && tcp->received > FRAMING_MOST_BYTES && !socket_has_input(connection->fd);
+}
+
+/* Notes whether bytes have come since the last request. */
+static void look_at_tcp(struct connection *connection, uint64_t now)
+{
+    struct socket_tcp tcp;
+    if (connection->is_unix || !socket_tcp(connection->fd, &tcp))
+        return;
+    const bool has_sent = connection->had_request ? tcp.silent_ms + CLOCK_SLACK_MS < now - connection->since
+                                                  : tcp.received > 0;
+    if (has_sent && connection->head_seen == 0)
+        connection->head_seen = now;
+    if (tcp.peer_has_finished && !socket_has_input(connection->fd)) /* 0.9.75 may overlook it after half of a head */
+        connection_close(connection, CLOSED_BY_CLIENT);
+    else if (is_too_large(connection, &tcp))
+        connection_close(connection, CLOSED_HEAD_TOO_LARGE);
+}
+
+/* The daemon ends silent connections: one that it has not ended, and that asks nothing, has sent a byte now and then.
+ */
+static bool is_past_silence(const struct connection *connection, uint64_t now)
+{
+    const struct config *config = &connection->loop->server->config;
+    return now - connection->since >= (config->idle_timeout_s + config->head_timeout_s) * 1000;
+}
+
+/* What is still unread is the daemon's fault. */
+static void check_head(struct connection *connection, uint64_t now)
+{
+    const uint64_t timeout_ms = connection->loop->server->config.head_timeout_s * 1000;
+    look_at_tcp(connection, now);
+    if (connection->target.at != NULL && connection->head_seen == 0) /* all that is known of UNIX sockets */
+        connection->head_seen = now;
+    const bool late = connection->head_seen != 0 && now - connection->head_seen >= timeout_ms;
+    if (!connection->is_closing && (late || is_past_silence(connection, now)) && !socket_has_input(connection->fd))
+        connection_close(connection, CLOSED_HEAD_TIMEOUT);
+}
+
+/* ---- Rates ---- */
+
+/* Whether so few bytes have moved since the mark that the client is too slow; the mark moves on where it is not. */
+static bool is_slow(struct connection *connection, uint64_t bytes, uint64_t now)
+{
+    const struct config *config = &connection->loop->server->config;
+    const uint64_t elapsed = now - connection->mark.at;
+    if (connection->mark.is_set && elapsed < config->min_rate_grace_s * 1000)
+        return false;
+    const bool slow = connection->mark.is_set &&
+                      (bytes - connection->mark.bytes) * 1000 < config->min_rate_bytes_per_s * elapsed;
+    connection->mark.is_set = true;
+    connection->mark.at = now;
+    connection->mark.bytes = bytes;
+    return slow;
+}
+
+static void check_body(struct connection *connection, uint64_t now)
+{
+    if (is_slow(connection, connection->body_bytes, now) && !socket_has_input(connection->fd))
+        connection_close(connection, CLOSED_SLOW_BODY);
+}
+
+/* A socket with nothing to send waits for the server. */
+static void check_tcp_reader(struct connection *connection, uint64_t now)
+{
+    struct socket_tcp tcp;
+    if (!socket_tcp(connection->fd, &tcp))
+        return;
+    if (!tcp.has_unsent)
+        connection->mark.is_set = false;
+    else if (is_slow(connection, tcp.acknowledged, now))
+        connection_close(connection, CLOSED_SLOW_READER);
+}
+
+static void check_unix_reader(struct connection *connection, uint64_t now)
+{
+    const struct config *config = &connection->loop->server->config;
+    const uint64_t unread = socket_unread(connection->fd), block_s = UNIX_BLOCK_BYTES / config->min_rate_bytes_per_s;
+    if (unread == 0) {
+        connection->mark.is_set = false;
+    } else if (!connection->mark.is_set || connection->mark.bytes != unread) {
+        connection->mark.is_set = true;
+        connection->mark.at = now;
+        connection->mark.bytes = unread;
+    } else if (now - connection->mark.at >= (config->min_rate_grace_s + block_s) * 1000) {
+        connection_close(connection, CLOSED_SLOW_READER);
+    }
+}
+
+/* ---- All of them ---- */
+
+/* So that a timeout is noticed a quarter of it later at most. */
+uint64_t sweep_interval_ms(const struct config *config)
+{
+    const uint64_t head = config->head_timeout_s, grace = config->min_rate_grace_s;
+    return (head < grace ? head : grace) * 1000 / CHECKS_A_TIMEOUT;
+}
+
+static void check(struct connection *connection, uint64_t now)
+{
+    const bool has_rate = connection->loop->server->config.min_rate_bytes_per_s > 0;
+    if (connection->is_closing || now < connection->since)
+        return;
+    if (connection->phase == CONNECTION_IDLE)
+        check_head(connection, now);
+    else if (connection->phase == CONNECTION_BODY && has_rate)
+        check_body(connection, now);
+    else if (connection->phase == CONNECTION_SENDING && has_rate)
+        (connection->is_unix ? check_unix_reader : check_tcp_reader)(connection, now);
+}
+
+void sweep(struct loop *loop)
+{
+    struct connection_list *all = &loop->connections.all;
+    const uint64_t now = connection_clock_ms();
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(all)) != NULL && connection->due <= now) {
+        check(connection, now);
+        connection->due = now + sweep_interval_ms(&loop->server->config);
+        TAILQ_REMOVE(all, connection, in_all);
+        TAILQ_INSERT_TAIL(all, connection, in_all);
+    }
+}

@@ -1,0 +1,24 @@
+/* The target of a request line (RFC 9112, 3.2), read from the line's own bytes. */
+#ifndef SERVER_TARGET_H
+#define SERVER_TARGET_H
+
+#include "api.h"
+
+struct target {
+    char *text;            /* what holds the other strings; NULL where there is no target */
+    const char *path;      /* decoded, but for %2F and %00, which are another path than / and the end of one; or "*" */
+    const char *authority; /* of the absolute form; NULL in the others */
+    struct api_argument *query;
+    size_t query_count;
+};
+
+/* Arguments of a query; more are TARGET_TOO_MANY. No function takes a quarter of that. */
+#define TARGET_MOST_ARGUMENTS 256
+
+enum target_result { TARGET_OK, TARGET_MALFORMED, TARGET_TOO_MANY, TARGET_NO_MEMORY };
+
+/* Takes over `text`, which malloc gave, whatever the result is. target_free also takes what is zeroed. */
+enum target_result target_read(struct target *target, char *text);
+void target_free(struct target *target);
+
+#endif
