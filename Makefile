@@ -192,20 +192,14 @@ run: deps
 test: deps test-deps
 	$(Q)$(SUBMAKE) check
 
-# The same tests on instrumented builds, the parts beside one another; those without threads are left out of tsan.
-# What failed is printed once more at the end.
-in_parallel = tests=; for part in $(2); do $(1) $$part > $(1)-$$part.log 2>&1 & tests="$$tests $$part:$$!"; done; \
-              failed=; for test in $$tests; do wait $${test\#*:} || failed="$$failed $${test%:*}"; \
-                  echo "$${test%:*}:"; cat $(1)-$${test%:*}.log; done; \
-              for part in $$failed; do echo "failed: $$part"; \
-                  grep -aE '^[0-9]+%|:[FE]:|ERROR: |WARNING: |SUMMARY: ' $(1)-$$part.log | tail -n 20; done; test -z "$$failed"
+# The same tests on instrumented builds; what has no threads is left out of tsan.
 asan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
-	$(Q)$(call in_parallel,build/asan/tests/run,core core-float64 api server server-time memory)
+	$(Q)tests/in-parallel build/asan/tests/run core core-float64 api server memory -- server-time
 tsan: deps test-deps
 	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
-	$(Q)export TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions; \
-	$(call in_parallel,build/tsan/tests/run,api server server-time)
+	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/tsan-suppressions \
+	    tests/in-parallel build/tsan/tests/run api server -- server-time
 
 # That server -> api -> core holds in sources and objects.
 check-layers: deps
@@ -415,7 +409,7 @@ CLANG      := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),1
 FUZZ_DEPS  := clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring
 AGREEMENT_DEPS := python3 python3-venv python3-torch python3-numpy
 
-SCRIPTS := $(wildcard .ci/run tests/check-layers tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson \
+SCRIPTS := $(wildcard .ci/run tests/check-layers tests/in-parallel tests/image/run tests/bare/run tests/bare/base tests/isa/run tests/fuzz/jansson \
              tests/clients/run tests/spec/with-server tests/clients/typescript/run)
 JOBS    := $(shell nproc)
 

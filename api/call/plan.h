@@ -22,7 +22,7 @@ struct call_plan {
     size_t draw, draw_end, sample, groups; /* the draws are in so many groups, each a part of its block */
     uint8_t *marks;                        /* one a row; NULL if all marks are a part's own */
     void *sums;                            /* of conditional samples, between stages; or NULL */
-    _Atomic uint64_t failure;              /* see fail in call_plan.c */
+    _Atomic uint64_t failure;              /* see fail in plan.c */
 };
 
 /* The rows first .. first+count-1, in parts of about `numbers`. */

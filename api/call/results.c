@@ -192,7 +192,7 @@ static int place_samples(const struct builder *builder)
     return 0;
 }
 
-/* For what api/functions.c adds of several samples by tau: a row's summand, and what its sum has rounded off. Those of
+/* For what api/call/functions.c adds of several samples by tau: a row's summand, and what its sum has rounded off. Those of
  * the logits have room in the cotangent. */
 static int allocate_spare(const struct builder *builder)
 {

@@ -1,5 +1,5 @@
 /* Writing numbers: the shortest decimal between the midpoints to the neighbouring floats. For float32 (see
- * number_shortest.h). */
+ * shortest.h). */
 #include "number/write.h"
 #include "number/digits.h"
 #include "number/shortest.h"

@@ -1,4 +1,4 @@
-/* Writing float64: as number_write.c, with 128 bits of each power of ten and up to 17 digits. */
+/* Writing float64: as write.c, with 128 bits of each power of ten and up to 17 digits. */
 #include "number/digits.h"
 #include "number/powers.h"
 #include "number/shortest.h"

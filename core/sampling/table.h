@@ -1,4 +1,4 @@
-/* The sampling kernels of one instruction set and precision: kernels_sampling.c is compiled once for each. */
+/* The sampling kernels of one instruction set and precision: kernels.c is compiled once for each. */
 #ifndef CORE_SAMPLING_TABLE_H
 #define CORE_SAMPLING_TABLE_H
 

@@ -16,7 +16,7 @@ static inline size_t core_rows_together(size_t classes, size_t most)
     return rows > most ? most : rows > 1 ? rows : 1;
 }
 
-/* As the functions of the same names in core.h, but in the floating-point environment that core.c sets. */
+/* As the functions of the same names in core.h, but in the floating-point environment that dispatch.c sets. */
 struct core_kernels {
     int (*softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
     int (*log_softmax)(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);

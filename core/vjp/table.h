@@ -1,4 +1,4 @@
-/* The kernels under vjp.c of one instruction set and precision. kernels_vjp.c is compiled once for each, and each
+/* The kernels under vjp.c of one instruction set and precision. kernels.c is compiled once for each, and each
  * object exports one table. */
 #ifndef CORE_VJP_TABLE_H
 #define CORE_VJP_TABLE_H

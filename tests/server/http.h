@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { HTTP_TIMEOUT_MS = 20000 };
+enum { HTTP_TIMEOUT_MS = 120000 };
 
 struct http {
     int fd;

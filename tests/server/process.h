@@ -22,7 +22,7 @@ void process_await_listening(struct process *process);
 /* Waits until it has said "WHAT on ADDRESS" `count` times. The last address, as --listen takes it, to be freed. */
 char *process_await_address(const struct process *process, const char *what, int count);
 
-/* process_spawn with "--listen 127.0.0.1:0 --lame-duck-ms 0 --max-wait-ms 60000", so that a busy machine sheds nothing,
+/* process_spawn with "--listen 127.0.0.1:0 --lame-duck-ms 0" and limits of time that a busy machine does not reach
  * before the other words, and the wait. */
 struct process process_start(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
