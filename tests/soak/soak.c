@@ -262,6 +262,7 @@ int main(int argc, char **argv)
         print_phase(i + 1, &options, &phases[i]);
         add(&all, &phases[i].results);
     }
+    target_print_closed(&target);
     check_answers(&all);
     check_clients(&options, &all);
     for (int i = 0; i < PHASES; i++)

@@ -68,8 +68,9 @@ static bool read_announcement(struct target *target)
 
 static void execute(char **flags)
 {
-    enum { OWN = 5 }; /* a busy machine is to shed nothing: every answer is compared */
-    char *arguments[MOST_FLAGS + OWN + 1] = {GUMBELD_BINARY, "--listen", "127.0.0.1:0", "--max-wait-ms", "0"};
+    enum { OWN = 7 }; /* a busy machine is to shed nothing: every answer is compared */
+    char *arguments[MOST_FLAGS + OWN + 1] = {GUMBELD_BINARY,         "--listen", "127.0.0.1:0", "--max-wait-ms", "0",
+                                             "--request-timeout-ms", "0"};
     for (size_t i = 0; i < MOST_FLAGS && flags[i] != NULL; i++)
         arguments[OWN + i] = flags[i];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -149,9 +150,26 @@ static int64_t sum(const char *text, const char *name)
     return total;
 }
 
+static char *ask_metrics(const struct target *target)
+{
+    return ask(target->port, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+}
+
+void target_print_closed(const struct target *target)
+{
+    static const char name[] = "gumbeld_connections_closed_total{";
+    char *text = ask_metrics(target);
+    printf("connections that ended, by reason:");
+    for (char *line = text == NULL ? NULL : strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        if (strncmp(line, name, sizeof name - 1) == 0 && strcmp(strrchr(line, ' '), " 0") != 0)
+            printf(" %s", line + sizeof name - 1);
+    putchar('\n');
+    free(text);
+}
+
 bool target_read(const struct target *target, struct target_levels *levels)
 {
-    char *text = ask(target->port, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    char *text = ask_metrics(target);
     if (text == NULL)
         return false;
     *levels = (struct target_levels){

@@ -30,6 +30,9 @@ bool target_start(struct target *target, char **flags);
 /* False if there is no answer within ten seconds. */
 bool target_read(const struct target *target, struct target_levels *levels);
 
+/* One line of how many connections ended for what reason, as the server counts them. */
+void target_print_closed(const struct target *target);
+
 /* Resident memory in KiB, and the most that it has been; 0 where it is not known. */
 long target_memory_kib(const struct target *target);
 long target_peak_kib(const struct target *target);
