@@ -262,7 +262,7 @@ int main(int argc, char **argv)
         print_phase(i + 1, &options, &phases[i]);
         add(&all, &phases[i].results);
     }
-    target_print_closed(&target);
+    printf("connections that ended:%s\n", phases[PHASES - 1].after.ended);
     check_answers(&all);
     check_clients(&options, &all);
     for (int i = 0; i < PHASES; i++)

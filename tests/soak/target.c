@@ -150,26 +150,21 @@ static int64_t sum(const char *text, const char *name)
     return total;
 }
 
-static char *ask_metrics(const struct target *target)
+/* The samples other than 0 whose line begins with `name`, without that, in one line. */
+static void list(const char *text, const char *name, char *out, size_t size)
 {
-    return ask(target->port, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-}
-
-void target_print_closed(const struct target *target)
-{
-    static const char name[] = "gumbeld_connections_closed_total{";
-    char *text = ask_metrics(target);
-    printf("connections that ended, by reason:");
-    for (char *line = text == NULL ? NULL : strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        if (strncmp(line, name, sizeof name - 1) == 0 && strcmp(strrchr(line, ' '), " 0") != 0)
-            printf(" %s", line + sizeof name - 1);
-    putchar('\n');
-    free(text);
+    size_t used = 0;
+    out[0] = '\0';
+    for (const char *line = strstr(text, name); line != NULL && used < size; line = strstr(line + 1, name)) {
+        const int length = (int)strcspn(line, "\n"), skipped = (int)strlen(name);
+        if (length > 2 && strncmp(line + length - 2, " 0", 2) != 0)
+            used += (size_t)snprintf(out + used, size - used, " %.*s", length - skipped, line + skipped);
+    }
 }
 
 bool target_read(const struct target *target, struct target_levels *levels)
 {
-    char *text = ask_metrics(target);
+    char *text = ask(target->port, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     if (text == NULL)
         return false;
     *levels = (struct target_levels){
@@ -179,6 +174,7 @@ bool target_read(const struct target *target, struct target_levels *levels)
         .requests = sum(text, "gumbeld_requests_total{"),
         .dropped = sum(text, "gumbeld_log_lines_dropped_total "),
     };
+    list(text, "\ngumbeld_connections_closed_total", levels->ended, sizeof levels->ended);
     free(text);
     return true;
 }

@@ -21,6 +21,7 @@ struct target_levels {
     int64_t connections, in_flight, queued; /* the question itself is one of the first two */
     int64_t requests;                       /* completed so far */
     int64_t dropped;                        /* log lines */
+    char ended[512];                        /* how many connections, for what reasons */
 };
 
 /* Starts GUMBELD_BINARY on a free port with further `flags`, up to a NULL. False, with a line on standard
@@ -29,9 +30,6 @@ bool target_start(struct target *target, char **flags);
 
 /* False if there is no answer within ten seconds. */
 bool target_read(const struct target *target, struct target_levels *levels);
-
-/* One line of how many connections ended for what reason, as the server counts them. */
-void target_print_closed(const struct target *target);
 
 /* Resident memory in KiB, and the most that it has been; 0 where it is not known. */
 long target_memory_kib(const struct target *target);
