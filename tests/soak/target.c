@@ -156,9 +156,10 @@ static void list(const char *text, const char *name, char *out, size_t size)
     size_t used = 0;
     out[0] = '\0';
     for (const char *line = strstr(text, name); line != NULL && used < size; line = strstr(line + 1, name)) {
-        const int length = (int)strcspn(line, "\n"), skipped = (int)strlen(name);
-        if (length > 2 && strncmp(line + length - 2, " 0", 2) != 0)
-            used += (size_t)snprintf(out + used, size - used, " %.*s", length - skipped, line + skipped);
+        const char *sample = line + strlen(name);
+        const size_t length = strcspn(sample, "\n");
+        if (length > 2 && strncmp(sample + length - 2, " 0", 2) != 0)
+            used += (size_t)snprintf(out + used, size - used, " %.*s", (int)length, sample);
     }
 }
 
