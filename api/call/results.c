@@ -192,8 +192,8 @@ static int place_samples(const struct builder *builder)
     return 0;
 }
 
-/* For what api/call/functions.c adds of several samples by tau: a row's summand, and what its sum has rounded off. Those of
- * the logits have room in the cotangent. */
+/* For what api/call/functions.c adds of several samples by tau: a row's summand, and what its sum has rounded off.
+ * Those of the logits have room in the cotangent. */
 static int allocate_spare(const struct builder *builder)
 {
     struct api_call *call = builder->call;

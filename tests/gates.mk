@@ -1,0 +1,229 @@
+# Gates and benchmarks beyond `make test`, each with its Debian packages. Included by the Makefile. Environments of
+# Python and Node.js are made in build/, their versions pinned beside the gate.
+
+GATES := tests/gates
+
+# $(1): the environment's name, $(2): its requirements
+define python-environment
+build/venv-$(1)/installed: $(2)
+	$$(Q)python3 -m venv build/venv-$(1)
+	$$(Q)build/venv-$(1)/bin/pip install --quiet -r $$<
+	$$(Q)touch $$@
+endef
+
+# A program of C files in one folder: $(1) is its name, $(2) the folder, $(3) further objects, $(4) libraries.
+define gate-program
+$(OUT)/tests/$(1): $(patsubst %.c,$(OUT)/%.o,$(wildcard $(GATES)/$(2)/*.c)) $(3)
+	$$(call say,LINK,$$@)
+	$$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $$@ $$^ $(4)
+endef
+
+.PHONY: soak hostile image-test bare-test bench bench-http bench-core bench-codec agreement test-isa exhaustive stats \
+        vectors check-vectors fuzz-differential fuzz fuzz-http test-clients lint-spec test-prism test-schema \
+        test-typescript
+
+# ---- Under load and attack ---------------------------------------------------------------------------------
+
+## soak            1,000 connections, mixed requests, clients that die: every answer is compared; SOAK_FLAGS='-c 10000 -s 60'
+soak: deps test-deps
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run-soak
+	$(Q)build/release/tests/run-soak $(SOAK_FLAGS)
+$(eval $(call gate-program,run-soak,soak,$(API_OBJECTS) $(CORE_OBJECTS),$(LIBRARIES)))
+
+## hostile         adversaries, overload, drains, killed replicas; HOSTILE_FLAGS='--short [PART...]'; root for memory cgroups
+hostile: deps
+	$(call install,python3 util-linux haproxy nginx-light)
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/hostile-load build/release/tests/fail-allocation.so
+	$(Q)$(GATES)/hostile/run $(HOSTILE_FLAGS)
+$(OUT)/tests/hostile-load: $(OUT)/$(GATES)/hostile/load.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^
+$(OUT)/tests/fail-allocation.so: $(GATES)/hostile/fail_allocation.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(COMMON)) -O1 -fPIC -shared $(LDFLAGS) -o $@ $<
+
+## fuzz            libFuzzer on whole requests, jansson compiled in, for FUZZ_SECONDS; finds go to tests/gates/fuzz/regression
+FUZZ_SECONDS ?= 60
+CLANG        := $(if $(filter 12.%,$(shell cat /etc/debian_version 2>/dev/null)),14,19)
+FUZZ_CC       = clang-$(CLANG)
+FUZZ_COMMON  := -g -O1 -pthread -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_JANSSON := -DHAVE_STDINT_H -DHAVE_UNISTD_H -DHAVE_SYS_TIME_H -DHAVE_GETTIMEOFDAY -DHAVE_GETPID -DHAVE_LOCALECONV \
+                -DHAVE_ATOMIC_BUILTINS
+fuzz: deps
+	$(call install,clang-$(CLANG) libclang-rt-$(CLANG)-dev debian-archive-keyring)
+	$(Q)$(SUBMAKE) build/fuzz/fuzz_api
+	$(Q)mkdir -p build/fuzz/corpus
+	$(Q)build/fuzz/fuzz_api -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -dict=$(GATES)/fuzz/api.dict \
+	    -artifact_prefix=$(GATES)/fuzz/regression/ -print_final_stats=1 $(LIBFUZZER_FLAGS) build/fuzz/corpus $(GATES)/fuzz/corpus
+build/fuzz/jansson/src/jansson_config.h: $(GATES)/fuzz/jansson
+	$(call say,FETCH,jansson)
+	$(Q)$(GATES)/fuzz/jansson build/fuzz/jansson
+build/fuzz/fuzz_api: $(wildcard $(GATES)/fuzz/*.[ch] api/*.[ch] api/*/*.[ch]) build/fuzz/jansson/src/jansson_config.h \
+                     $(patsubst %.c,build/release/%.o,$(CORE_SOURCES)) $(patsubst %.S,build/release/%.o,$(filter %.S,$(API_SOURCES))) \
+                     $(foreach isa,$(ISAS),$(foreach bits,32 64,$(patsubst %.c,build/release/%-$(isa)-f$(bits).o,$(KERNEL_SOURCES))))
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_COMMON) -std=gnu11 $(FUZZ_JANSSON) -DGUMBELD_VERSION='"$(VERSION)"' -Itests -Iapi -Icore \
+	    -Ibuild/fuzz/jansson/src -o $@ $(GATES)/fuzz/fuzz_api.c $(GATES)/fuzz/one.c $(filter %.c,$(API_SOURCES)) \
+	    build/fuzz/jansson/src/*.c $(filter %.o,$^) -lm
+
+## fuzz-differential  the readers of bodies against jansson's tree: FUZZ_FLAGS='--documents N --processes N'
+fuzz-differential: deps
+	$(Q)$(SUBMAKE) build/release/tests/run-differential
+	$(Q)build/release/tests/run-differential $(FUZZ_FLAGS)
+$(OUT)/tests/run-differential: $(call object,$(addprefix $(GATES)/fuzz/,compare.c reference.c generate.c differential.c)) \
+                               $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ -ljansson -lm
+
+## fuzz-http       mutated HTTP against a server with small limits; finds go to tests/integration/http-corpus
+fuzz-http: deps
+	$(call install,python3)
+	$(Q)$(SUBMAKE) build/gumbeld
+	$(Q)python3 -B $(GATES)/fuzz/http/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_HTTP_FLAGS)
+
+# ---- The contract, by other people's tools -----------------------------------------------------------------
+
+## test-clients    NumPy and requests, Triton's and KServe's clients, unmodified
+test-clients: deps
+	$(call install,python3 python3-venv)
+	$(Q)$(SUBMAKE) build/gumbeld build/venv-clients/installed
+	$(Q)$(GATES)/clients/run
+$(eval $(call python-environment,clients,$(GATES)/clients/requirements.txt))
+
+SPEC_DEPS := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
+build/node-spec/installed: $(addprefix $(GATES)/spec/,package.json package-lock.json .npmrc)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $^ $(@D)
+	$(Q)cd $(@D) && npm ci --silent
+	$(Q)touch $@
+$(eval $(call python-environment,spec,$(GATES)/spec/requirements.txt))
+
+## lint-spec       the rules of OpenAPI 3.1 for api/openapi.yaml (Redocly)
+lint-spec:
+	$(call install,$(SPEC_DEPS))
+	$(Q)$(SUBMAKE) build/node-spec/installed
+	$(Q)REDOCLY_TELEMETRY=off build/node-spec/node_modules/.bin/redocly lint --extends recommended-strict api/openapi.yaml
+
+## test-prism      a validating proxy before the server, asked what all tests ask (Prism)
+test-prism: deps test-deps
+	$(call install,$(SPEC_DEPS))
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/run build/node-spec/installed
+	$(Q)$(GATES)/spec/with-server $(GATES)/spec/prism
+	$(Q)rm -rf build/requests && mkdir build/requests
+	$(Q)TEST_RECORD=build/requests build/release/tests/run api server server-time >build/requests.log || { cat build/requests.log; false; }
+	$(Q)$(GATES)/spec/with-server node $(GATES)/spec/replay.mjs build/requests
+
+## test-schema     calls made from the contract, right and wrong ones (Schemathesis); SCHEMA_FLAGS='--cases 100'
+test-schema: deps
+	$(call install,$(SPEC_DEPS))
+	$(Q)$(SUBMAKE) build/gumbeld build/venv-spec/installed
+	$(Q)$(GATES)/spec/with-server $(GATES)/spec/schema $(SCHEMA_FLAGS)
+
+## test-typescript  a typed client made from the contract
+test-typescript: deps
+	$(call install,$(SPEC_DEPS))
+	$(Q)$(SUBMAKE) build/gumbeld build/node-spec/installed
+	$(Q)$(GATES)/spec/with-server $(GATES)/clients/typescript/run
+
+# ---- The bits and the distributions ------------------------------------------------------------------------
+
+## test-isa        golden hashes on every instruction set, natively and under qemu; ISA_MODE=golden writes them
+ISA_ENVIRONMENT = CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' CORE_SOURCES='$(CORE_SOURCES)' \
+    KERNEL_SOURCES='$(KERNEL_SOURCES)' COMMON_FLAGS='$(COMMON) $(COMMON_release) $(INCLUDE_core)' \
+    CORE_FLAGS='$(CORE_FLAGS)' KERNEL_FLAGS='$(KERNEL_FLAGS)' \
+    $(foreach isa,$(ISAS_x86_64) $(ISAS_aarch64),KERNEL_$(isa)='$(KERNEL_$(isa))')
+ISA_DEPS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+test-isa: deps
+	$(call install,$(ISA_DEPS))
+	$(Q)$(ISA_ENVIRONMENT) $(GATES)/isa/run $(or $(ISA_MODE),digest)
+
+## exhaustive      exp, log and the exponentials of the noise over all 2^32 inputs
+exhaustive: deps
+	$(call install,$(ISA_DEPS))
+	$(Q)$(ISA_ENVIRONMENT) $(GATES)/isa/run exhaustive
+
+## stats           the noise's and the samples' distributions: 10^9 draws, or STATS_FLAGS='--draws N'
+stats: deps
+	$(Q)$(SUBMAKE) build/release/tests/run-stats
+	$(Q)build/release/tests/run-stats $(STATS_FLAGS)
+$(eval $(call gate-program,run-stats,stats,$(CORE_OBJECTS),-lm))
+
+## vectors         writes the published vectors anew
+VECTORS := noise softmax gumbel_softmax categorical schedule vjp
+vectors: deps
+	$(Q)$(SUBMAKE) build/release/tests/make-vectors
+	$(Q)for name in $(VECTORS); do build/release/tests/make-vectors $$name >api/vectors/$$name.json || exit 1; done
+$(eval $(call gate-program,make-vectors,vectors,$(CORE_OBJECTS),-lm))
+
+## check-vectors   the published vectors against the core and a second implementation
+check-vectors: deps
+	$(call install,python3)
+	$(Q)$(SUBMAKE) build/release/tests/make-vectors
+	$(Q)for name in $(VECTORS); do \
+	    build/release/tests/make-vectors $$name | cmp - api/vectors/$$name.json || exit 1; done
+	$(Q)python3 -B $(GATES)/vectors/check.py
+
+## agreement       the core's results against torch's, NumPy's and JAX's
+agreement: deps
+	$(call install,python3 python3-venv python3-torch python3-numpy)
+	$(Q)$(SUBMAKE) build/venv-bench/installed build/venv-agreement/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
+	$(Q)python3 $(GATES)/agreement/run
+$(eval $(call python-environment,agreement,$(GATES)/agreement/requirements.txt))
+
+# ---- Elsewhere ---------------------------------------------------------------------------------------------
+
+IMAGE_DEPS := buildah podman runc slirp4netns debootstrap catatonit curl python3
+
+## image-test      the container image, built and run without a Docker engine; needs root
+image-test:
+	$(call install,$(IMAGE_DEPS))
+	$(Q)$(GATES)/image/run
+
+## bare-test       make run and make test on a bare system, SUITE=bookworm or trixie; needs root
+SUITE ?= trixie
+bare-test:
+	$(call install,$(IMAGE_DEPS))
+	$(Q)$(GATES)/bare/run $(SUITE)
+
+# ---- Benchmarks --------------------------------------------------------------------------------------------
+
+BENCH_DEPS := wrk python3 python3-venv python3-torch util-linux
+COMMON_bench := $(filter-out -fPIE,$(COMMON_release)) -fPIC
+
+## bench           all three that follow
+bench: bench-core bench-codec bench-http
+
+## bench-http      against FastAPI + uvicorn + torch, in the same run
+bench-http: deps
+	$(call install,$(BENCH_DEPS))
+	$(Q)$(SUBMAKE) build/gumbeld build/venv-bench/installed
+	$(Q)$(GATES)/bench/http/bench $(BENCH_HTTP_FLAGS)
+$(eval $(call python-environment,bench,$(GATES)/bench/http/requirements.txt))
+
+## bench-core      the core against torch and memcpy, on the same buffers in one process
+bench-core: deps
+	$(call install,$(BENCH_DEPS))
+	$(Q)$(SUBMAKE) build/venv-bench/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
+	$(Q)build/venv-bench/bin/python $(GATES)/bench/core/bench $(BENCH_CORE_FLAGS)
+	$(Q)/usr/bin/python3 $(GATES)/bench/core/bench $(BENCH_CORE_FLAGS)
+$(OUT)/libcore.so: $(OUT)/$(GATES)/bench/core/calls.o $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread $(LDFLAGS) -o $@ $^
+
+## bench-codec     reading and writing JSON against simdjson, orjson and jansson, on one core
+bench-codec: deps
+	$(call install,g++ libsimdjson-dev python3 python3-venv)
+	$(Q)$(SUBMAKE) build/venv-codec/installed
+	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcodec.so build/bench/libsimdjson_peer.so
+	$(Q)build/venv-codec/bin/python $(GATES)/bench/codec/bench $(BENCH_CODEC_FLAGS)
+$(eval $(call python-environment,codec,$(GATES)/bench/codec/requirements.txt))
+$(OUT)/libcodec.so: $(OUT)/$(GATES)/bench/codec/calls.o $(OUT)/tests/lib/memory.o $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -pthread $(WRAPPED) $(LDFLAGS) -o $@ $^ -ljansson -lm
+$(OUT)/libsimdjson_peer.so: $(GATES)/bench/codec/simdjson.cc Makefile
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)g++ -std=gnu++17 -O3 -fPIC -shared -o $@ $< -lsimdjson

@@ -1,0 +1,181 @@
+// replay.mjs FOLDER: asks the server at SERVER_URL what the test suites asked (tests/lib/record.c), and asks it again
+// through Prism. `prism proxy --errors` must let through, without a violation, what the server answers, and the answer
+// must be the server's own; what it refuses, the server refuses. The answer to that is then looked at through a Prism
+// without --errors, which tells violations and goes on.
+import http from "node:http";
+import zlib from "node:zlib";
+
+import { ask, askThrough, AT_ONCE, isJson, parsed, startCarrier, startPrism, valuesOf } from "./ask.mjs";
+import { readRecorded } from "./recorded.mjs";
+
+const LEAST_REQUESTS = 3000;
+const direct = process.env.SERVER_URL;
+const typeOf = (request) => valuesOf(request, "content-type")[0];
+const codeOf = ({ bytes }) => parsed(bytes)?.code;
+
+// ---- What Prism cannot do ----
+
+const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+( *; *[\w.+-]+=([\w.+-]+|"[^"\\]*"))* *$/;
+
+// Why a request is not sent through it.
+const LEFT_OUT = {
+  "HEAD, which comes with a GET (RFC 9110, 9.3.2) and is not in the specification": ({ method }) => method === "HEAD",
+  "OPTIONS, which is not in the specification": ({ method }) => method === "OPTIONS",
+  "what only a web page sends, which Prism answers by rules of its own": (request) =>
+    valuesOf(request, "origin").length > 0,
+  "a method of no RFC, which Node does not read": ({ method }) => !http.METHODS.includes(method),
+  "a Content-Type that is no media type, with which Prism ends": (request) =>
+    valuesOf(request, "content-type").some((value, i) => i > 0 || !MEDIA_TYPE.test(value)),
+};
+
+// What it refuses though the server answers it, and may.
+const REFUSED = {
+  "a body that is not looked at": ({ method, target }) => method === "GET" || target === "/v2/repository/index",
+  "a batch with a call that is refused": (request, own) =>
+    parsed(own.bytes)?.responses?.some(({ status }) => status >= 400),
+  "a string in quotes or a list in brackets in the query, where the specification has them bare": ({ target }) =>
+    /[?&](return|filter(_|%5F)order)=(%22|%5B)/.test(target),
+};
+
+// It does not undo a Content-Encoding: what can be unpacked is sent unpacked.
+function unpacked(request) {
+  const codings = valuesOf(request, "content-encoding").join().toLowerCase().split(/[ ,]+/);
+  const [coding, ...others] = codings.filter((one) => one !== "identity");
+  if (others.length || !/^(x-)?gzip$|^deflate$/.test(coding)) return request;
+  const headers = request.headers.filter(([name]) => name !== "content-encoding");
+  for (const unpack of coding === "deflate" ? [zlib.inflateSync, zlib.inflateRawSync] : [zlib.gunzipSync])
+    try {
+      return { ...request, headers, body: unpack(request.body) };
+    } catch {}
+  return request;
+}
+
+// It reads JSON and the query and writes them anew: 1.0 becomes 1, 1e400 null, a member that stands twice stands once,
+// a string loses its quotes, null and false all. What the server then gets, or null where there is no JSON.
+function rewritten(request) {
+  const { searchParams, pathname } = new URL(request.target, "http://t");
+  const query = new URLSearchParams();
+  for (const name of new Set(searchParams.keys()))
+    for (const value of searchParams.getAll(name)) query.append(name, value);
+  const target = pathname + (query.size ? `?${query}` : "");
+  if (!request.body.length || !isJson(typeOf(request))) return { ...request, target };
+  const value = parsed(request.body);
+  const text = typeof value === "string" ? value : value ? JSON.stringify(value) : "";
+  return value === undefined ? null : { ...request, target, body: Buffer.from(text) };
+}
+
+// A body without Content-Type is JSON to the server, or binary tensors; Prism needs to be told.
+function typed(request) {
+  const binary = valuesOf(request, "inference-header-content-length").length > 0;
+  const type = ["content-type", binary ? "application/octet-stream" : "application/json"];
+  return request.body.length && !typeOf(request) ? { ...request, headers: [...request.headers, type] } : request;
+}
+
+// ---- Comparing ----
+
+// All of an answer that counts; JSON as its value, for Prism writes it anew as well.
+function content({ status, fields, bytes }) {
+  const type = fields["content-type"];
+  const others = Object.entries(fields).filter(([name]) => /^(allow|retry-after|inference-|x-gumbeld-)/.test(name));
+  return JSON.stringify([status, type, others.sort(), isJson(type) ? parsed(bytes) : bytes.toString("latin1")]);
+}
+
+// Prism's own refusals: by the specification, and of what it cannot read.
+const isPrisms = ({ bytes }) => {
+  const document = parsed(bytes);
+  const unread = /^(invalid_json|request_entity_too_large)$/.test(document?.error?.code);
+  return unread || /stoplight/.test(document?.type) || bytes.toString() === "Invalid JSON";
+};
+
+const violations = ({ fields }) => fields["sl-violations"] ?? "";
+
+const counts = {};
+const count = (what) => (counts[what] = (counts[what] ?? 0) + 1);
+const which = (table, ...given) => Object.keys(table).find((reason) => table[reason](...given));
+let failed = 0;
+
+function wrong(request, what, ...answers) {
+  failed++;
+  const text = (bytes) => JSON.stringify(bytes.toString("latin1").slice(0, 600));
+  console.error(`${request.name}: ${request.method} ${request.target} ${JSON.stringify(request.headers)}`);
+  console.error(`  ${text(request.body)}: ${what}`);
+  for (const answer of answers) console.error(`  ${answer.status} ${violations(answer)} ${text(answer.bytes)}`);
+}
+
+function checkRecorded(request, own) {
+  if (!request.answer || own.fields["content-type"] === "application/x-ndjson") return;
+  count("answers as the test had them");
+  if (!request.answer.equals(Buffer.concat([Buffer.from(`${own.status}\n`), own.bytes])))
+    wrong(request, "not the test's answer", own, { status: "test's", fields: {}, bytes: request.answer });
+}
+
+// The answer is looked at all the same; but Prism ends where it would tell of a member whose name is not in latin1.
+async function checkRefused(request, own, varies, refusal, lenient) {
+  const reason = own.status < 400 ? which(REFUSED, request, own) : "refused by both";
+  if (!reason) return wrong(request, "Prism refuses what the server answers", refusal);
+  count(reason);
+  if (/[^\0-\xff]/.test(request.body.toString())) return;
+  const answer = await askThrough(lenient, request);
+  if (isPrisms(answer)) return;
+  const expected = await ask(direct, rewritten(request));
+  if (violations(answer).includes('["response"')) wrong(request, "a violation in the answer", answer);
+  else if (!varies && content(answer) !== content(expected))
+    wrong(request, "not the server's answer", answer, expected);
+}
+
+// Whether the server answers each time otherwise.
+const isVarying = async (request, answer) =>
+  /\/(metrics|stats)$/.test(request.target) || content(answer) !== content(await ask(direct, request));
+
+// `own` is what the server itself says; `answer` came through Prism, and is what the server says to what it then gets.
+async function checkPassed(request, own, answer) {
+  const passed = rewritten(request);
+  if (!passed) return wrong(request, "Prism passes on what is no JSON", answer);
+  const expected = await ask(direct, passed);
+  const varies = await isVarying(passed, expected);
+  if (violations(answer)) wrong(request, "a violation", answer);
+  else if (varies ? answer.status !== expected.status : content(answer) !== content(expected))
+    wrong(request, "not the server's answer", answer, expected);
+  if (own.status < 400) {
+    count(varies ? "answered, each time otherwise: counters, drawn seeds" : "answered");
+    if (answer.status >= 400) wrong(request, "refused as Prism rewrites it", answer);
+  } else {
+    const what = answer.status < 400 ? "answered as Prism rewrites it, else" : "refused by the server alone,";
+    count(`${what} ${codeOf(own)}`);
+  }
+}
+
+async function check(recorded, strict, lenient) {
+  const own = await ask(direct, recorded);
+  const varies = await isVarying(recorded, own);
+  if (!varies) checkRecorded(recorded, own);
+  const left = which(LEFT_OUT, recorded);
+  if (left) return count(left);
+  const request = unpacked(typed(recorded));
+  const answer = await askThrough(strict, request);
+  count("requests through Prism");
+  if (isPrisms(answer)) await checkRefused(request, own, varies, answer, lenient);
+  else await checkPassed(request, own, answer);
+}
+
+async function main(folder) {
+  const begun = Date.now();
+  const { requests, others } = readRecorded(folder);
+  const carrier = await startCarrier(direct);
+  const proxies = await Promise.all([startPrism("strict", carrier, "--errors"), startPrism("lenient", carrier)]);
+  const waiting = [...requests];
+  const work = async () => {
+    for (let request; (request = waiting.pop()); )
+      await check(request, ...proxies.map(({ url }) => url)).catch((error) => wrong(request, error.message));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  proxies.forEach(({ stop }) => stop());
+  for (const [what, number] of Object.entries(counts).sort()) console.log(`  ${number} ${what}`);
+  const seconds = Math.round((Date.now() - begun) / 1000);
+  console.log(`  ${others} connections of the test suites with what is no request`);
+  console.log(`test-prism: ${requests.length} requests of the test suites, ${failed} failed, in ${seconds} s`);
+  if (requests.length < LEAST_REQUESTS) console.error(`test-prism: there should be ${LEAST_REQUESTS} at least`);
+  process.exit(failed || requests.length < LEAST_REQUESTS ? 1 : 0);
+}
+
+main(process.argv[2]);

@@ -1,0 +1,356 @@
+/* How the program starts where something is missing, and what it says where it cannot; what signals do to it. */
+#define _GNU_SOURCE
+#include "lib/http.h"
+#include "lib/process.h"
+#include "lib/requests.h"
+#include "lib/suite.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define GUMBEL "/v1/gumbel_softmax"
+
+static void check_live(const struct process *process)
+{
+    struct http_response response = http_ask(process->port, "GET", "/livez", NULL);
+    ck_assert_int_eq(response.status, 200);
+    http_free(&response);
+}
+
+/* Waits until it listens or has ended; whether it listens. */
+static bool await(struct process *process)
+{
+    for (;; process_sleep_ms(2)) {
+        const bool runs = process_runs(process);
+        char *err = process_errors(process);
+        const bool listens = strstr(err, "\"listening on ") != NULL;
+        free(err);
+        if (listens || !runs)
+            return listens;
+    }
+}
+
+static void end_at_once(struct process *process)
+{
+    kill(process->pid, SIGKILL);
+    process_wait(process);
+    process_close(process);
+}
+
+/* It ends with status 1 after one line that holds `reason`. */
+static void check_refused(struct process *process, const char *what, const char *reason)
+{
+    const int status = process_wait(process);
+    char *err = process_errors(process);
+    ck_assert_msg(status == 1, "%s: ends with %d: %s", what, status, err);
+    ck_assert_msg(strncmp(err, "gumbeld: ", 9) == 0 && strchr(err, '\n') == err + strlen(err) - 1 &&
+                      strstr(err, reason) != NULL,
+                  "%s: %s", what, err);
+    free(err);
+    process_close(process);
+}
+
+/* ---- What is short ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CAN_PRELOAD = false }; /* the sanitizer's library must come first */
+#else
+enum { CAN_PRELOAD = true };
+#endif
+
+static struct process spawn_with(const char *variable, int value, const char *flags)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", value);
+    setenv("LD_PRELOAD", SCARCE_LIBRARY, 1);
+    setenv(variable, number, 1);
+    struct process process = process_spawn("--listen 127.0.0.1:0 --lame-duck-ms 0 %s", flags);
+    unsetenv("LD_PRELOAD");
+    unsetenv(variable);
+    return process;
+}
+
+/* With each number of threads that is too small it says so, and with enough of them the first large request finds its
+ * worker: libuv would make its threads only then, and abort. */
+START_TEST(a_thread_that_is_refused_ends_the_start)
+{
+    enum { WORKERS = 4, NEEDED = WORKERS + 2 + 1 }; /* two loops, and the log's */
+    char *body = requests_gumbel(10, 1000, 3);
+    for (int threads = 0; CAN_PRELOAD && threads <= NEEDED; threads++) {
+        char what[32];
+        snprintf(what, sizeof what, "%d threads", threads);
+        struct process process = spawn_with("SCARCE_THREADS", threads, "--workers 4 --loops 2");
+        const bool listens = await(&process);
+        ck_assert_msg(listens == (threads == NEEDED), "%s", what);
+        if (!listens) {
+            check_refused(&process, what, "thread");
+            continue;
+        }
+        process_await_listening(&process);
+        struct http_response response = http_ask(process.port, "POST", GUMBEL, body);
+        ck_assert_int_eq(response.status, 200);
+        http_free(&response);
+        end_at_once(&process);
+    }
+    free(body);
+}
+END_TEST
+
+static bool answers(unsigned port)
+{
+    struct http http = http_open(port);
+    http_print(&http, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    struct http_response response = http_try_read(&http, false);
+    const bool answered = response.status == 200;
+    http_free(&response);
+    http_close(&http);
+    return answered;
+}
+
+/* Whichever allocation of the start is refused: the server tells, or it starts as it was told to and serves; the one
+ * refused may be of the first connection. */
+START_TEST(an_allocation_that_is_refused_ends_the_start)
+{
+    enum { MOST = 90, PARTS = 3 };
+    for (int i = _i; CAN_PRELOAD && i < MOST; i += PARTS) {
+        char what[32];
+        snprintf(what, sizeof what, "allocation %d", i + 1);
+        struct process process = spawn_with("SCARCE_ALLOCATION", i + 1, "--workers 1");
+        if (!await(&process)) {
+            check_refused(&process, what, "memory");
+            continue;
+        }
+        process_await_listening(&process);
+        ck_assert_msg(process.port != 8080, "%s: the flags are forgotten", what);
+        ck_assert_msg(answers(process.port) || answers(process.port), "%s: it does not serve", what);
+        end_at_once(&process);
+    }
+}
+END_TEST
+
+/* A server that can have no more than `files` of them. */
+static struct process spawn_with_files(rlim_t files)
+{
+    struct process process = {.out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC)};
+    process.pid = fork();
+    ck_assert_int_ge(process.pid, 0);
+    if (process.pid > 0)
+        return process;
+    const struct rlimit limit = {files, files};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (dup2(process.err, STDERR_FILENO) >= 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        execl(GUMBELD_BINARY, GUMBELD_BINARY, "--listen", "127.0.0.1:0", "--workers", "1", NULL);
+    _exit(127);
+}
+
+static bool is_loaded(const struct process *process)
+{
+    char *err = process_errors(process);
+    const bool loaded = strstr(err, "shared libraries") == NULL;
+    free(err);
+    return loaded;
+}
+
+START_TEST(a_file_that_is_refused_ends_the_start)
+{
+    enum { MOST = 60 };
+    bool listens = false;
+    for (rlim_t files = STDERR_FILENO + 1; files < MOST && !listens; files++) {
+        struct process process = spawn_with_files(files);
+        char what[32];
+        snprintf(what, sizeof what, "%u files", (unsigned)files);
+        listens = await(&process);
+        if (listens || !is_loaded(&process))
+            end_at_once(&process);
+        else
+            check_refused(&process, what, "Too many open files");
+    }
+    ck_assert(listens);
+}
+END_TEST
+
+/* ---- Descriptors ---- */
+
+/* Whichever are closed: what is written does not go into a connection, and nobody is kept waiting. */
+START_TEST(closed_standard_files_do_not_become_connections)
+{
+    enum { PORT_FIRST = 10000, PORTS = 20000 }; /* below those that the kernel picks */
+    const unsigned port = PORT_FIRST + (unsigned)getpid() % PORTS;
+    const int kept[] = {dup(STDIN_FILENO), dup(STDOUT_FILENO), dup(STDERR_FILENO)};
+    char listen[32];
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        const int silent = open("/dev/null", O_RDWR);
+        for (int fd = 0; fd <= STDERR_FILENO; fd++)
+            if (_i >> fd & 1)
+                close(fd);
+            else
+                dup2(silent, fd);
+        close(silent);
+        for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+            close(kept[i]);
+        execl(GUMBELD_BINARY, GUMBELD_BINARY, "--listen", listen, "--lame-duck-ms", "0", NULL);
+        _exit(127);
+    }
+    struct process process = {.pid = pid, .port = port};
+    struct http http;
+    while (!http_try_open(&http, port))
+        process_sleep_ms(5);
+    for (int i = 0; i < 3; i++)
+        http_print(&http, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        struct http_response response = http_read(&http);
+        ck_assert_int_eq(response.status, 200);
+        http_free(&response);
+    }
+    ck_assert(!http_readable(&http, 100)); /* no line of the log */
+    http_close(&http);
+    ck_assert_int_eq(process_stop(&process), 0);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        close(kept[i]);
+}
+END_TEST
+
+/* ---- Signals ---- */
+
+START_TEST(signals_without_a_meaning_end_nothing)
+{
+    static const int signals[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
+    struct process process = process_start("--loops 1");
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        ck_assert_int_eq(kill(process.pid, signals[i]), 0);
+        process_sleep_ms(20);
+        check_live(&process);
+    }
+    process_end(&process);
+}
+END_TEST
+
+START_TEST(root_is_told_that_it_is_not_needed)
+{
+    struct process process = process_start("--log-level warning");
+    ck_assert_int_eq(process_stop(&process), 0);
+    char *err = process_errors(&process);
+    const char *found = strstr(err, "running as root");
+    ck_assert_int_eq(found != NULL, geteuid() == 0);
+    ck_assert(found == NULL || strstr(found + 1, "running as root") == NULL);
+    free(err);
+    process_close(&process);
+}
+END_TEST
+
+/* ---- --healthcheck ---- */
+
+/* Its exit status, and what it says. */
+static int healthcheck(const char *where, char *said, size_t size)
+{
+    struct process process = process_spawn("--healthcheck --listen %s", where);
+    const int status = process_wait(&process);
+    char *err = process_errors(&process);
+    snprintf(said, size, "%s", err);
+    free(err);
+    process_close(&process);
+    return status;
+}
+
+/* A listener on the loopback that says `answer` to the first who comes, or nothing. */
+static pid_t pretend(const char *answer, char *where, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    const int listening = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listening, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(listening, 1), 0);
+    ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&address, &length), 0);
+    snprintf(where, size, "127.0.0.1:%u", ntohs(address.sin_port));
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const int fd = accept(listening, NULL, NULL);
+        char head[1024];
+        if (answer == NULL)
+            pause();
+        _exit(recv(fd, head, sizeof head, 0) > 0 && send(fd, answer, strlen(answer), 0) > 0 ? 0 : 1);
+    }
+    close(listening);
+    return pid;
+}
+
+START_TEST(a_healthcheck_says_where_it_asked_and_why_it_failed)
+{
+    static const struct {
+        const char *answer, *reason;
+    } cases[] = {
+        {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "status 503"},
+        {"SSH-2.0-OpenSSH_9.2p1\r\n", "no answer of HTTP"},
+        {NULL, "no answer within 2 seconds"},
+    };
+    char where[32], said[256];
+    const pid_t pid = pretend(cases[_i].answer, where, sizeof where);
+    ck_assert_int_eq(healthcheck(where, said, sizeof said), 1);
+    kill(pid, SIGKILL);
+    ck_assert_msg(strstr(said, where) != NULL && strstr(said, cases[_i].reason) != NULL, "%s", said);
+}
+END_TEST
+
+START_TEST(a_healthcheck_of_nobody_is_refused)
+{
+    char said[256];
+    ck_assert_int_eq(healthcheck("127.0.0.1:1", said, sizeof said), 1);
+    ck_assert_str_eq(said, "gumbeld: --healthcheck: http://127.0.0.1:1: GET /livez: Connection refused\n");
+    ck_assert_int_eq(healthcheck("unix:/nowhere/gumbeld.sock", said, sizeof said), 1);
+    ck_assert_str_eq(said,
+                     "gumbeld: --healthcheck: unix:/nowhere/gumbeld.sock: GET /livez: No such file or directory\n");
+}
+END_TEST
+
+START_TEST(a_healthcheck_asks_unix_sockets_too)
+{
+    char path[64], said[256], where[80];
+    snprintf(path, sizeof path, "/tmp/gumbeld-start-%d.sock", (int)getpid());
+    snprintf(where, sizeof where, "unix:%s", path);
+    struct process process = process_start("--listen %s", where);
+    ck_assert_msg(healthcheck(where, said, sizeof said) == 0, "%s", said);
+    ck_assert_str_eq(said, "");
+    process_end(&process);
+    ck_assert_int_eq(healthcheck(where, said, sizeof said), 1);
+}
+END_TEST
+
+TEST_SUITE("server-time")
+{
+    Suite *suite = suite_create("server start");
+
+    TCase *scarce = tcase_create("scarce");
+    tcase_set_timeout(scarce, 60);
+    tcase_add_test(scarce, a_thread_that_is_refused_ends_the_start);
+    tcase_add_loop_test(scarce, an_allocation_that_is_refused_ends_the_start, 0, 3);
+    tcase_add_test(scarce, a_file_that_is_refused_ends_the_start);
+    suite_add_tcase(suite, scarce);
+
+    TCase *process = tcase_create("process");
+    tcase_set_timeout(process, 60);
+    tcase_add_loop_test(process, closed_standard_files_do_not_become_connections, 1, 8);
+    tcase_add_test(process, signals_without_a_meaning_end_nothing);
+    tcase_add_test(process, root_is_told_that_it_is_not_needed);
+    suite_add_tcase(suite, process);
+
+    TCase *health = tcase_create("healthcheck");
+    tcase_set_timeout(health, 60);
+    tcase_add_loop_test(health, a_healthcheck_says_where_it_asked_and_why_it_failed, 0, 3);
+    tcase_add_test(health, a_healthcheck_of_nobody_is_refused);
+    tcase_add_test(health, a_healthcheck_asks_unix_sockets_too);
+    suite_add_tcase(suite, health);
+    return suite;
+}
