@@ -1,7 +1,7 @@
 /* A source into a call: its arrays, then its parameters in the order of the table, then what they must be together. */
 #include "call/build.h"
 #include "json/envelope.h"
-#include "json/scan.h"
+#include "json/find.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ bool builder_is_whole(const struct builder *builder, const char *name, const cha
     if (number != floor(number) || builder->source->text == NULL)
         return number == floor(number);
     write_pointer(builder, name, below, pointer, sizeof pointer);
-    return json_scan_is_whole(builder->source->text, pointer, number);
+    return json_find_is_whole(builder->source->text, pointer, number);
 }
 
 /* ---- Memory ---- */
@@ -103,12 +103,9 @@ static bool takes(const struct api_call *call, enum api_parameter_id id)
     return allowed_parameters(call) >> id & 1;
 }
 
-static int refuse_unless_known(const struct builder *builder, const char *name)
+static int fail_unknown(const struct builder *builder, const char *name)
 {
     const struct api_call *call = builder->call;
-    for (int id = 0; id < API_PARAMETER_COUNT; id++)
-        if (takes(call, (enum api_parameter_id)id) && strcmp(api_parameters[id].name, name) == 0)
-            return 0;
     const bool nested = call->of != call->function;
     return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s%s%s takes no such member", call->function->name,
                         nested ? " of " : "", nested ? call->of->name : "");
@@ -116,13 +113,13 @@ static int refuse_unless_known(const struct builder *builder, const char *name)
 
 static int refuse_unknown(const struct builder *builder)
 {
-    json_t *members = (json_t *)builder->source->members;
-    for (void *at = json_object_iter(members); at != NULL; at = json_object_iter_next(members, at))
-        if (refuse_unless_known(builder, json_object_iter_key(at)) != 0)
-            return -1;
-    for (size_t i = 0; i < builder->source->tensor_count; i++)
-        if (refuse_unless_known(builder, builder->source->tensors[i].name) != 0)
-            return -1;
+    const struct call_source *source = builder->source;
+    if (source->unknown != NULL)
+        return fail_unknown(builder, source->unknown);
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        if (!takes(builder->call, (enum api_parameter_id)id) &&
+            (source->given[id] != NULL || builder_tensor(builder, (enum api_parameter_id)id) != NULL))
+            return fail_unknown(builder, api_parameters[id].name);
     return 0;
 }
 
@@ -157,7 +154,7 @@ static int find_tensor(const struct builder *builder, enum api_parameter_id id, 
                        struct api_tensor **tensor)
 {
     const struct api_parameter *parameter = &api_parameters[id];
-    const json_t *json = json_object_get(builder->source->members, parameter->name);
+    const json_t *json = builder->source->given[id];
     *tensor = builder_tensor(builder, id);
     if (*tensor == NULL && json == NULL && parameter->required)
         return builder_fail(builder, API_MISSING_MEMBER, parameter->name, "", "%s is required", parameter->name);
@@ -375,6 +372,12 @@ static void take_blocks(struct api_call *call, struct call_source *source)
             api_free(source->blocks[i]);
         source->blocks[i] = NULL;
     }
+}
+
+void call_give(struct call_source *source, const json_t *members)
+{
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        source->given[id] = json_object_get(members, api_parameters[id].name);
 }
 
 int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem)

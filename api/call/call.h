@@ -29,8 +29,9 @@ enum { CALL_MAX_BLOCKS = 4 };
 
 struct call_source {
     const struct api_function *function;
-    const json_t *members; /* the small parameters by name: an object, or NULL. null where a tensor has the value */
-    const struct json_text *text; /* the JSON that the members are of, or NULL */
+    const json_t *given[API_PARAMETER_COUNT]; /* the small parameters; NULL where one is left out or is a tensor */
+    const char *unknown;                      /* the name of a member that is no parameter, or NULL */
+    const struct json_text *text;             /* the JSON that they are of, or NULL */
 
     /* The others: logits, masks, lists of one value per row, whose names are the table's own, not copies. A tensor of
      * rank 0 is one for all rows. The call takes the data that it keeps and leaves NULL; the rest stays the front's, to
@@ -121,6 +122,9 @@ struct call_range {
 
 /* Bytes of the sums of a row. */
 size_t call_sums_bytes(const struct api_call *call);
+
+/* Sets source->given from an object's members, whose names are the table's. */
+void call_give(struct call_source *source, const json_t *members);
 
 /* Checks what the source says and makes a call of it, to be freed with api_call_free. -1 and *problem, whose pointer
  * names the parameter, if it is not what the table says or asks for more than the limits. */

@@ -313,7 +313,7 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id)
     const struct api_parameter *parameter = &api_parameters[id];
     struct api_value *value = &builder->call->values[id];
     struct api_tensor *tensor = builder_tensor(builder, id);
-    const json_t *json = json_object_get(builder->source->members, parameter->name);
+    const json_t *json = builder->source->given[id];
     value->given = tensor != NULL || json != NULL;
     if (tensor != NULL)
         return read_list(builder, parameter, tensor, value);

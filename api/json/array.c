@@ -1,6 +1,7 @@
 /* A strict reader without recursion: one counter for each open bracket. */
 #include "json/array.h"
 #include "number/read.h"
+#include "json/reader.h"
 #include "json/string.h"
 
 #include <math.h>
@@ -76,7 +77,7 @@ static int open_bracket(struct reader *reader)
     return 0;
 }
 
-/* Closes a bracket behind its last element, whose index still stands in index[]. */
+/* Closes a bracket after its last element, whose index still stands in index[]. */
 static int close_bracket(struct reader *reader)
 {
     const size_t level = reader->depth - 1, length = reader->index[level] + 1;
@@ -105,7 +106,7 @@ static int read_separators(struct reader *reader)
             return 0;
         }
         if (*reader->next != ']')
-            return fail(reader, reader->depth, API_MALFORMED_JSON, "expected ',' or ']' behind an element");
+            return fail(reader, reader->depth, API_MALFORMED_JSON, "expected ',' or ']' after an element");
         if (close_bracket(reader) != 0)
             return -1;
     }
@@ -119,7 +120,7 @@ static bool begins_with(const char *text, const char *word)
     return strncmp(text, word, strlen(word)) == 0;
 }
 
-/* The byte behind "-Infinity" and its quotation marks, however it is escaped; NULL where that does not stand. */
+/* The byte after "-Infinity" and its quotation marks, however it is escaped; NULL where that does not stand. */
 static const char *read_minus_infinity(const char *text)
 {
     bool escaped;
@@ -141,13 +142,12 @@ static const char *expected(const struct json_named_array *named)
 }
 
 /* A value of another type, or no value at all. */
-static int refuse_word(const struct reader *reader)
+static int refuse_value(struct reader *reader)
 {
-    const char *text = reader->next;
-    if (*text == '"' || *text == '{' || *text == '-' || (*text >= '0' && *text <= '9') || begins_with(text, "null") ||
-        begins_with(text, "true") || begins_with(text, "false"))
+    const char *text = reader->next, *reason;
+    if (*text == '"' || *text == '{' || !json_token_breaks(reader->text, text, &reader->next, &reason))
         return fail(reader, reader->depth, API_WRONG_TYPE, expected(reader->named));
-    return fail(reader, reader->depth, API_MALFORMED_JSON, "expected a value");
+    return fail(reader, reader->depth, API_MALFORMED_JSON, reason);
 }
 
 static int refuse_range(const struct reader *reader)
@@ -164,7 +164,7 @@ static int refuse_range(const struct reader *reader)
     return fail(reader, reader->depth, API_OUT_OF_RANGE, detail);
 }
 
-static int refuse(const struct reader *reader, enum number_fault fault)
+static int refuse(struct reader *reader, enum number_fault fault)
 {
     switch (fault) {
     case NUMBER_RANGE:
@@ -174,9 +174,7 @@ static int refuse(const struct reader *reader, enum number_fault fault)
     case NUMBER_SYNTAX:
         break;
     }
-    if (*reader->next == '-' || (*reader->next >= '0' && *reader->next <= '9'))
-        return fail(reader, reader->depth, API_MALFORMED_JSON, "expected a number");
-    return refuse_word(reader);
+    return refuse_value(reader);
 }
 
 /* ---- Elements ---- */
@@ -256,7 +254,7 @@ static int read_bool(struct reader *reader, uint8_t *value)
 {
     *value = begins_with(reader->next, "true");
     if (!*value && !begins_with(reader->next, "false"))
-        return refuse_word(reader);
+        return refuse_value(reader);
     reader->next += *value ? 4 : 5;
     return 0;
 }

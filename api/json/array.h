@@ -3,6 +3,7 @@
 #define API_JSON_ARRAY_H
 
 #include "api.h"
+#include "json/text.h"
 
 #define JSON_ARRAY_MAX_RANK 9 /* the logits' 8, and one before them */
 
@@ -23,14 +24,6 @@ struct json_array {
     size_t shape[JSON_ARRAY_MAX_RANK];
 };
 
-/* A client's body, or one value within it (json_elements_read makes those). */
-struct json_text {
-    const char *body; /* the whole body is followed by API_BODY_PADDING zero bytes */
-    size_t length;
-    size_t offset;    /* of `body` in the client's body, which the offsets of problems count from */
-    char pointer[64]; /* to this value in the client's body; "" for the whole */
-};
-
 /* A member that is to be read from the text. */
 struct json_named_array {
     const char *name;
@@ -48,7 +41,7 @@ size_t json_element_size(enum json_element element);
 bool json_array_begins(const struct json_named_array *named, char first);
 
 /* Reads the value that begins at `start`, a byte within the text for which json_array_begins holds, as that
- * member says. Returns the byte behind it and sets named->array, whose data the caller frees; or NULL and
+ * member says. Returns the byte after it and sets named->array, whose data the caller frees; or NULL and
  * *problem, whose pointer and offset are the element's. Memory: while it reads, at most four times the elements
  * read so far and room for one element for every two bytes of the text; then the elements alone. */
 const char *json_array_read(const struct json_text *text, const char *start, struct json_named_array *named,

@@ -308,11 +308,11 @@ static int take_body(struct reader *reader, const struct api_request *request)
 static int build(struct reader *reader, struct query *query, const struct api_request *request, struct api_call **call)
 {
     struct call_source source = {.function = reader->function,
-                                 .members = query->members,
                                  .tensors = reader->tensors,
                                  .fresh_seed = request->fresh_seed,
                                  .limits = request->limits};
     const size_t first = reader->count;
+    call_give(&source, query->members);
     for (size_t i = 0; i < query->list_count; i++)
         reader->tensors[reader->count++] = query->lists[i];
     source.tensor_count = reader->count;

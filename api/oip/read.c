@@ -2,8 +2,8 @@
 #include "http/memory.h"
 #include "oip/oip.h"
 #include "json/envelope.h"
+#include "json/find.h"
 #include "json/memory.h"
-#include "json/scan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -352,7 +352,7 @@ static int read_raw(struct oip_reader *reader)
 static void locate(const struct call_source *source, const char *name, char *pointer, size_t size)
 {
     const struct api_parameter *parameter = find_parameter(name);
-    if (parameter == &api_parameters[API_RETURN] && json_scan_find(source->text, "/parameters/return") == NULL) {
+    if (parameter == &api_parameters[API_RETURN] && json_find(source->text, "/parameters/return") == NULL) {
         snprintf(pointer, size, "/outputs");
         return;
     }
@@ -362,7 +362,7 @@ static void locate(const struct call_source *source, const char *name, char *poi
             return;
         }
     const size_t used = (size_t)snprintf(pointer, size, "%s", "/parameters");
-    if (parameter != NULL && parameter->type == API_NUMBERS && json_object_get(source->members, name) == NULL)
+    if (parameter != NULL && parameter->type == API_NUMBERS && source->given[parameter - api_parameters] == NULL)
         snprintf(pointer, size, "%s", "/inputs");
     else
         json_pointer_write(pointer + used, size - used, name);
@@ -381,7 +381,6 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         return -1;
     struct call_source source = {
         .function = out->function,
-        .members = out->members,
         .text = &reader->text,
         .tensors = out->tensors,
         .tensor_count = out->tensor_count,
@@ -390,6 +389,7 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
         .fresh_seed = request->fresh_seed,
         .limits = request->limits,
     };
+    call_give(&source, out->members);
     if (reader->lent > 0) {
         source.blocks[0] = *request->own_body;
         *request->own_body = NULL;
@@ -406,7 +406,7 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
         .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
     const int result = read_call(&reader, call);
     if (result != 0)
-        json_scan_place(&reader.text, problem);
+        json_find_place(&reader.text, problem);
     else
         memory_release_body(request);
     api_free(reader.copy);

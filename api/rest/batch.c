@@ -2,8 +2,8 @@
 #include "call/plan.h"
 #include "rest/read.h"
 #include "rest/write.h"
+#include "json/find.h"
 #include "json/put.h"
-#include "json/scan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,7 +99,7 @@ static bool is_integer(const struct json_text *item, const json_t *id)
 {
     const double number = json_real_value(id);
     return json_is_real(id) && number == floor(number) && number >= 0 && number <= API_MAX_INTEGER &&
-           json_scan_is_whole(item, "/id", number);
+           json_find_is_whole(item, "/id", number);
 }
 
 /* What can come back, or NULL. */
@@ -177,11 +177,11 @@ static int read_item(struct batch *batch, struct api_call **call, struct api_pro
     const struct json_text *item = item_of(batch);
     const struct api_function *function = NULL;
     struct json_text body;
-    int result = json_object_read(item, "body", &body, &batch->envelope, own);
+    int result = json_member_read(item, "body", '{', &body, &batch->envelope, own);
     if (result == 0)
         result = check_item(item, &body, batch->envelope, &function, own);
     if (result != 0) {
-        json_scan_place(item, own);
+        json_find_place(item, own);
         return -1;
     }
     return rest_read(&body, function, batch->request, call, own);
@@ -278,7 +278,7 @@ static int read_items(struct batch *batch, struct api_problem *problem)
     else if (problem->code == API_OUT_OF_RANGE && problem->limit != 0)
         fail_limit(batch, API_LIMIT_BATCH_REQUESTS, "/requests", problem);
     if (result != 0)
-        json_scan_place(&text, problem);
+        json_find_place(&text, problem);
     json_decref(envelope);
     return result;
 }

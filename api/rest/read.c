@@ -1,98 +1,203 @@
-/* A JSON body into a call: its arrays are read straight from the text, in the types that the table of parameters
- * says, and jansson reads the rest. */
-#define _GNU_SOURCE /* memmem */
+/* A JSON body into a call: one walk over the text, in which each member is matched to its parameter. Arrays are read
+ * straight from the text, in the types that the table of parameters says; what is left becomes small trees. */
 #include "rest/read.h"
 #include "call/arrays.h"
 #include "json/envelope.h"
-#include "json/scan.h"
+#include "json/find.h"
+#include "json/string.h"
 
 #include <string.h>
 
-/* The parameters that are arrays, or may be. */
-struct arrays {
-    struct json_named_array named[JSON_ENVELOPE_MAX_ARRAYS];
-    size_t count;
+/* An array that has been read, and where from. */
+struct read_array {
+    enum api_parameter_id id;
+    const char *at;
+    struct json_named_array named;
 };
 
-static void name_arrays(struct arrays *arrays, const struct api_function *function, enum json_element numbers)
+struct body {
+    const struct json_text *text;
+    const struct api_function *function;
+    struct api_problem *problem;
+    struct json_reader reader;
+    json_t *trees[API_PARAMETER_COUNT];
+    struct read_array arrays[API_PARAMETER_COUNT];
+    size_t array_count;
+    char *unknown; /* the name of the first member that is no parameter of the function */
+    bool wide;     /* numbers are read as float64: `dtype` says so, or one of them is beyond float32 */
+};
+
+/* ---- Arrays ---- */
+
+static bool is_array(const struct api_parameter *parameter)
 {
-    arrays->count = 0;
-    for (int id = 0; id < API_PARAMETER_COUNT; id++) {
-        const struct api_parameter *parameter = &api_parameters[id];
-        if (api_function_takes(function, (enum api_parameter_id)id) &&
-            (parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS))
-            arrays->named[arrays->count++] = call_array_of(parameter, numbers);
+    return parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS;
+}
+
+/* Reads the array again from its first byte, if it was read in the other precision. */
+static int read_anew(const struct body *body, struct read_array *array)
+{
+    const struct json_named_array as = call_array_of(&api_parameters[array->id],
+                                                     body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
+    if (as.element == array->named.element)
+        return 0;
+    api_free(array->named.array.data);
+    array->named = as;
+    array->named.found = true;
+    return json_array_read(body->text, array->at, &array->named, body->problem) != NULL ? 0 : -1;
+}
+
+/* Whether `dtype`, which decides, has come. */
+static bool knows_dtype(const struct body *body)
+{
+    return body->trees[API_DTYPE] != NULL;
+}
+
+/* The byte after the array, which becomes the next one that was read; NULL and a problem if it does not read. Before
+ * `dtype` is known numbers are float32 as long as they can be. */
+static const char *read_array(struct body *body, struct json_named_array *named, enum api_parameter_id id)
+{
+    struct read_array *array = &body->arrays[body->array_count++];
+    struct api_problem narrow;
+    array->id = id;
+    array->at = body->reader.next;
+    array->named = *named;
+    array->named.found = true;
+    const char *end = json_array_read(body->text, array->at, &array->named, &narrow);
+    if (end == NULL && named->element == JSON_FLOAT32 && narrow.code == API_OUT_OF_RANGE && !knows_dtype(body)) {
+        body->wide = true;
+        array->named = call_array_of(&api_parameters[id], JSON_FLOAT64);
+        array->named.found = true;
+        return json_array_read(body->text, array->at, &array->named, body->problem);
     }
+    if (end == NULL && body->problem != NULL)
+        *body->problem = narrow;
+    return end;
 }
 
-static void free_arrays(struct arrays *arrays)
+/* ---- Members ---- */
+
+static int find_parameter(const struct api_function *function, const struct json_key *key)
 {
-    for (size_t i = 0; i < arrays->count; i++)
-        api_free(arrays->named[i].array.data);
-    arrays->count = 0;
+    int id = 0;
+    while (id < API_PARAMETER_COUNT &&
+           !(api_function_takes(function, (enum api_parameter_id)id) && json_key_is(key, api_parameters[id].name)))
+        id++;
+    return id;
 }
 
-static bool says_float64(const json_t *envelope)
+static bool is_given(const struct body *body, enum api_parameter_id id)
 {
-    const char *dtype = json_string_value(json_object_get(envelope, api_parameters[API_DTYPE].name));
+    for (size_t i = 0; i < body->array_count; i++)
+        if (body->arrays[i].id == id)
+            return true;
+    return body->trees[id] != NULL;
+}
+
+/* Its name is kept for when the text turns out to be JSON. */
+static int pass_unknown(struct body *body, const struct json_key *key)
+{
+    if (body->unknown == NULL) {
+        body->unknown = api_malloc(key->length + 1);
+        if (body->unknown == NULL)
+            return api_fail(body->problem, API_OUT_OF_MEMORY, body->text->pointer, API_NO_OFFSET,
+                            "no memory for a name");
+        json_string_decode(key->at, key->length, body->unknown, key->length + 1);
+    }
+    return json_reader_pass(&body->reader) ? 0 : json_reader_fail(&body->reader, body->problem);
+}
+
+static bool says_float64(const struct body *body)
+{
+    const char *dtype = json_string_value(body->trees[API_DTYPE]);
     return dtype != NULL && strcmp(dtype, api_dtypes[API_FLOAT64].name) == 0;
 }
 
-static bool holds(const struct json_text *text, const char *bytes)
+static int read_member(struct body *body, const struct json_key *key)
 {
-    return memmem(text->body, text->length, bytes, strlen(bytes)) != NULL;
-}
-
-/* What `dtype` says is known only when all is read: so it is guessed, and read again if the guess was wrong. Numbers
- * that only float64 holds must not be read as float32 first. */
-static int read_text(const struct json_text *text, const struct api_function *function, struct arrays *arrays,
-                     json_t **envelope, struct api_problem *problem)
-{
-    bool wide = holds(text, api_dtypes[API_FLOAT64].name) || holds(text, "\\u");
-    for (;;) {
-        name_arrays(arrays, function, wide ? JSON_FLOAT64 : JSON_FLOAT32);
-        const int result = json_envelope_read(text, arrays->named, arrays->count, envelope, problem);
-        if (result != 0 || says_float64(*envelope) == wide)
-            return result;
-        json_decref(*envelope);
-        *envelope = NULL;
-        free_arrays(arrays);
-        wide = !wide;
+    struct json_reader *reader = &body->reader;
+    const int id = find_parameter(body->function, key);
+    if (id == API_PARAMETER_COUNT)
+        return pass_unknown(body, key);
+    if (is_given(body, (enum api_parameter_id)id))
+        return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
+                                       "a member is duplicated", body->problem);
+    const struct api_parameter *parameter = &api_parameters[id];
+    struct json_named_array named = call_array_of(parameter, body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
+    if (is_array(parameter) && json_array_begins(&named, *reader->next)) {
+        const char *end = read_array(body, &named, (enum api_parameter_id)id);
+        if (end != NULL)
+            json_reader_pass_to(reader, end);
+        return end != NULL ? 0 : -1;
     }
+    if (json_reader_tree(reader, &body->trees[id], body->problem) != 0)
+        return -1;
+    if (id == API_DTYPE)
+        body->wide = says_float64(body);
+    return 0;
 }
 
-/* The tensors that were found; their data becomes the source's. */
-static size_t move_tensors(struct arrays *arrays, struct api_tensor *tensors)
+static int read_text(struct body *body)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < arrays->count; i++)
-        if (arrays->named[i].found)
-            tensors[count++] = call_tensor_of(&arrays->named[i]);
-    return count;
+    struct json_reader *reader = &body->reader;
+    struct json_key key;
+    int more;
+    json_reader_open(reader, body->text);
+    if (!json_reader_enter(reader, '{'))
+        return json_envelope_refuse(reader, body->problem);
+    while ((more = json_reader_member(reader, &key)) > 0)
+        if (read_member(body, &key) != 0)
+            return -1;
+    if (more < 0 || !json_reader_end(reader))
+        return json_reader_fail(reader, body->problem);
+    body->wide = says_float64(body);
+    for (size_t i = 0; i < body->array_count; i++)
+        if (read_anew(body, &body->arrays[i]) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- The call ---- */
+
+static int build(struct body *body, const struct api_request *request, struct api_call **call)
+{
+    struct api_tensor tensors[API_PARAMETER_COUNT];
+    struct call_source source = {.function = body->function,
+                                 .unknown = body->unknown,
+                                 .text = body->text,
+                                 .tensors = tensors,
+                                 .tensor_count = body->array_count,
+                                 .fresh_seed = request->fresh_seed,
+                                 .limits = request->limits};
+    memcpy(source.given, body->trees, sizeof body->trees);
+    for (size_t i = 0; i < body->array_count; i++)
+        tensors[i] = call_tensor_of(&body->arrays[i].named);
+    const int result = call_build(&source, call, body->problem);
+    for (size_t i = 0; i < body->array_count; i++)
+        api_free(tensors[i].data);
+    return result;
 }
 
 int rest_read(const struct json_text *text, const struct api_function *function, const struct api_request *request,
               struct api_call **call, struct api_problem *problem)
 {
-    struct arrays arrays = {.count = 0};
-    struct api_tensor tensors[JSON_ENVELOPE_MAX_ARRAYS];
-    struct call_source source = {.function = function,
-                                 .text = text,
-                                 .tensors = tensors,
-                                 .fresh_seed = request->fresh_seed,
-                                 .limits = request->limits};
-    json_t *envelope = NULL;
-    int result = read_text(text, function, &arrays, &envelope, problem);
-    if (result == 0) {
-        source.members = envelope;
-        source.tensor_count = move_tensors(&arrays, tensors);
-        result = call_build(&source, call, problem);
-    }
+    struct body body;
+    body.text = text;
+    body.function = function;
+    body.problem = problem;
+    memset(body.trees, 0, sizeof body.trees);
+    body.array_count = 0;
+    body.unknown = NULL;
+    body.wide = false;
+    int result = read_text(&body);
+    if (result == 0)
+        result = build(&body, request, call);
     if (result != 0)
-        json_scan_place(text, problem);
-    for (size_t i = 0; i < source.tensor_count; i++)
-        api_free(tensors[i].data);
-    free_arrays(&arrays);
-    json_decref(envelope);
+        json_find_place(text, problem);
+    for (size_t i = 0; i < body.array_count; i++)
+        api_free(body.arrays[i].named.array.data);
+    for (int id = 0; id < API_PARAMETER_COUNT; id++)
+        json_decref(body.trees[id]);
+    api_free(body.unknown);
     return result;
 }

@@ -1,6 +1,6 @@
 #include "gates/fuzz/compare.h"
 #include "gates/fuzz/reference.h"
-#include "json/break.h"
+#include "json/envelope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,17 +103,18 @@ static bool is_broken(const json_error_t *error)
 /* A text breaks if jansson finds no JSON in it, and no later than jansson has read; so a problem says. */
 static const char *compare_breaks(const struct json_text *text, const json_t *root, const json_error_t *error)
 {
-    struct json_break found;
+    struct json_reader reader;
     struct json_elements elements = {0};
     struct api_problem problem = {0};
     json_t *envelope = NULL;
     if (root == NULL && !is_broken(error))
         return NULL;
-    if (json_break_find(text, &found) != (root == NULL))
+    json_reader_open(&reader, text);
+    if ((json_reader_pass(&reader) && json_reader_end(&reader)) == (root == NULL))
         return root == NULL ? "no break in what is no JSON" : "a break in what is JSON";
     if (root != NULL)
         return NULL;
-    const size_t first = (size_t)(found.at - text->body);
+    const size_t first = (size_t)(reader.broke - text->body);
     const char *what = first > (size_t)error->position ? "a break where jansson has not come to" : NULL;
     if (json_elements_read(text, "requests", COMPARE_MAX_ELEMENTS, &elements, &envelope, &problem) != 0 &&
         problem.code == API_MALFORMED_JSON && problem.offset != first)

@@ -205,9 +205,11 @@ static int run(const float *logits, size_t rows, const char *mode, float *probab
                                 .shape = {rows, 2}};
     tensor.data = malloc(2 * rows * sizeof(float));
     memcpy(tensor.data, logits, 2 * rows * sizeof(float));
-    json_t *members = json_pack("{ss}", "on_invalid", mode);
-    struct call_source source = {
-        .function = &api_functions[API_SOFTMAX], .members = members, .tensors = &tensor, .tensor_count = 1};
+    json_t *on_invalid = json_string(mode);
+    struct call_source source = {.function = &api_functions[API_SOFTMAX],
+                                 .given = {[API_ON_INVALID] = on_invalid},
+                                 .tensors = &tensor,
+                                 .tensor_count = 1};
     struct api_call *call;
     struct api_problem problem = {.code = API_PROBLEM_COUNT};
     ck_assert_int_eq(call_build(&source, &call, &problem), 0);
@@ -218,7 +220,7 @@ static int run(const float *logits, size_t rows, const char *mode, float *probab
     ck_assert_uint_eq(call->results[0].count, 2 * rows);
     memcpy(probabilities, call->results[0].data, 2 * rows * sizeof(float));
     api_call_free(call);
-    json_decref(members);
+    json_decref(on_invalid);
     return result == 0 ? 0 : (int)problem.code;
 }
 

@@ -159,7 +159,7 @@ static const struct {
     {"{\"m\":[[true,1]]}", {"m", .element = JSON_BOOL}, "/m/0/1", "must be true or false", 12, API_WRONG_TYPE},
     {"{\"m\":[[true,tru]]}", {"m", .element = JSON_BOOL}, "/m/0/1", "expected a value", 12, API_MALFORMED_JSON},
     {"{\"m\":[truefalse]}", {"m", .element = JSON_BOOL}, "/m/0", NULL, 10, API_MALFORMED_JSON},
-    {"{\"tau\":1.5.2}", {"tau", TAUS}, "/tau", "expected ',' or '}' behind a value", 10, API_MALFORMED_JSON},
+    {"{\"tau\":1.5.2}", {"tau", TAUS}, "/tau", "expected ',' or '}' after a value", 10, API_MALFORMED_JSON},
     {"{\"t\":1.5,2.5,\"x\":\"                                                  \"}",
      {"t", .scalar = true},
      "/t",
@@ -185,11 +185,12 @@ END_TEST
 
 START_TEST(reads_sixteen_members)
 {
+    enum { SIXTEEN = 16 };
     char body[512];
-    struct json_named_array arrays[JSON_ENVELOPE_MAX_ARRAYS] = {0};
-    char names[JSON_ENVELOPE_MAX_ARRAYS][4];
+    struct json_named_array arrays[SIXTEEN] = {0};
+    char names[SIXTEEN][4];
     size_t used = 0;
-    for (int i = 0; i < JSON_ENVELOPE_MAX_ARRAYS; i++) {
+    for (int i = 0; i < SIXTEEN; i++) {
         snprintf(names[i], sizeof names[i], "n%d", i);
         arrays[i].name = names[i];
         used += (size_t)snprintf(body + used, sizeof body - used, "%c\"n%d\":[%d]", i == 0 ? '{' : ',', i, i);
@@ -197,8 +198,8 @@ START_TEST(reads_sixteen_members)
     strcpy(body + used, "}");
     struct json_text text = padded(body);
     json_t *envelope;
-    ck_assert_int_eq(json_envelope_read(&text, arrays, JSON_ENVELOPE_MAX_ARRAYS, &envelope, NULL), 0);
-    for (int i = 0; i < JSON_ENVELOPE_MAX_ARRAYS; i++) {
+    ck_assert_int_eq(json_envelope_read(&text, arrays, SIXTEEN, &envelope, NULL), 0);
+    for (int i = 0; i < SIXTEEN; i++) {
         ck_assert(arrays[i].found && *(float *)arrays[i].array.data == (float)i);
         free(arrays[i].array.data);
     }

@@ -69,7 +69,7 @@ static const struct {
     {"{\"x\":[", "{},", "{}]}", API_ENVELOPE_TOO_LARGE},
     {"{\"x\":", "1", "}", API_ENVELOPE_TOO_LARGE},
     {"{\"x\":\"", "a", "\"}", API_ENVELOPE_TOO_LARGE},
-    {"", "[", "", API_ENVELOPE_TOO_LARGE},
+    {"", "[", "", API_MALFORMED_JSON}, /* too deep */
     {"{\"logits\":[", "1", "]}", API_OUT_OF_RANGE},
     {"{\"logits\":[1e", "1", "]}", API_OUT_OF_RANGE},
     {"{\"logits\":[", "[[[[[[[[", "]}", API_WRONG_TYPE},

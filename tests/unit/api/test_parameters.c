@@ -71,6 +71,37 @@ START_TEST(float64_logits_are_not_rounded)
 }
 END_TEST
 
+/* What `dtype` says holds for all numbers, wherever it is in the body and whatever came before it. */
+START_TEST(dtype_may_come_at_any_place)
+{
+    static const char *const wide[] = {
+        "{\"dtype\":\"float64\",\"logits\":[[1e300,0.1],[16777217,0]],\"mask\":[[true,true],[true,true]]}",
+        "{\"logits\":[[1e300,0.1],[16777217,0]],\"dtype\":\"float64\",\"mask\":[[true,true],[true,true]]}",
+        "{\"mask\":[[true,true],[true,true]],\"logits\":[[1e300,0.1],[16777217,0]],\"dtype\":\"flo\\u0061t64\"}"};
+    struct answer first = ask("/v1/log_softmax", "%s", wide[0]);
+    assert_answered(&first);
+    assert_doubles(&first, "log_probabilities", (const double[]){0, -1e300, 0, -16777217}, SHAPE(2, 2));
+    for (size_t i = 1; i < sizeof wide / sizeof *wide; i++) {
+        struct answer other = ask("/v1/log_softmax", "%s", wide[i]);
+        ck_assert_str_eq(other.text, first.text);
+        ask_free(&other);
+    }
+    ask_free(&first);
+    struct answer gradient = ask("/v1/vjp", "{\"function\":\"softmax\",\"cotangent\":[0.1,1e300],\"logits\":[0.3,0.1],"
+                                            "\"dtype\":\"float64\"}"),
+                  same = ask("/v1/vjp", "{\"dtype\":\"float64\",\"function\":\"softmax\",\"cotangent\":[0.1,1e300],"
+                                        "\"logits\":[0.3,0.1]}");
+    assert_answered(&gradient);
+    ck_assert_str_eq(gradient.text, same.text);
+    ask_free(&gradient);
+    ask_free(&same);
+    assert_problem("/v1/softmax", "{\"logits\":[[1,1e39]],\"dtype\":\"float32\"}", 400, "out_of_range", "/logits/0/1");
+    assert_problem("/v1/softmax", "{\"dtype\":\"float32\",\"logits\":[[1,1e39]]}", 400, "out_of_range", "/logits/0/1");
+    assert_problem("/v1/softmax", "{\"logits\":[[1,1e39]],\"temperature\":1}", 400, "out_of_range", "/logits/0/1");
+    assert_problem("/v1/softmax", "{\"logits\":[[1,1e309]],\"dtype\":\"float64\"}", 400, "out_of_range", "/logits/0/1");
+}
+END_TEST
+
 /* Further below the maximum than the type reaches, and possible all the same; noise that would make it infinite. */
 START_TEST(the_ends_of_the_range_are_taken)
 {
@@ -453,6 +484,7 @@ TEST_SUITE("api")
     TCase *effects = tcase_create("effects");
     tcase_add_test(effects, dtype_chooses_the_precision);
     tcase_add_test(effects, float64_logits_are_not_rounded);
+    tcase_add_test(effects, dtype_may_come_at_any_place);
     tcase_add_test(effects, the_ends_of_the_range_are_taken);
     tcase_add_test(effects, a_masked_class_is_one_of_minus_infinity);
     tcase_add_test(effects, minus_zero_is_zero);
