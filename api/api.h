@@ -312,10 +312,14 @@ struct api_argument {
     size_t length;     /* of the value, which may hold zero bytes */
 };
 
+/* What a call is answered in. */
+enum api_form { API_FORM_UNKNOWN, API_FORM_NONE, API_FORM_JSON, API_FORM_LINES, API_FORM_NPY };
+
 struct api_request {
     const struct api_route *route;
     const struct api_function *model;  /* api_route_model's */
     const char *content_type, *accept; /* NULL where the header was not sent */
+    enum api_form form;                /* api_form_of's, or API_FORM_UNKNOWN where that is still to be asked */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
     char **own_body; /* what holds `body`, of api_malloc under the request's account: set to NULL by one who api_frees
@@ -377,7 +381,7 @@ int api_encode(struct api_call *call, struct api_response *response, struct api_
 void api_call_free(struct api_call *call);
 
 /* Decode, compute and encode, or a document; a problem becomes a response as well. A call's answer is JSON or .npy,
- * JSON also where api_stream_wanted. */
+ * JSON also where the client prefers lines. */
 void api_answer(const struct api_request *request, struct api_response *response);
 
 /* The same, if the request is a call that computes and gives at most `most` numbers, or has a problem; otherwise false,
@@ -454,8 +458,9 @@ void api_answer_statistics(const struct api_function *model, const struct api_mo
 
 struct api_stream;
 
-/* Whether the client prefers lines to one document. */
-bool api_stream_wanted(const struct api_request *request);
+/* What the client prefers of what the route can answer with, of equals the first one of the enum; API_FORM_NONE if it
+ * takes none of them. */
+enum api_form api_form_of(const struct api_request *request);
 
 /* Reads the body, which is not needed any longer, and computes the first rows. -1 and *problem as api_decode and
  * api_compute; a row that has no answer further on becomes a problem document as the last line. */

@@ -162,7 +162,7 @@ static const struct job_front *front_of(const struct api_request *request)
         return &inference;
     if (job_is_batch(request))
         return &batch;
-    return accept_form(request) == ACCEPT_NPY ? &npy : &json;
+    return request->form == API_FORM_NPY ? &npy : &json;
 }
 
 /* ---- Steps ---- */
@@ -170,7 +170,8 @@ static const struct job_front *front_of(const struct api_request *request)
 void job_open(struct api_job *job, const struct api_request *request)
 {
     job->request = *request;
-    job->front = front_of(request);
+    job->request.form = api_form_of(request);
+    job->front = front_of(&job->request);
     job->step = JOB_BEGIN;
     job->result = 0;
     job->numbers = request->part_numbers > 0 ? request->part_numbers : API_PART_NUMBERS;

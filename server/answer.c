@@ -94,6 +94,7 @@ static struct api_request request_of(struct exchange *exchange)
         .model = exchange->model,
         .content_type = exchange->fields.content_type,
         .accept = exchange->fields.accept,
+        .form = exchange->form,
         .body = exchange->body.bytes,
         .length = exchange->body.length,
         .own_body = &exchange->body.bytes,
@@ -323,7 +324,8 @@ static bool answer_here(struct exchange *exchange)
 static enum MHD_Result answer_call(struct exchange *exchange)
 {
     const struct api_request request = request_of(exchange);
-    const bool streams = api_stream_wanted(&request);
+    exchange->form = api_form_of(&request);
+    const bool streams = exchange->form == API_FORM_LINES;
     exchange->reservation.use = BUDGET_WORK;
     if (!streams && answer_here(exchange))
         return finish(exchange);

@@ -27,6 +27,7 @@ struct exchange {
     struct connection *peer;
     enum exchange_state state;
     const struct api_route *route;    /* NULL where none matched */
+    enum api_form form;               /* of a call's answer; known when its body is complete */
     const struct api_function *model; /* NULL where the path names none, or not with this method */
     bool inference;                   /* problems have the form of /v2 */
     const char *method;

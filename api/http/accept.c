@@ -6,11 +6,13 @@
 enum { FULL_WEIGHT = 1000 };
 
 static const char json[] = "application/json", ndjson[] = API_NDJSON, npy[] = API_NPY;
-static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
 static const char binary[] = "application/octet-stream";
+static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
 static const char *const binary_ranges[] = {binary, "application/*", "*/*", NULL};
-static const char *const ndjson_ranges[] = {ndjson, "application/*", "*/*", NULL};
-static const char *const npy_ranges[] = {npy, "application/*", "*/*", NULL};
+
+/* The media types of the forms, by enum api_form. */
+static const char *const form_types[] = {[API_FORM_JSON] = json, [API_FORM_LINES] = ndjson, [API_FORM_NPY] = npy};
+enum { FORM_COUNT = sizeof form_types / sizeof *form_types };
 
 /* ---- Lists with weights ---- */
 
@@ -106,24 +108,46 @@ static bool has_arrays(const struct api_route *route)
     return route->kind == API_ROUTE_CALL && route->function != NULL;
 }
 
-enum accept_form accept_form(const struct api_request *request)
+/* How specific the range of a list element is for the type: 2 is the type itself, 0 any type; -1 if it is none of its.
+ */
+static int specificity(const char *range, const char *type)
 {
-    const int weights[] = {
-        [ACCEPT_NOTHING] = 0,
-        [ACCEPT_JSON] = weight(request, json_ranges),
-        [ACCEPT_LINES] = has_arrays(request->route) ? weight(request, ndjson_ranges) : 0,
-        [ACCEPT_NPY] = has_arrays(request->route) ? weight(request, npy_ranges) : 0,
-    };
-    enum accept_form best = ACCEPT_NOTHING;
-    for (int form = ACCEPT_JSON; form <= ACCEPT_NPY; form++)
-        if (weights[form] > weights[best])
-            best = (enum accept_form)form;
-    return best;
+    return is_name(range, type) ? 2 : is_name(range, "application/*") ? 1 : is_name(range, "*/*") ? 0 : -1;
 }
 
-bool api_stream_wanted(const struct api_request *request)
+/* What the list gives each form: the weight of its most specific range, of equals the first one's. */
+static void weigh_forms(const char *list, int *weights)
 {
-    return has_arrays(request->route) && accept_form(request) == ACCEPT_LINES;
+    int best[FORM_COUNT];
+    for (int form = API_FORM_JSON; form < FORM_COUNT; form++)
+        best[form] = -1;
+    for (list += strspn(list, " \t,"); *list != '\0'; list += strspn(list, " \t,")) {
+        const size_t length = strcspn(list, ",");
+        for (int form = API_FORM_JSON; form < FORM_COUNT; form++) {
+            const int here = specificity(list, form_types[form]);
+            if (here > best[form]) {
+                best[form] = here;
+                weights[form] = element_weight(list, length);
+            }
+        }
+        list += length;
+    }
+}
+
+enum api_form api_form_of(const struct api_request *request)
+{
+    const char *accept = request->accept;
+    if (request->form != API_FORM_UNKNOWN)
+        return request->form;
+    if (accept == NULL || accept[strspn(accept, " \t,")] == '\0')
+        return API_FORM_JSON;
+    int weights[FORM_COUNT] = {0};
+    enum api_form best = API_FORM_NONE;
+    weigh_forms(accept, weights);
+    for (int form = API_FORM_JSON; form < (has_arrays(request->route) ? FORM_COUNT : API_FORM_JSON + 1); form++)
+        if (weights[form] > weights[best])
+            best = (enum api_form)form;
+    return best;
 }
 
 bool accept_npy_body(const struct api_request *request)
@@ -152,7 +176,7 @@ int accept_negotiate(const struct api_request *request, struct api_problem *prob
     if (request->content_type != NULL && !is_content_type(request, json) && !accept_npy_body(request))
         return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s%s%s",
                         json, arrays ? " or " : "", arrays ? npy : "");
-    if (accept_form(request) == ACCEPT_NOTHING)
+    if (api_form_of(request) == API_FORM_NONE)
         return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s%s", json,
                         arrays ? ", " API_NPY " or " API_NDJSON : "");
     return 0;

@@ -4,12 +4,6 @@
 
 #include "api.h"
 
-/* What a call is answered in. */
-enum accept_form { ACCEPT_NOTHING, ACCEPT_JSON, ACCEPT_LINES, ACCEPT_NPY };
-
-/* What the client prefers of what the route can answer with; the first named above where it has no preference. */
-enum accept_form accept_form(const struct api_request *request);
-
 /* Whether the body of a call is said to be .npy arrays. */
 bool accept_npy_body(const struct api_request *request);
 

@@ -160,7 +160,7 @@ const char *fuzz_one(const uint8_t *input, size_t length)
                                   .header = header,
                                   .header_closure = &line};
     const char *what;
-    if (api_stream_wanted(&request)) {
+    if (api_form_of(&request) == API_FORM_LINES) {
         what = judge_lines(&line, &request);
     } else {
         struct api_response response = {0};

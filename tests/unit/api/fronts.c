@@ -201,7 +201,7 @@ static void answer(const struct api_request *request, struct result *result)
     static const struct api_model_statistics statistics[API_FUNCTION_COUNT];
     if (request->route->kind == API_ROUTE_STATISTICS)
         api_answer_statistics(request->model, statistics, &result->response);
-    else if (api_stream_wanted(request))
+    else if (api_form_of(request) == API_FORM_LINES)
         answer_lines(request, result);
     else
         answer_whole(request, result);
