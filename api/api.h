@@ -69,6 +69,15 @@ enum api_type {
 /* The largest number of every JSON reader's, 2^53 - 1. */
 #define API_MAX_INTEGER 9007199254740991.0
 
+/* A word that a client may choose, and what it stands for. */
+struct api_choice {
+    const char *name;
+    int value;
+};
+
+enum api_on_invalid { API_INVALID_ERROR, API_INVALID_ZERO, API_INVALID_UNIFORM, API_INVALID_NAN };
+enum api_estimator { API_STRAIGHT_THROUGH, API_GUMBEL_RAO };
+
 struct api_parameter {
     const char *name;
     enum api_type type;
@@ -79,7 +88,7 @@ struct api_parameter {
     bool drawn;    /* left out, its value is drawn afresh; otherwise it is `fallback` */
     bool above;    /* the minimum itself is out of the range */
     double minimum, maximum, fallback;
-    const char *const *choices; /* up to NULL; the fallback is the first */
+    const struct api_choice *choices; /* up to one without a name; the fallback is the first */
     const char *doc;
 };
 
@@ -88,12 +97,12 @@ extern const struct api_parameter api_parameters[API_PARAMETER_COUNT];
 /* A schedule is an object of "schedule", the name of its kind, and the members of that kind. */
 struct api_schedule_member {
     const char *name;
-    unsigned kinds; /* bit k: of the kind api_schedule_kinds[k] */
+    unsigned kinds; /* bit k: of the kind whose enum core_schedule_kind is k */
     bool integer;
     double minimum, maximum;
 };
 
-extern const char *const api_schedule_kinds[]; /* up to NULL; in the order of enum core_schedule_kind */
+extern const struct api_choice api_schedule_kinds[]; /* enum core_schedule_kind, up to one without a name */
 
 enum { API_SCHEDULE_MEMBER_COUNT = 5 };
 extern const struct api_schedule_member api_schedule_members[API_SCHEDULE_MEMBER_COUNT];

@@ -132,7 +132,6 @@ static int read_function(const struct builder *builder)
         return 0;
     if (builder_read_value(builder, API_FUNCTION) != 0)
         return -1;
-    /* The choices are the first functions of the table. */
     call->of = &api_functions[call->values[API_FUNCTION].one.choice];
     return 0;
 }
@@ -197,7 +196,7 @@ static int take_logits(const struct builder *builder)
     if (tensor->rank > API_MAX_RANK)
         return builder_fail(builder, API_WRONG_TYPE, tensor->name, "", "may have up to %d axes", API_MAX_RANK);
     const bool wide = tensor->dtype == API_FLOAT64;
-    if (call->values[API_DTYPE].given && call->values[API_DTYPE].one.choice != wide)
+    if (call->values[API_DTYPE].given && call->values[API_DTYPE].one.choice != (int)tensor->dtype)
         return builder_fail(builder, API_WRONG_TYPE, api_parameters[API_DTYPE].name, "", "the logits are %s",
                             api_dtypes[tensor->dtype].name);
     call->dtype = wide ? CORE_FLOAT64 : CORE_FLOAT32;
@@ -246,7 +245,7 @@ static int take_mask(const struct builder *builder)
     call->mask = builder_take(builder, tensor);
     if (call->mask_stride == 0 && !mask_leaves_any(call)) {
         call->all_masked = true;
-        if (call->values[API_ON_INVALID].one.choice != 0)
+        if (call->values[API_ON_INVALID].one.choice != API_INVALID_ERROR)
             call->mask = NULL;
     }
     return 0;
@@ -301,7 +300,7 @@ static int check_noise_rows(const struct builder *builder)
 static int check_estimator(const struct builder *builder)
 {
     const struct api_value *values = builder->call->values;
-    const bool gumbel_rao = values[API_ESTIMATOR].one.choice != 0;
+    const bool gumbel_rao = values[API_ESTIMATOR].one.choice == API_GUMBEL_RAO;
     if (gumbel_rao && !values[API_HARD].one.boolean)
         return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_ESTIMATOR].name, "",
                             "gumbel_rao goes with hard samples");
@@ -325,7 +324,9 @@ static int check_work(const struct builder *builder)
     struct api_call *call = builder->call;
     const struct api_value *values = call->values;
     const size_t limit = builder_limit(builder, API_LIMIT_WORK);
-    size_t passes = values[API_ESTIMATOR].one.choice != 0 ? (size_t)values[API_CONDITIONAL_SAMPLES].one.integer : 1;
+    size_t passes = values[API_ESTIMATOR].one.choice == API_GUMBEL_RAO
+                        ? (size_t)values[API_CONDITIONAL_SAMPLES].one.integer
+                        : 1;
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)

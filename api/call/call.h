@@ -25,7 +25,7 @@ struct api_tensor {
     bool borrowed;                  /* the data lie in memory that is freed by other means */
 };
 
-enum { CALL_MAX_BLOCKS = 4 };
+enum { CALL_MAX_BLOCKS = 1 + API_PARAMETER_COUNT }; /* a body, and what its arrays were converted into */
 
 struct call_source {
     const struct api_function *function;
@@ -59,7 +59,7 @@ struct api_value {
         double number;
         int64_t integer;
         bool boolean;
-        size_t choice;  /* index into the choices */
+        int choice;     /* the value of the name that was chosen */
         unsigned names; /* bit i: the function's results[i] */
     } one;
     void *list; /* NULL, or double[rows], or uint64_t[rows] of an integer */
@@ -73,7 +73,9 @@ struct call_bias {
     uint8_t *forbidden; /* [classes]: 1 where the bias is -inf; NULL if it is nowhere */
 };
 
-enum { CALL_MAX_OWNED = 24 };
+/* What a call may own at the most: the blocks of its source; an array or a list of each parameter; the bias (classes,
+ * values, forbidden classes); each result, in two layouts; samples and the sums of gradients. */
+enum { CALL_MAX_OWNED = CALL_MAX_BLOCKS + API_PARAMETER_COUNT + 3 + 2 * API_MAX_RESULTS + 2 };
 
 struct api_call {
     const struct api_function *function;
@@ -191,6 +193,9 @@ void call_replace_invalid(const struct api_call *call, size_t first, size_t coun
 
 /* Puts into the results of the marked rows, of the range's draws, what `on_invalid` says. */
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks);
+
+/* The choice of that name, or the one without a name that ends the list. */
+const struct api_choice *call_find_choice(const struct api_choice *choices, const char *name);
 
 /* The index of `name` among `names`, which end with NULL; their number if it is none of them. */
 size_t call_find_name(const char *const *names, const char *name);

@@ -261,7 +261,7 @@ static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const struct api_call
 
 static bool is_gumbel_rao(const struct api_call *call)
 {
-    return call->values[API_ESTIMATOR].one.choice != 0;
+    return call->values[API_ESTIMATOR].one.choice == API_GUMBEL_RAO;
 }
 
 static size_t vjp_scratch(const struct api_call *call)

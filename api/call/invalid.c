@@ -4,13 +4,11 @@
 
 #include <math.h>
 
-enum on_invalid { ON_INVALID_ERROR, ON_INVALID_ZERO, ON_INVALID_UNIFORM, ON_INVALID_NAN };
-
 enum mark { MARK_VALID, MARK_INVALID, MARK_NAN /* a real NaN, which stays one */ };
 
-static enum on_invalid on_invalid(const struct api_call *call)
+static enum api_on_invalid on_invalid(const struct api_call *call)
 {
-    return (enum on_invalid)call->values[API_ON_INVALID].one.choice;
+    return (enum api_on_invalid)call->values[API_ON_INVALID].one.choice;
 }
 
 static double get(const struct api_call *call, const void *array, size_t at)
@@ -64,14 +62,14 @@ static void replace(const struct api_call *call, struct call_row row, enum mark 
         set(call, call->logits, at, 0);
         possible |= is_allowed(call, class, at) && !is_forbidden(call, class);
     }
-    const bool stays = possible && mark != MARK_NAN && on_invalid(call) == ON_INVALID_UNIFORM;
+    const bool stays = possible && mark != MARK_NAN && on_invalid(call) == API_INVALID_UNIFORM;
     for (size_t class = 0; class < row.length && call->mask_stride != 0 && !stays; class ++)
         call->mask[row.start + class * row.step] = 1;
 }
 
 bool call_replaces_invalid(const struct api_call *call)
 {
-    return on_invalid(call) != ON_INVALID_ERROR;
+    return on_invalid(call) != API_INVALID_ERROR;
 }
 
 void call_replace_invalid(const struct api_call *call, size_t first, size_t count, uint8_t *marks)
@@ -88,13 +86,13 @@ void call_replace_invalid(const struct api_call *call, size_t first, size_t coun
 /* ---- Their results ---- */
 
 /* What the row's results of that content become; false if they are what was computed. */
-static bool value_of(enum on_invalid mode, enum api_content content, double *value)
+static bool value_of(enum api_on_invalid mode, enum api_content content, double *value)
 {
     static const double absent[] = {
         [API_MASSES] = 0, [API_LOGARITHMS] = -INFINITY, [API_CLASSES] = -1, [API_GRADIENTS] = 0};
-    if (content == API_NOISE || (mode == ON_INVALID_UNIFORM && content != API_GRADIENTS))
+    if (content == API_NOISE || (mode == API_INVALID_UNIFORM && content != API_GRADIENTS))
         return false;
-    *value = mode == ON_INVALID_NAN && content != API_CLASSES ? (double)NAN : absent[content];
+    *value = mode == API_INVALID_NAN && content != API_CLASSES ? (double)NAN : absent[content];
     return true;
 }
 
@@ -134,7 +132,7 @@ static void set_result(const struct api_call *call, const struct call_range *ran
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks)
 {
     for (size_t i = 0; i < range->count; i++) {
-        const enum on_invalid mode = marks[i] == MARK_NAN ? ON_INVALID_NAN : on_invalid(call);
+        const enum api_on_invalid mode = marks[i] == MARK_NAN ? API_INVALID_NAN : on_invalid(call);
         double value;
         if (marks[i] == MARK_VALID)
             continue;

@@ -1,7 +1,7 @@
 #include "call/query.h"
 #include "call/arrays.h"
-#include "json/envelope.h"
-#include "json/put.h"
+#include "json/pointer.h"
+#include "json/reader.h"
 
 #include <string.h>
 
@@ -14,47 +14,56 @@ static int fail(struct api_problem *problem, enum api_problem_code code, const c
 
 /* ---- Values in JSON ---- */
 
-/* {"name":value}, or [value] in its place; followed by the padding of a body. NULL if memory is short. */
-static char *as_object(const struct api_argument *argument, bool bare_list, size_t *length)
-{
-    const size_t name = strlen(argument->name);
-    char *text = api_calloc(1, name + argument->length + 8 + API_BODY_PADDING), *end = text;
-    if (text == NULL)
-        return NULL;
-    end = json_put_text(json_put_text(end, "{\""), argument->name);
-    end = json_put_text(end, bare_list ? "\":[" : "\":");
-    end = (char *)memcpy(end, argument->value, argument->length) + argument->length;
-    end = json_put_text(end, bare_list ? "]}" : "}");
-    *length = (size_t)(end - text);
-    return text;
-}
-
-/* What a list begins with, a bracket apart: one number and a comma. */
+/* A list begins with a bracket, a bare one with a number and a comma. */
 static bool is_bare_list(const struct api_parameter *parameter, const struct api_argument *argument)
 {
     const char first = argument->length > 0 ? *argument->value : '\0';
     return parameter->per_row && first != '[' && first != '{' && memchr(argument->value, ',', argument->length) != NULL;
 }
 
-/* What the reader of bodies says of the object, said of the argument. */
+/* A copy of the value, followed by the padding of a body; a bare list gets its brackets. NULL if memory is short. */
+static char *copy_value(const struct api_argument *argument, bool bare_list, size_t *length)
+{
+    char *text = api_calloc(1, argument->length + 2 + API_BODY_PADDING);
+    if (text == NULL)
+        return NULL;
+    memcpy(text + bare_list, argument->value, argument->length);
+    *length = argument->length + 2 * bare_list;
+    if (bare_list) {
+        text[0] = '[';
+        text[argument->length + 1] = ']';
+    }
+    return text;
+}
+
+/* What the reader of bodies reports, of the argument. */
 static int fail_value(const struct api_parameter *parameter, const struct api_problem *own, struct api_problem *problem)
 {
     if (own->code == API_MALFORMED_JSON)
         return fail(problem, API_WRONG_TYPE, parameter->name,
                     "the value is not written as in JSON, or its special characters are not percent-encoded");
+    if (*own->pointer == '\0')
+        return fail(problem, own->code, parameter->name, own->detail);
     return api_fail(problem, own->code, own->pointer, API_NO_OFFSET, "%s", own->detail);
 }
 
-/* The object holds that one member, if the value is a value and not text that goes on behind one. */
-static int keep(struct query *query, const struct api_parameter *parameter, struct json_named_array *array,
-                json_t *object, struct api_problem *problem)
+/* A list of one value per row, or a tree. */
+static int read_text(const struct json_text *text, const struct api_parameter *parameter,
+                     struct json_named_array *array, json_t **tree, struct api_problem *problem)
 {
-    if (json_object_size(object) != 1)
-        return fail(problem, API_WRONG_TYPE, parameter->name, "one value should stand here");
-    if (array->found)
-        query->lists[query->list_count++] = call_tensor_of(array);
-    json_object_update(query->members, object);
-    return 0;
+    struct json_reader reader;
+    json_reader_open(&reader, text);
+    reader.next += strspn(reader.next, " \n\r\t");
+    array->found = parameter->per_row && json_array_begins(array, *reader.next);
+    if (array->found) {
+        const char *end = json_array_read(text, reader.next, array, problem);
+        if (end == NULL)
+            return -1;
+        json_reader_pass_to(&reader, end);
+    } else if (json_reader_tree(&reader, tree, problem) != 0) {
+        return -1;
+    }
+    return json_reader_end(&reader) ? 0 : json_reader_fail(&reader, problem);
 }
 
 static int read_json(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
@@ -63,19 +72,22 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
     struct json_named_array array = call_array_of(parameter, JSON_FLOAT64);
     struct json_text text = {.length = 0};
     struct api_problem own;
-    json_t *object = NULL;
-    char *body = as_object(argument, is_bare_list(parameter, argument), &text.length);
+    json_t *tree = NULL;
+    char *body = copy_value(argument, is_bare_list(parameter, argument), &text.length);
     text.body = body;
     if (body == NULL)
         return fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
-    int result = json_envelope_read(&text, &array, parameter->per_row, &object, &own);
-    if (result == 0)
-        result = keep(query, parameter, &array, object, problem);
-    else
+    int result = read_text(&text, parameter, &array, &tree, &own);
+    if (result != 0) {
         fail_value(parameter, &own, problem);
-    if (result != 0)
         api_free(array.array.data);
-    json_decref(object);
+    } else if (array.found) {
+        query->lists[query->list_count++] = call_tensor_of(&array);
+        tree = json_null();
+    }
+    if (result == 0 && json_object_set_nocheck(query->members, parameter->name, tree) != 0)
+        result = fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
+    json_decref(tree);
     api_free(body);
     return result;
 }

@@ -7,11 +7,9 @@
 /* The query's argument that is no parameter of the function: the names of the arrays in the body. */
 #define QUERY_ARRAYS "arrays"
 
-enum { QUERY_MAX_LISTS = 16 };
-
 struct query {
-    json_t *members;                          /* as in struct call_source */
-    struct api_tensor lists[QUERY_MAX_LISTS]; /* of one value per row */
+    json_t *members;                              /* as in struct call_source */
+    struct api_tensor lists[API_PARAMETER_COUNT]; /* of one value per row */
     size_t list_count;
     const struct api_argument *arrays; /* QUERY_ARRAYS, or NULL */
 };

@@ -21,15 +21,16 @@ static double *field(struct core_schedule *schedule, const char *name)
     return fields[i].field;
 }
 
-static int read_kind(const struct builder *builder, const char *name, const json_t *object, unsigned *kind)
+static int read_kind(const struct builder *builder, const char *name, const json_t *object,
+                     const struct api_choice **kind)
 {
     const json_t *json = json_object_get(object, "schedule");
     if (json == NULL)
         return builder_fail(builder, API_MISSING_MEMBER, name, "/schedule", "schedule is required");
     if (!json_is_string(json))
         return builder_fail(builder, API_WRONG_TYPE, name, "/schedule", "must be a string");
-    *kind = (unsigned)call_find_name(api_schedule_kinds, json_string_value(json));
-    if (api_schedule_kinds[*kind] != NULL)
+    *kind = call_find_choice(api_schedule_kinds, json_string_value(json));
+    if ((*kind)->name != NULL)
         return 0;
     return builder_fail(builder, API_OUT_OF_RANGE, name, "/schedule", "must be exponential, linear or cosine");
 }
@@ -52,22 +53,23 @@ static int read_member(const struct builder *builder, const char *name, const js
                         member->maximum);
 }
 
-static bool is_member(unsigned kind, const char *name)
+static bool is_member(const struct api_choice *kind, const char *name)
 {
     bool found = strcmp(name, "schedule") == 0;
     for (size_t i = 0; i < API_SCHEDULE_MEMBER_COUNT; i++)
-        found |= api_schedule_members[i].kinds >> kind & 1 && strcmp(api_schedule_members[i].name, name) == 0;
+        found |= api_schedule_members[i].kinds >> kind->value & 1 && strcmp(api_schedule_members[i].name, name) == 0;
     return found;
 }
 
-static int refuse_unknown(const struct builder *builder, const char *name, const json_t *object, unsigned kind)
+static int refuse_unknown(const struct builder *builder, const char *name, const json_t *object,
+                          const struct api_choice *kind)
 {
     for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at)) {
         char below[64];
         json_pointer_write(below, sizeof below, json_object_iter_key(at));
         if (!is_member(kind, json_object_iter_key(at)))
             return builder_fail(builder, API_UNKNOWN_MEMBER, name, below, "the schedule %s takes no such member",
-                                api_schedule_kinds[kind]);
+                                kind->name);
     }
     return 0;
 }
@@ -76,17 +78,17 @@ int builder_read_schedule(const struct builder *builder, const struct api_parame
                           double *value)
 {
     struct core_schedule schedule = {0};
-    unsigned kind = 0;
+    const struct api_choice *kind = api_schedule_kinds;
     if (read_kind(builder, parameter->name, object, &kind) != 0 ||
         refuse_unknown(builder, parameter->name, object, kind) != 0)
         return -1;
     for (size_t i = 0; i < API_SCHEDULE_MEMBER_COUNT; i++) {
         const struct api_schedule_member *member = &api_schedule_members[i];
-        if (member->kinds >> kind & 1 &&
+        if (member->kinds >> kind->value & 1 &&
             read_member(builder, parameter->name, object, member, field(&schedule, member->name)) != 0)
             return -1;
     }
-    schedule.kind = (enum core_schedule_kind)kind;
+    schedule.kind = (enum core_schedule_kind)kind->value;
     *value = core_schedule(&schedule);
     return 0;
 }

@@ -92,28 +92,36 @@ static int read_boolean(const struct builder *builder, const struct api_paramete
 }
 
 /* "a, b or c" */
-static void join_names(const char *const *names, char *text, size_t size)
+static void join_names(const struct api_choice *choices, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; names[i] != NULL && used < size; i++) {
-        const char *separator = i == 0 ? "" : names[i + 1] == NULL ? " or " : ", ";
-        used += (size_t)snprintf(text + used, size - used, "%s%s", separator, names[i]);
+    for (size_t i = 0; choices[i].name != NULL && used < size; i++) {
+        const char *separator = i == 0 ? "" : choices[i + 1].name == NULL ? " or " : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s", separator, choices[i].name);
     }
 }
 
-/* The name's index among the choices. */
+const struct api_choice *call_find_choice(const struct api_choice *choices, const char *name)
+{
+    while (choices->name != NULL && strcmp(choices->name, name) != 0)
+        choices++;
+    return choices;
+}
+
+/* What the name stands for. */
 static int read_name(const struct builder *builder, const struct api_parameter *parameter, const char *below,
-                     const json_t *json, const char *const *choices, size_t *choice)
+                     const json_t *json, const struct api_choice *choices, int *value)
 {
     char list[160];
-    join_names(choices, list, sizeof list);
-    if (!json_is_string(json))
-        return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be a string: %s", list);
-    *choice = call_find_name(choices, json_string_value(json));
-    if (choices[*choice] != NULL)
+    const struct api_choice *choice = json_is_string(json) ? call_find_choice(choices, json_string_value(json)) : NULL;
+    if (choice != NULL && choice->name != NULL) {
+        *value = choice->value;
         return 0;
-    return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must be %s", list);
+    }
+    join_names(choices, list, sizeof list);
+    return builder_fail(builder, choice == NULL ? API_WRONG_TYPE : API_OUT_OF_RANGE, parameter->name, below,
+                        "must be %s%s", choice == NULL ? "a string: " : "", list);
 }
 
 static int read_choice(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
@@ -122,26 +130,31 @@ static int read_choice(const struct builder *builder, const struct api_parameter
     return read_name(builder, parameter, "", json, parameter->choices, &value->one.choice);
 }
 
+/* The results that `return` may name, and where they are in the function's table. */
+static void list_results(const struct api_result_kind *results, struct api_choice *names)
+{
+    for (int result = 0; result < API_MAX_RESULTS && results[result].name != NULL; result++)
+        if (results[result].condition == API_ON_RETURN)
+            *names++ = (struct api_choice){results[result].name, result};
+    names->name = NULL;
+}
+
 static int read_names(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
                       struct api_value *value)
 {
-    const struct api_result_kind *results = builder->call->function->results;
-    const char *names[API_MAX_RESULTS + 1] = {NULL};
-    size_t bits[API_MAX_RESULTS], count = 0, i, choice;
+    struct api_choice names[API_MAX_RESULTS + 1];
+    size_t i;
+    int result;
     const json_t *name;
-    for (size_t result = 0; result < API_MAX_RESULTS && results[result].name != NULL; result++)
-        if (results[result].condition == API_ON_RETURN) {
-            bits[count] = result;
-            names[count++] = results[result].name;
-        }
+    list_results(builder->call->function->results, names);
     if (!json_is_array(json) || json_array_size(json) == 0)
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a list of names of results");
     json_array_foreach (json, i, name) {
         char below[32];
         snprintf(below, sizeof below, "/%zu", i);
-        if (read_name(builder, parameter, below, name, names, &choice) != 0)
+        if (read_name(builder, parameter, below, name, names, &result) != 0)
             return -1;
-        value->one.names |= 1u << bits[choice];
+        value->one.names |= 1u << result;
     }
     return 0;
 }
@@ -306,6 +319,8 @@ static void take_fallback(const struct builder *builder, const struct api_parame
         value->one.integer = parameter->drawn ? (int64_t)builder->source->fresh_seed() : (int64_t)parameter->fallback;
     else if (parameter->type == API_BOOLEAN)
         value->one.boolean = parameter->fallback != 0;
+    else if (parameter->type == API_CHOICE)
+        value->one.choice = parameter->choices->value;
 }
 
 int builder_read_value(const struct builder *builder, enum api_parameter_id id)

@@ -1,6 +1,7 @@
 /* The tables of parameters, of schedules and of limits. */
 #include "api.h"
 #include "core.h"
+#include "sampling.h"
 
 #include <stddef.h>
 
@@ -12,12 +13,19 @@ const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT] = {
     [API_UINT32] = {"uint32", 4},   [API_UINT64] = {"uint64", 8},   [API_BOOL] = {"bool", 1},
 };
 
-static const char *const dtypes[] = {"float32", "float64", NULL};
-static const char *const on_invalid[] = {"error", "zero", "uniform", "nan", NULL};
-static const char *const filter_orders[] = {"temperature_first", "temperature_last", NULL};
-static const char *const distributions[] = {"raw", "filtered", NULL};
-static const char *const differentiable[] = {"softmax", "log_softmax", "gumbel_softmax", NULL};
-static const char *const estimators[] = {"straight_through", "gumbel_rao", NULL};
+static const struct api_choice dtypes[] = {{"float32", API_FLOAT32}, {"float64", API_FLOAT64}, {NULL, 0}};
+static const struct api_choice on_invalid[] = {{"error", API_INVALID_ERROR},
+                                               {"zero", API_INVALID_ZERO},
+                                               {"uniform", API_INVALID_UNIFORM},
+                                               {"nan", API_INVALID_NAN},
+                                               {NULL, 0}};
+static const struct api_choice filter_orders[] = {
+    {"temperature_first", CORE_TEMPERATURE_FIRST}, {"temperature_last", CORE_TEMPERATURE_LAST}, {NULL, 0}};
+static const struct api_choice distributions[] = {{"raw", CORE_RAW}, {"filtered", CORE_FILTERED}, {NULL, 0}};
+static const struct api_choice differentiable[] = {
+    {"softmax", API_SOFTMAX}, {"log_softmax", API_LOG_SOFTMAX}, {"gumbel_softmax", API_GUMBEL_SOFTMAX}, {NULL, 0}};
+static const struct api_choice estimators[] = {
+    {"straight_through", API_STRAIGHT_THROUGH}, {"gumbel_rao", API_GUMBEL_RAO}, {NULL, 0}};
 
 const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_LOGITS] = {.name = "logits",
@@ -153,9 +161,17 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
 
 /* ---- Schedules ---- */
 
-const char *const api_schedule_kinds[] = {"exponential", "linear", "cosine", NULL};
+const struct api_choice api_schedule_kinds[] = {{"exponential", CORE_SCHEDULE_EXPONENTIAL},
+                                                {"linear", CORE_SCHEDULE_LINEAR},
+                                                {"cosine", CORE_SCHEDULE_COSINE},
+                                                {NULL, 0}};
 
-enum { EXPONENTIAL = 1, LINEAR = 2, COSINE = 4, EACH = 7 };
+enum {
+    EXPONENTIAL = 1 << CORE_SCHEDULE_EXPONENTIAL,
+    LINEAR = 1 << CORE_SCHEDULE_LINEAR,
+    COSINE = 1 << CORE_SCHEDULE_COSINE,
+    EACH = EXPONENTIAL | LINEAR | COSINE,
+};
 
 const struct api_schedule_member api_schedule_members[API_SCHEDULE_MEMBER_COUNT] = {
     {"start", EACH, .maximum = MAX_FLOAT32},

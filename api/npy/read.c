@@ -1,19 +1,18 @@
 #include "npy/read.h"
 #include "call/query.h"
 #include "npy/header.h"
-#include "json/envelope.h"
+#include "number/half.h"
+#include "json/pointer.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_ARRAYS = 16 };
-
 struct reader {
     const struct api_function *function;
     char *body;
     size_t length, at; /* the next array begins there */
-    struct api_tensor tensors[MOST_ARRAYS + QUERY_MAX_LISTS];
+    struct api_tensor tensors[API_PARAMETER_COUNT];
     size_t count;
     void *blocks[CALL_MAX_BLOCKS];
     size_t block_count;
@@ -73,23 +72,6 @@ static int fail_dtype(const struct reader *reader, const char *name, enum use us
 
 /* ---- Elements ---- */
 
-/* Exact: a half's exponent is 5 bits and its fraction 10, of 8 and 23. Subnormal halves are normal floats. */
-static float from_half(uint16_t half)
-{
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
-    uint32_t bits;
-    float value;
-    if (exponent == 0) {
-        value = (float)fraction * 0x1p-24f;
-        memcpy(&bits, &value, sizeof bits);
-    } else {
-        bits = (exponent == 0x1f ? 0xff : exponent + 112) << 23 | fraction << 13;
-    }
-    bits |= sign;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Into a block of their own, with room for the header that an answer may need before them. */
 static void *widen_halves(struct reader *reader, const char *data, size_t count)
 {
@@ -100,7 +82,7 @@ static void *widen_halves(struct reader *reader, const char *data, size_t count)
     for (size_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, data + i * sizeof half, sizeof half);
-        floats[i] = from_half(half);
+        floats[i] = half_value(half);
     }
     assert(reader->block_count < CALL_MAX_BLOCKS);
     reader->blocks[reader->block_count++] = block;

@@ -1,4 +1,5 @@
 /* The table of datatypes, and which of them a parameter may have. */
+#include "number/half.h"
 #include "oip/oip.h"
 
 #include <string.h>
@@ -25,26 +26,12 @@ static void from_bool(void *to, const void *from, size_t count)
 FROM_INTEGER(from_int32, int32_t)
 FROM_INTEGER(from_uint32, uint32_t)
 
-/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction; each is a float32. */
-static float half(uint16_t bits)
-{
-    const uint32_t sign = (uint32_t)(bits >> 15) << 31, exponent = bits >> 10 & 31, fraction = bits & 1023;
-    uint32_t wide = sign | (exponent + 112) << 23 | fraction << 13;
-    float value;
-    if (exponent == 31)
-        wide = sign | 0x7f800000 | fraction << 13;
-    memcpy(&value, &wide, sizeof value);
-    if (exponent == 0)
-        value = (sign != 0 ? -0x1p-24f : 0x1p-24f) * (float)fraction;
-    return value;
-}
-
 static void from_half(void *to, const void *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         uint16_t bits;
         memcpy(&bits, (const char *)from + i * sizeof bits, sizeof bits);
-        ((float *)to)[i] = half(bits);
+        ((float *)to)[i] = half_value(bits);
     }
 }
 

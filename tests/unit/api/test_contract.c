@@ -61,16 +61,16 @@ static bool has_name(const json_t *names, const char *name)
     return false;
 }
 
-/* That the names are those of `list`, which ends with NULL, in the same order. */
-static void assert_names(const json_t *names, const char *const *list)
+/* That the names are those of `list`, which ends with one without a name, in the same order. */
+static void assert_names(const json_t *names, const struct api_choice *list)
 {
     size_t i;
     const json_t *element;
     json_array_foreach (names, i, element) {
-        ck_assert_ptr_nonnull(list[i]);
-        ck_assert_str_eq(json_string_value(element), list[i]);
+        ck_assert_ptr_nonnull(list[i].name);
+        ck_assert_str_eq(json_string_value(element), list[i].name);
     }
-    ck_assert_ptr_null(list[json_array_size(names)]);
+    ck_assert_ptr_null(list[json_array_size(names)].name);
 }
 
 static void assert_range(const json_t *schema, const char *type, bool above, double minimum, double maximum)
@@ -109,11 +109,11 @@ static void assert_number(const json_t *schema, const struct api_parameter *para
 
 static void assert_result_names(const json_t *schema, const struct api_function *function)
 {
-    const char *names[API_MAX_RESULTS + 1] = {NULL};
+    struct api_choice names[API_MAX_RESULTS + 1] = {{NULL, 0}};
     size_t count = 0;
     for (size_t i = 0; i < API_MAX_RESULTS && function->results[i].name != NULL; i++)
         if (function->results[i].condition == API_ON_RETURN)
-            names[count++] = function->results[i].name;
+            names[count++].name = function->results[i].name;
     ck_assert_int_eq(json_integer_value(spec_get(schema, "minItems")), 1);
     assert_names(spec_get(spec_get(schema, "items"), "enum"), names);
 }
@@ -157,7 +157,7 @@ static void assert_default(const json_t *schema, const struct api_parameter *par
     else if (parameter->type == API_BOOLEAN)
         ck_assert(json_is_boolean(fallback) && json_is_true(fallback) == (parameter->fallback != 0));
     else if (parameter->type == API_CHOICE)
-        ck_assert_str_eq(json_string_value(fallback), parameter->choices[0]);
+        ck_assert_str_eq(json_string_value(fallback), parameter->choices[0].name);
     else
         ck_assert(json_is_number(fallback) && json_number_value(fallback) == parameter->fallback);
 }
@@ -200,8 +200,8 @@ START_TEST(the_schedules_are_the_schemas)
 {
     const json_t *forms = spec_get(spec_get(spec_get(spec_get(spec, "components"), "schemas"), "Schedule"), "oneOf");
     unsigned kinds = 0;
-    for (unsigned kind = 0; api_schedule_kinds[kind] != NULL; kind++, kinds++) {
-        json_t *name = json_string(api_schedule_kinds[kind]);
+    for (unsigned kind = 0; api_schedule_kinds[kind].name != NULL; kind++, kinds++) {
+        json_t *name = json_string(api_schedule_kinds[kind].name);
         const json_t *form = NULL, *one;
         size_t i;
         json_array_foreach (forms, i, one)

@@ -116,10 +116,14 @@ START_TEST(headers_say_what_repeats_the_answer)
     assert_header(&answer, "X-Gumbeld-Seed", "4242");
     assert_header(&answer, "X-Gumbeld-Tau", "0.25");
     npy_answer_free(&answer);
-    answer = ask_rows(GUMBEL, "tau=0.25,1&seed=1,9007199254740991", 2);
-    assert_header(&answer, "X-Gumbeld-Seed", "1,9007199254740991");
-    assert_header(&answer, "X-Gumbeld-Tau", "0.25,1.0");
-    npy_answer_free(&answer);
+    static const char *const spellings[] = {"tau=0.25,1&seed=1,9007199254740991",
+                                            "tau= [ 0.25 , 1 ] &seed=\t[1,9007199254740991.0]\n"};
+    for (int i = 0; i < 2; i++) {
+        answer = ask_rows(GUMBEL, spellings[i], 2);
+        assert_header(&answer, "X-Gumbeld-Seed", "1,9007199254740991");
+        assert_header(&answer, "X-Gumbeld-Tau", "0.25,1.0");
+        npy_answer_free(&answer);
+    }
     answer = ask_rows(SOFTMAX, "temperature=2", 2);
     assert_header(&answer, "X-Gumbeld-Results", "probabilities");
     assert_header(&answer, "X-Gumbeld-Rng", NULL);
