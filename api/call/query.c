@@ -1,7 +1,7 @@
 #include "call/query.h"
 #include "call/arrays.h"
 #include "json/pointer.h"
-#include "json/reader.h"
+#include "json/tree.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ static int fail(struct api_problem *problem, enum api_problem_code code, const c
 /* A list begins with a bracket, a bare one with a number and a comma. */
 static bool is_bare_list(const struct api_parameter *parameter, const struct api_argument *argument)
 {
-    const char first = argument->length > 0 ? *argument->value : '\0';
+    const char first = argument->value[strspn(argument->value, " \n\r\t")];
     return parameter->per_row && first != '[' && first != '{' && memchr(argument->value, ',', argument->length) != NULL;
 }
 
@@ -60,7 +60,7 @@ static int read_text(const struct json_text *text, const struct api_parameter *p
         if (end == NULL)
             return -1;
         json_reader_pass_to(&reader, end);
-    } else if (json_reader_tree(&reader, tree, problem) != 0) {
+    } else if (json_tree_read(&reader, tree, problem) != 0) {
         return -1;
     }
     return json_reader_end(&reader) ? 0 : json_reader_fail(&reader, problem);

@@ -34,7 +34,7 @@ static int read_member(struct json_reader *reader, const struct json_key *key, j
     if (result == 0)
         result = take(closure, reader, key, problem);
     if (result == 0)
-        result = json_reader_tree(reader, &tree, problem);
+        result = json_tree_read(reader, &tree, problem);
     else if (result > 0)
         tree = json_null();
     if (result >= 0 && json_object_set_new_nocheck(envelope, name, tree) != 0)

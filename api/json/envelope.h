@@ -4,7 +4,7 @@
 
 #include "json/array.h"
 #include "json/pointer.h"
-#include "json/reader.h"
+#include "json/tree.h"
 
 /* Reads the object in `text`. Each member of it that `arrays` names, and whose value begins like one of those
  * (json_array_begins), goes there; null takes its place in *envelope, which the caller releases. The others become

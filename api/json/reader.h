@@ -6,15 +6,10 @@
 #include "api.h"
 #include "json/text.h"
 
-#include <jansson.h>
-
 enum {
     JSON_MOST_DEPTH = 2048, /* jansson's */
     JSON_NAMED_LEVELS = 16, /* whose members and elements a pointer names */
 };
-
-/* What is read into trees may have so many bytes: jansson's can take 77 times the bytes that it is read from. */
-#define JSON_TREE_MAX_BYTES (1u << 20)
 
 /* The name of a member as it is in the text. */
 struct json_key {
@@ -77,10 +72,5 @@ int json_reader_fail(const struct json_reader *reader, struct api_problem *probl
 /* Fails at `at`, with the pointer to the outermost object's member. */
 int json_reader_fail_member(const struct json_reader *reader, const char *at, enum api_problem_code code,
                             const char *detail, struct api_problem *problem);
-
-/* Passes the value as json_reader_pass does, and makes *tree of it, to be released: an integer becomes a real. -1 and
- * *problem, with NULL, where the text broke, a member is duplicated in it, a number is out of double's range, memory is
- * short, or the text up to there has more than JSON_TREE_MAX_BYTES that were not passed by json_reader_pass_to. */
-int json_reader_tree(struct json_reader *reader, json_t **tree, struct api_problem *problem);
 
 #endif

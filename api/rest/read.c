@@ -130,7 +130,7 @@ static int read_member(struct body *body, const struct json_key *key)
             json_reader_pass_to(reader, end);
         return end != NULL ? 0 : -1;
     }
-    if (json_reader_tree(reader, &body->trees[id], body->problem) != 0)
+    if (json_tree_read(reader, &body->trees[id], body->problem) != 0)
         return -1;
     if (id == API_DTYPE)
         body->wide = says_float64(body);
