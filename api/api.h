@@ -135,8 +135,8 @@ enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_CAT
 /* The shape of a result, S being that of the logits, and S' what is left of it without the class axis. */
 enum api_extent {
     API_OF_LOGITS,  /* S */
-    API_OF_SAMPLES, /* S, behind an axis of num_samples where that is given; the first such takes the logits' place */
-    API_OF_WINNERS, /* S', behind an axis of num_samples where that is given */
+    API_OF_SAMPLES, /* S, after an axis of num_samples where that is given; the first such takes the logits' place */
+    API_OF_WINNERS, /* S', after an axis of num_samples where that is given */
     API_OF_ROWS,    /* S' */
     API_OF_DRAWS,   /* S with num_samples in place of the class axis */
     API_OF_TOP,     /* S with logprobs in place of the class axis */
@@ -525,7 +525,7 @@ void *api_realloc(void *memory, size_t size); /* never refuses to make it smalle
 
 #define API_NPY "application/x-npy"
 
-/* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL behind the
+/* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL after the
  * last) that stands in it; -1 where none does. Parameters but q are not looked at. */
 int api_accept_weight(const char *list, const char *const *names);
 

@@ -19,7 +19,7 @@ enum body_result { BODY_OK, BODY_TOO_LARGE, BODY_NO_MEMORY };
  * never send. */
 enum body_result body_add(struct body *body, const char *data, size_t length);
 
-/* Room for `length` bytes behind those that are kept, which body_extend adds once they are written. NULL if memory is
+/* Room for `length` bytes after those that are kept, which body_extend adds once they are written. NULL if memory is
  * short. */
 char *body_room(struct body *body, size_t length);
 void body_extend(struct body *body, size_t length);

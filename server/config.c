@@ -95,8 +95,8 @@ static const struct key own_keys[] = {
      .expected =
          "an address such as 127.0.0.1:8080, [::1]:0 or unix:/run/gumbeld.sock, or some with commas between them",
      .is_list = true},
-    {"admin-listen", "ADDRESS", "Where probes and metrics alone are served, whatever the others are busy with", "none",
-     AT(admin_listen), .parse = parse_admin_listen,
+    {"admin-listen", "ADDRESS", "Where only probes and metrics are served, however busy the other listeners are",
+     "none", AT(admin_listen), .parse = parse_admin_listen,
      .expected = "an address such as 127.0.0.1:8081, [::1]:0 or unix:/run/gumbeld-admin.sock, or none",
      .is_list = true},
     {"unix-mode", "MODE", "Permissions of UNIX sockets, in octal", "0660", AT(unix_mode), .parse = parse_mode,
@@ -107,8 +107,8 @@ static const struct key own_keys[] = {
     {"max-memory-bytes", "N",
      "What all requests together may take; 0 takes three quarters of what the control group or the machine allows", "0",
      AT(max_memory_bytes), .minimum = 0, .maximum = 1024 * GIB},
-    {"max-body-bytes", "N", "Largest body of a request that is taken", "16777216", AT(max_body_bytes), .minimum = 1,
-     .maximum = 64 * GIB},
+    {"max-body-bytes", "N", "Maximum bytes of a request's body; larger ones get 413", "16777216", AT(max_body_bytes),
+     .minimum = 1, .maximum = 64 * GIB},
     {"inline-max-bytes", "N", "Calls of up to N bytes and N numbers are answered without the workers", "4096",
      AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
     {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503", "1024",
@@ -142,8 +142,8 @@ static const struct key own_keys[] = {
      .minimum = 1, .maximum = 86400},
     {"lame-duck-ms", "N", "How long to go on serving after SIGTERM, while /readyz already fails", "500",
      AT(lame_duck_ms), .minimum = 0, .maximum = 3600000},
-    {"drain-timeout-ms", "N", "How long to wait after that for clients in the middle of a request", "10000",
-     AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
+    {"drain-timeout-ms", "N", "How long to wait after the lame-duck time for clients in the middle of a request",
+     "10000", AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
     {"allowed-hosts", "NAMES",
      "Hosts, beside localhost and addresses, that requests may be for; without any, on the loopback no others, and "
      "elsewhere all",
@@ -183,7 +183,7 @@ static void list_keys(struct keys *keys)
     for (size_t i = 0; i < API_LIMIT_COUNT; i++) {
         const struct api_limit *limit = &api_limits[i];
         name_limit(keys->limits[i].name, sizeof keys->limits[i].name, limit);
-        snprintf(keys->limits[i].help, sizeof keys->limits[i].help, "Most %s; more is a 413", limit->doc);
+        snprintf(keys->limits[i].help, sizeof keys->limits[i].help, "Maximum %s; larger requests get 413", limit->doc);
         snprintf(keys->limits[i].fallback, sizeof keys->limits[i].fallback, "%zu", limit->fallback);
         keys->all[OWN_KEYS + i] = (struct key){keys->limits[i].name,
                                                "N",

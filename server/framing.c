@@ -14,7 +14,7 @@ static bool cuts_loosely(void)
     return MHD_get_version()[0] == '0';
 }
 
-/* Whether `next` is behind the line that ends in a zero byte at `end`, which was its CR or LF. */
+/* Whether `next` is after the line that ends in a zero byte at `end`, which was its CR or LF. */
 static bool is_next_line(const char *end, const char *next)
 {
     return next == end + 1 || next == end + 2;
@@ -175,6 +175,6 @@ int framing_end(const struct framing *framing, const struct framing_line *line, 
     if (framing->codings > 1 || framing->coding_was_trimmed ||
         (framing->codings == 1 && strcasecmp(framing->coding, "chunked") != 0))
         return api_fail(problem, API_UNKNOWN_CODING, "", API_NO_OFFSET,
-                        "of transfer codings only chunked is known, once and alone");
+                        "the only transfer coding that is supported is chunked, once");
     return 0;
 }

@@ -19,7 +19,7 @@ static bool is_zero(const char *text, size_t digits)
     return strspn(text, "0") >= digits;
 }
 
-/* A version to come may have more behind the flags; ff is none. */
+/* A version to come may have more after the flags; ff is none. */
 static bool is_valid(const char *text)
 {
     if (strnlen(text, LENGTH) < LENGTH || text[TRACE - 1] != '-' || text[PARENT - 1] != '-' || text[FLAGS - 1] != '-')

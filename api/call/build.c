@@ -107,7 +107,7 @@ static int fail_unknown(const struct builder *builder, const char *name)
 {
     const struct api_call *call = builder->call;
     const bool nested = call->of != call->function;
-    return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s%s%s takes no such member", call->function->name,
+    return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s%s%s has no such member", call->function->name,
                         nested ? " of " : "", nested ? call->of->name : "");
 }
 
@@ -211,7 +211,7 @@ static size_t element_count(const struct api_call *call)
     return call->rows * call->classes;
 }
 
-/* Whether the tensor has the shape of the logits, behind an axis of `leading` if that is not 0. */
+/* Whether the tensor has the shape of the logits, after an axis of `leading` if that is not 0. */
 static bool has_shape(const struct api_call *call, const struct api_tensor *tensor, size_t leading)
 {
     const size_t skipped = leading > 0;

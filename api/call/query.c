@@ -154,7 +154,7 @@ static reader *const readers[] = {
 static int take_arrays(struct query *query, const struct api_argument *argument, struct api_problem *problem)
 {
     if (query->arrays != NULL)
-        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "stands twice in the query");
+        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "is duplicated in the query");
     query->arrays = argument;
     return 0;
 }
@@ -175,11 +175,11 @@ static int read_argument(struct query *query, const struct api_function *functio
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
     if (parameter == NULL)
-        return fail(problem, API_UNKNOWN_MEMBER, argument->name, "the function takes no such parameter in the query");
+        return fail(problem, API_UNKNOWN_MEMBER, argument->name, "the function has no such parameter");
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
-        return fail(problem, API_WRONG_TYPE, argument->name, "stands in the body: name it in the query's `arrays`");
+        return fail(problem, API_WRONG_TYPE, argument->name, "belongs in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
-        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "stands twice in the query");
+        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "is duplicated in the query");
     return readers[parameter->type](query, parameter, argument, problem);
 }
 
@@ -199,7 +199,7 @@ int query_refuse(const struct api_request *request, struct api_problem *problem)
     for (size_t i = 0; i < request->query_count; i++)
         if (find_parameter(request->route->function, request->query[i].name) != NULL)
             return fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
-                        "stands in the query, and is a member of a body of JSON");
+                        "is in the query; in a JSON request it is a member of the body");
     return 0;
 }
 

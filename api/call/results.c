@@ -174,7 +174,7 @@ static void move_logits(struct api_call *call, void *place, size_t bytes)
     call->logits = place;
 }
 
-/* The last sample takes the place of the logits. Where all are wanted, that place is behind the others. */
+/* The last sample takes the place of the logits. Where all are wanted, that place is after the others. */
 static int place_samples(const struct builder *builder)
 {
     struct api_call *call = builder->call;

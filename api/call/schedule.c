@@ -68,7 +68,7 @@ static int refuse_unknown(const struct builder *builder, const char *name, const
         char below[64];
         json_pointer_write(below, sizeof below, json_object_iter_key(at));
         if (!is_member(kind, json_object_iter_key(at)))
-            return builder_fail(builder, API_UNKNOWN_MEMBER, name, below, "the schedule %s takes no such member",
+            return builder_fail(builder, API_UNKNOWN_MEMBER, name, below, "the schedule %s has no such member",
                                 kind->name);
     }
     return 0;

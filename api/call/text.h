@@ -11,7 +11,7 @@ struct text {
     size_t length, capacity;
 };
 
-/* Where the text ends, with room for `more` bytes and JSON_PUT_SPACE behind them; what is printed there is added by
+/* Where the text ends, with room for `more` bytes and JSON_PUT_SPACE after them; what is printed there is added by
  * text_end. NULL if memory is short. */
 char *text_room(struct text *text, size_t more);
 void text_end(struct text *text, const char *end);

@@ -28,7 +28,7 @@ struct writer {
     const char *suffix; /* or NULL */
 };
 
-/* What is put goes behind the text that is there. */
+/* What is put goes after the text that is there. */
 void writer_open(struct writer *writer, writer_item *item, void *closure);
 
 /* A parameter's value at `out`, which is in the text's room: one for all rows, or a list as the tensor. */

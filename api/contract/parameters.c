@@ -129,7 +129,7 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_LOGPROBS] = {.name = "logprobs",
                       .type = API_INTEGER,
                       .maximum = MAX_COUNT,
-                      .doc = "How many of the most probable classes are told with their log-probabilities."},
+                      .doc = "How many of the most probable classes are returned with their log-probabilities."},
     [API_LOGPROBS_OF] = {.name = "logprobs_of",
                          .type = API_CHOICE,
                          .choices = distributions,
@@ -156,7 +156,7 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_RETURN] = {.name = "return",
                     .type = API_NAMES,
                     .optional = true,
-                    .doc = "The results that are wanted; left out, the function's first alone."},
+                    .doc = "The results that are wanted; by default only the function's first."},
 };
 
 /* ---- Schedules ---- */

@@ -155,7 +155,7 @@ bool accept_npy_body(const struct api_request *request)
     return has_arrays(request->route) && is_content_type(request, npy);
 }
 
-/* An inference request is JSON, with binary tensors behind it or not, and so is its answer. */
+/* An inference request is JSON, with binary tensors after it or not, and so is its answer. */
 static int negotiate_inference(const struct api_request *request, struct api_problem *problem)
 {
     if (request->content_type != NULL && !is_content_type(request, json) && !is_content_type(request, binary))

@@ -69,7 +69,7 @@ static int open_bracket(struct reader *reader)
 {
     struct json_array *array = reader->array;
     if (reader->depth == JSON_ARRAY_MAX_RANK)
-        return fail(reader, reader->depth, API_WRONG_TYPE, "arrays may nest 9 deep at the most");
+        return fail(reader, reader->depth, API_WRONG_TYPE, "arrays may nest at most 9 deep");
     if (array->rank != 0 && reader->depth == array->rank)
         return fail(reader, reader->depth, API_RAGGED_ARRAY, "an array where others have a single value");
     reader->index[reader->depth++] = 0;

@@ -108,7 +108,7 @@ static const char *pass_unit(struct json_reader *reader, const char *at, unsigne
             return break_string(reader, at + i, NULL);
         const int digit = i < 2 ? 0 : hexadecimal(at[i]);
         if (digit < 0 || (i < 2 && at[i] != start[i]))
-            return break_string(reader, at, "no escape of JSON");
+            return break_string(reader, at, "invalid escape sequence");
         *unit = 16 * *unit + (unsigned)digit;
     }
     return at + 6;
@@ -120,23 +120,24 @@ static const char *pass_escape(struct json_reader *reader, const char *at)
     if (at + 1 == reader->end)
         return break_string(reader, at + 1, NULL);
     if (at[1] != 'u')
-        return at[1] != '\0' && strchr("\"\\/bfnrt", at[1]) != NULL ? at + 2
-                                                                    : break_string(reader, at, "no escape of JSON");
+        return at[1] != '\0' && strchr("\"\\/bfnrt", at[1]) != NULL
+                   ? at + 2
+                   : break_string(reader, at, "invalid escape sequence");
     const char *end = pass_unit(reader, at, &unit);
     if (end == NULL)
         return NULL;
     if (unit == 0 || (unit >= 0xDC00 && unit <= 0xDFFF))
-        return break_string(reader, at, unit == 0 ? "\\u0000 is not taken" : "half of a surrogate pair");
+        return break_string(reader, at, unit == 0 ? "\\u0000 is not allowed" : "unpaired surrogate");
     if (unit < 0xD800 || unit > 0xDFFF)
         return end;
     if (is_at(reader, end, '\\') && (end + 1 == reader->end || end[1] == 'u'))
         end = pass_unit(reader, end, &unit);
     else if (end < reader->end)
-        return break_string(reader, at, "half of a surrogate pair");
+        return break_string(reader, at, "unpaired surrogate");
     else
         return break_string(reader, end, NULL);
     if (end != NULL && (unit < 0xDC00 || unit > 0xDFFF))
-        return break_string(reader, at, "half of a surrogate pair");
+        return break_string(reader, at, "unpaired surrogate");
     return end;
 }
 
@@ -145,7 +146,7 @@ static const char *pass_character(struct json_reader *reader, const char *at)
 {
     const size_t length = utf8_character(at);
     if (length == 0 || length > (size_t)(reader->end - at))
-        return break_string(reader, at, "no UTF-8");
+        return break_string(reader, at, "invalid UTF-8");
     return at + length;
 }
 

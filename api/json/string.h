@@ -9,7 +9,7 @@
 const char *json_string_end(const char *content, bool *escaped);
 
 /* Writes what the string says, and a zero byte, where `size` bytes have room for it: at most its length and one more.
- * False if they have not, or an escape is none of JSON, half of a surrogate pair or U+0000. */
+ * False if they have not, or an escape is none of JSON, unpaired surrogate or U+0000. */
 bool json_string_decode(const char *content, size_t length, char *out, size_t size);
 
 /* Whether the string is `expected`, in whatever way its characters are escaped. */

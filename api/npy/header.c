@@ -56,7 +56,7 @@ static bool read_string(struct cursor *cursor, char *text, size_t size)
         return fail(cursor, "a string should stand here");
     for (cursor->at++; cursor->at < cursor->end && *cursor->at != quote; cursor->at++) {
         if (*cursor->at < ' ' || *cursor->at > '~' || *cursor->at == '\\')
-            return fail(cursor, "a string of the header may have printable ASCII without escapes alone");
+            return fail(cursor, "a string of the header may only have printable ASCII without escapes");
         if (used + 1 < size)
             text[used++] = *cursor->at;
     }
@@ -128,9 +128,9 @@ static bool read_member(struct cursor *cursor, struct npy_header *header, unsign
     while (key < KEYS && strcmp(keys[key].name, name) != 0)
         key++;
     if (key == KEYS)
-        return fail(cursor, "the header has descr, fortran_order and shape alone");
+        return fail(cursor, "the header may only have descr, fortran_order and shape");
     if (*seen >> key & 1)
-        return fail(cursor, "a key of the header stands twice");
+        return fail(cursor, "a key of the header is duplicated");
     *seen |= 1u << key;
     if (!take(cursor, ':'))
         return fail(cursor, "a colon should stand here");
@@ -166,7 +166,7 @@ static const char *read_length(const char *bytes, size_t length, size_t *before,
     if (length < fixed + 2 || memcmp(bytes, MAGIC, MAGIC_BYTES) != 0)
         return "no .npy array begins here";
     if (begin[MAGIC_BYTES] < 1 || begin[MAGIC_BYTES] > 3 || begin[MAGIC_BYTES + 1] != 0)
-        return "the version of the format is none of 1.0, 2.0 and 3.0";
+        return "the version of the format must be 1.0, 2.0 or 3.0";
     *before = fixed + (begin[MAGIC_BYTES] == 1 ? 2 : 4);
     if (length < *before)
         return "the header is cut off";

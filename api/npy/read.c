@@ -66,7 +66,7 @@ static int fail_dtype(const struct reader *reader, const char *name, enum use us
     for (size_t i = 0; i < KINDS; i++)
         if (kinds[i].uses & use)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", kinds[i].descr);
-    snprintf(detail, sizeof detail, "is of dtype %s, where these are taken: %s", descr, list);
+    snprintf(detail, sizeof detail, "has dtype %s; supported are %s", descr, list);
     return fail(reader, name, API_WRONG_TYPE, API_NO_OFFSET, detail);
 }
 
@@ -149,7 +149,7 @@ static int read_shape(struct reader *reader, const struct npy_header *header, co
     }
     if (fits)
         return 0;
-    snprintf(detail, sizeof detail, "the array has more elements than the %zu bytes behind its header hold",
+    snprintf(detail, sizeof detail, "the array has more elements than the %zu bytes after its header hold",
              reader->length - reader->at);
     return fail(reader, tensor->name, API_MALFORMED_NPY, reader->at, detail);
 }
@@ -232,7 +232,7 @@ static int read_named(struct reader *reader, const char *name, size_t length, co
         return fail_name(reader, API_DUPLICATE_MEMBER, "names an array twice");
     if (json_object_get(members, parameter->name) != NULL)
         return fail(reader, parameter->name, API_DUPLICATE_MEMBER, API_NO_OFFSET,
-                    "stands in the query and among the arrays of the body");
+                    "is both in the query and among the arrays of the body");
     return read_array(reader, parameter);
 }
 
@@ -251,7 +251,7 @@ static int read_arrays(struct reader *reader, const struct query *query)
     if (reader->at == reader->length)
         return 0;
     return api_fail(reader->problem, API_MALFORMED_NPY, "", reader->at,
-                    "the body goes on behind its last array; the query's `arrays` names them all");
+                    "the body continues after its last array; the query's `arrays` has to name them all");
 }
 
 /* One precision for both. */

@@ -102,7 +102,7 @@ static bool take_first(struct npy_writer *writer)
            grow(writer, writer->length > offset + bytes ? writer->length : offset + bytes);
 }
 
-/* Brings some of the first result's data to where they are behind the header: the last ones first, if they go up. */
+/* Brings some of the first result's data to where they are after the header: the last ones first, if they go up. */
 static void move_some(struct npy_writer *writer, size_t bytes, size_t most)
 {
     const size_t left = bytes - writer->moved, count = left < most ? left : most;

@@ -4,7 +4,7 @@
 
 #include "call/call.h"
 
-/* An answer on its way: one .npy array for each result, one behind the other. */
+/* An answer on its way: one .npy array for each result, one after the other. */
 struct npy_writer {
     struct api_call *call;
     char *body; /* the owner's to free */

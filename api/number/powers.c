@@ -1,4 +1,4 @@
-/* The 128 leading bits of powers of ten, cut off behind them, from Python's integers: 10^k for k >= 0 and
+/* The 128 leading bits of powers of ten, cut off after them, from Python's integers: 10^k for k >= 0 and
  * 2^b / 10^-k, shifted such that the highest of the 128 bits is set. */
 #include "number/powers.h"
 

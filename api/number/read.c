@@ -206,7 +206,7 @@ static const uint64_t room_for[] = {
     922,
 };
 
-/* The digits behind a point, appended to number->digits. How many there are differs from number to number, so
+/* The digits after a point, appended to number->digits. How many there are differs from number to number, so
  * that a branch on it would be guessed wrong: two stretches of eight bytes are converted in any case, a third
  * one where the first two are full. NULL where there are none, more than 24, or more than 2^63 takes. */
 static inline const char *read_fraction(const char *text, struct decimal *number)
@@ -228,7 +228,7 @@ static inline const char *read_fraction(const char *text, struct decimal *number
     return text + first + second + third;
 }
 
-/* Behind an e: a sign and one or two digits, otherwise NULL. Branches, not selections: they are guessed right,
+/* After an e: a sign and one or two digits, otherwise NULL. Branches, not selections: they are guessed right,
  * and reading goes on without waiting for them. */
 static inline const char *read_short_exponent(const char *text, struct decimal *number)
 {
@@ -288,13 +288,13 @@ static inline const char *read_usual(const char *text, float *value)
 
 const char *number_read_row(const char *text, const char *end, float *values, size_t room, size_t *count)
 {
-    const char *behind = text;
+    const char *after = text;
     size_t number = 0;
     while (number < room && end - text >= USUAL_BYTES) {
         const char *next = read_usual(text, &values[number]);
         if (next == NULL)
             break;
-        behind = next;
+        after = next;
         number++;
         if (*next != ',')
             break;
@@ -302,7 +302,7 @@ const char *number_read_row(const char *text, const char *end, float *values, si
         text += *text == ' ';
     }
     *count = number;
-    return behind;
+    return after;
 }
 
 /* ---- float64 ---- */
@@ -322,7 +322,7 @@ static inline double exact_product(const struct decimal *number)
 
 /* The nearest double of digits * 10^exponent, after D. Lemire, "Number parsing at a gigabyte per second" (2021):
  * the digits times 128 bits of the power of ten hold the significand, and what was cut off cannot change its
- * rounding unless all bits behind it are ones. False there, in the middle of two doubles, and outside of the
+ * rounding unless all bits after it are ones. False there, in the middle of two doubles, and outside of the
  * normal ones: strtod is to decide. `digits` are not 0. */
 static bool nearest_double(uint64_t digits, long exponent, double *value)
 {

@@ -11,7 +11,7 @@ enum number_fault {
     NUMBER_FRACTION, /* not an integer, where one is read */
 };
 
-/* Each reads the number that begins at `text` and returns the byte behind it; or NULL and *fault, with *value
+/* Each reads the number that begins at `text` and returns the byte after it; or NULL and *fault, with *value
  * undefined. The text must be followed by API_BODY_PADDING readable bytes, of which the first is no part of a
  * number. */
 
@@ -21,7 +21,7 @@ const char *number_read(const char *text, float *value, enum number_fault *fault
 
 /* Reads numbers with a comma, or a comma and a space, between them as number_read does, for as long as they have
  * the form that most have, there is `room`, and `end`, that of the readable text, is far enough. Returns the byte
- * behind the last of the *count numbers, which may be none: what follows them is for other functions to judge. */
+ * after the last of the *count numbers, which may be none: what follows them is for other functions to judge. */
 const char *number_read_row(const char *text, const char *end, float *values, size_t room, size_t *count);
 
 /* What strtod gives: the nearest double. */

@@ -46,7 +46,7 @@ static struct decimal shortest(uint64_t significand, int exponent, bool closer_b
 
 #define DIGITS 17
 
-/* The digits, with zeros behind them up to DIGITS. Returns how many there were. */
+/* The digits, with zeros after them up to DIGITS. Returns how many there were. */
 static int spread(uint64_t value, char digits[DIGITS])
 {
     const uint64_t limit = 10000000000000000; /* 17 digits */

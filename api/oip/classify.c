@@ -51,7 +51,7 @@ static char *put_value(char *out, const struct api_tensor *tensor, double value)
     return json_put_element(out, tensor->dtype, tensor->dtype == API_FLOAT64 ? (const void *)&value : &narrow, 0);
 }
 
-/* The string behind its length. */
+/* The string after its length. */
 static char *put_ranked(char *out, const struct api_tensor *tensor, const struct oip_ranked *ranked)
 {
     char *begin = out + 4, *end = put_value(begin, tensor, ranked->value);

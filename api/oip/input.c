@@ -1,4 +1,4 @@
-/* An input of an inference request into a tensor: its data straight from the text, or from the bytes behind the JSON.
+/* An input of an inference request into a tensor: its data straight from the text, or from the bytes after the JSON.
  */
 #include "oip/oip.h"
 #include "json/envelope.h"
@@ -142,7 +142,7 @@ static int read_data(struct input *input)
         .maximum = input->datatype->maximum,
     };
     if (input->datatype->binary_only)
-        return FAIL(input, API_WRONG_TYPE, "/datatype", "%s is for binary tensors alone", input->datatype->name);
+        return FAIL(input, API_WRONG_TYPE, "/datatype", "%s is only for binary tensors", input->datatype->name);
     const char *end = json_array_read(input->text, input->data.body, &named, input->reader->problem);
     input->tensor.data = named.array.data;
     if (end == NULL)
@@ -150,11 +150,11 @@ static int read_data(struct input *input)
     end += strspn(end, " \t\r\n");
     if (end != input->data.body + input->data.length)
         return api_fail(input->reader->problem, API_MALFORMED_JSON, input->text->pointer,
-                        input->text->offset + (size_t)(end - input->text->body), "expected ',' or '}' behind the data");
+                        input->text->offset + (size_t)(end - input->text->body), "expected ',' or '}' after the data");
     return check_extent(input, &named.array);
 }
 
-/* ---- Data behind the JSON ---- */
+/* ---- Data after the JSON ---- */
 
 static int read_binary_size(const struct input *input, const json_t *json, size_t *size)
 {

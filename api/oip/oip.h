@@ -80,7 +80,7 @@ int oip_read(const struct api_request *request, struct oip_request *out, struct 
 
 void oip_request_free(struct oip_request *request);
 
-/* Reads the input in `text` as the next tensor: from its data, or from the bytes behind the JSON. */
+/* Reads the input in `text` as the next tensor: from its data, or from the bytes after the JSON. */
 int oip_read_input(struct oip_reader *reader, const struct json_text *text);
 
 /* A member, borrowed; NULL where it is null as where it is left out. */
@@ -105,7 +105,7 @@ enum { OIP_LONGEST_STRING = 64 }; /* with its length */
 /* Whether a result has the axis of the classes, and numbers to be ordered. */
 bool oip_has_classes(const struct api_result_kind *kind);
 
-/* The greatest of each row of a result as strings, "value:index", in the protocol's binary form: each behind its length
+/* The greatest of each row of a result as strings, "value:index", in the protocol's binary form: each after its length
  * in four bytes, the least significant first. Along the class axis the greatest comes first, of equals the lower
  * index. */
 struct oip_strings {
@@ -147,7 +147,7 @@ struct oip_answer {
     size_t part_count;
     size_t classified;  /* parts whose strings are made, if they have some */
     size_t json_length; /* when it is complete */
-    size_t put, copied; /* parts behind it, bytes of the next one */
+    size_t put, copied; /* parts after it, bytes of the next one */
     bool binary;        /* one of the parts is */
 };
 

@@ -304,7 +304,7 @@ static int read_body(struct oip_reader *reader)
 /* ---- Tensors in the body ---- */
 
 /* The JSON has been copied by then: what stands before the first tensor may be overwritten, and what an alignment has
- * left free behind another. */
+ * left free after another. */
 void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size)
 {
     const struct api_request *request = reader->request;

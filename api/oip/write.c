@@ -1,4 +1,4 @@
-/* A computed call into an inference response: JSON, and behind it the binary tensors in its order. */
+/* A computed call into an inference response: JSON, and after it the binary tensors in its order. */
 #include "oip/oip.h"
 #include "json/put.h"
 
@@ -195,7 +195,7 @@ static enum writer_step put_item(struct writer *writer, size_t item, size_t *mos
 
 /* ---- The body ---- */
 
-/* Some of a result behind the JSON; true when it is all there. */
+/* Some of a result after the JSON; true when it is all there. */
 static bool put_binary(struct text *text, struct oip_answer *answer, const struct oip_part *part, size_t *most)
 {
     const char *from = part->output->classes > 0 ? part->strings.bytes : part->tensor.data;

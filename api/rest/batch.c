@@ -256,7 +256,8 @@ static int find_items(struct batch *batch, const json_t *envelope, struct api_pr
         char pointer[256];
         json_pointer_write(pointer, sizeof pointer, json_object_iter_key(at));
         if (strcmp(json_object_iter_key(at), "requests") != 0)
-            return api_fail(problem, API_UNKNOWN_MEMBER, pointer, API_NO_OFFSET, "a batch has requests alone");
+            return api_fail(problem, API_UNKNOWN_MEMBER, pointer, API_NO_OFFSET,
+                            "a batch has only the member requests");
     }
     if (batch->items.found)
         return 0;

@@ -19,12 +19,12 @@ _Static_assert(API_STREAM_LEAST >= PIECE_BYTES, "the least buffer holds a piece"
 
 struct api_stream;
 
-/* Writes one piece and sets the next; returns the byte behind it. `end` bounds what consists of many numbers. */
+/* Writes one piece and sets the next; returns the byte after it. `end` bounds what consists of many numbers. */
 typedef char *piece(struct api_stream *stream, char *out, const char *end);
 
 struct api_stream {
     struct api_call *call;
-    piece *next;                        /* NULL behind the last line */
+    piece *next;                        /* NULL after the last line */
     size_t row, result, sample, column; /* to be written next */
     struct call_row place;              /* of the row in that result */
     struct call_samples samples;        /* of that result */
@@ -148,7 +148,7 @@ static char *last_line(struct api_stream *stream, char *out, const char *end)
 
 static piece row_begin, result_begin;
 
-/* Behind the numbers of a sample: the next sample of the row, or its next result. */
+/* After the numbers of a sample: the next sample of the row, or its next result. */
 static char *sample_end(struct api_stream *stream, char *out)
 {
     const bool more = ++stream->sample < stream->samples.count;

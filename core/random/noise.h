@@ -108,7 +108,7 @@ INLINE struct philox_blocks noise_counter(vwide block, const struct noise_source
     };
 }
 
-/* The words of `steps` steps, after which the counter stands behind them. */
+/* The words of `steps` steps, after which the counter stands after them. */
 INLINE void noise_steps(uint32_t *words, struct philox_blocks *counter, int steps)
 {
     struct philox_blocks blocks[PHILOX_TOGETHER];

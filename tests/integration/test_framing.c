@@ -1,4 +1,4 @@
-/* Where a request ends and whom it is for: raw requests, each answered once or not at all, and nothing behind a refused
+/* Where a request ends and whom it is for: raw requests, each answered once or not at all, and nothing after a refused
  * one taken for a request. FRAMING_TABLE=1 prints what came. */
 #define _GNU_SOURCE
 #include "host.h"
@@ -272,7 +272,7 @@ START_TEST(allowed_hosts_are_served)
 }
 END_TEST
 
-/* Behind a name, anybody may have given it; unless that is said. */
+/* After a name, anybody may have given it; unless that is said. */
 START_TEST(other_addresses_serve_all_hosts)
 {
     static const struct {

@@ -185,7 +185,7 @@ END_TEST
 
 /* ---- Tensors ---- */
 
-/* JSON, and `rows` of 1000 zeros behind it. */
+/* JSON, and `rows` of 1000 zeros after it. */
 static char *binary_body(size_t rows, size_t *json_length, size_t *length)
 {
     char *body = calloc(1, 256 + rows * 4000);

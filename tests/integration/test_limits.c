@@ -175,7 +175,7 @@ START_TEST(a_silent_connection_is_closed)
 }
 END_TEST
 
-/* A request that is cut short anywhere and a FIN right behind it, which the library may overlook. */
+/* A request that is cut short anywhere and a FIN right after it, which the library may overlook. */
 START_TEST(half_requests_are_not_kept)
 {
     static const char *const halves[] = {

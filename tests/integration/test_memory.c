@@ -33,7 +33,7 @@ struct request {
     int bits;         /* of a logit: 16 (.npy, binary), 32 or 64 */
     size_t samples;   /* in the shape of the cotangent; 0: it has none */
     unsigned with;    /* MASK, ... */
-    const char *also; /* members of the JSON behind a comma, or the query */
+    const char *also; /* members of the JSON after a comma, or the query */
     const char *accept;
     double floats; /* bytes for each logit, in and out */
 };
@@ -438,7 +438,7 @@ enum { HOSTILE_BYTES = 4 * 1024 * 1024 }; /* the same multiple, sooner */
 enum { HOSTILE_BYTES = 64 * 1024 * 1024 };
 #endif
 
-/* `part` again and again behind `head`. Floats take twice the bytes of "1,", float64 four times, and the body is there
+/* `part` again and again after `head`. Floats take twice the bytes of "1,", float64 four times, and the body is there
  * too: five times. What jansson reads is cut at 1 MiB, of which it makes at most 77. */
 static const struct {
     const char *head, *part;

@@ -117,7 +117,7 @@ START_TEST(pages_stand_alone)
 }
 END_TEST
 
-/* HEAD has the fields of GET and no body, so that the next answer begins right behind it. */
+/* HEAD has the fields of GET and no body, so that the next answer begins right after it. */
 START_TEST(head_is_get_without_the_body)
 {
     static const char *const paths[] = {"/livez",        "/readyz", "/version", "/openapi.json",

@@ -15,10 +15,10 @@ struct inferred {
 struct api_request infer_request(const char *method, const char *path);
 
 /* POSTs a body; `field` is the header that says where its JSON ends, or NULL. The answer must be JSON, with binary
- * tensors behind it or not. infer_free releases it. */
+ * tensors after it or not. infer_free releases it. */
 struct inferred infer_post(const char *path, const char *field, const char *body, size_t length);
 
-/* POSTs JSON alone, or with binary tensors behind it. */
+/* POSTs JSON alone, or with binary tensors after it. */
 struct inferred infer_json(const char *path, const char *json);
 struct inferred infer_binary(const char *path, const char *json, const void *binary, size_t length);
 

@@ -35,7 +35,7 @@ void npy_answer_free(struct answer *answer);
 /* A header of the answer, or NULL. */
 const char *npy_header(const struct answer *answer, const char *name);
 
-/* The array at *at in the answer, behind which *at is put; its data stay the answer's. */
+/* The array at *at in the answer, after which *at is put; its data stay the answer's. */
 struct api_tensor npy_next(const struct answer *answer, size_t *at);
 
 #endif

@@ -10,7 +10,7 @@
 /* More bytes than this are not recorded. */
 enum { RECORD_MOST = 256 * 1024 };
 
-/* Records one request or several, one behind the other. `answer` may be NULL. */
+/* Records one request or several, one after the other. `answer` may be NULL. */
 void record(const char *request, size_t length, int status, const char *answer, size_t answer_length);
 
 #endif

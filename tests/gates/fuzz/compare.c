@@ -157,7 +157,7 @@ static const char *compare_elements(const struct json_text *text, json_t *root)
     return what;
 }
 
-/* Both copies end where their memory does, so that a sanitizer sees what is read behind them. */
+/* Both copies end where their memory does, so that a sanitizer sees what is read after them. */
 const char *compare_readers(const char *body, size_t length)
 {
     char *padded = calloc(1, length + API_BODY_PADDING), *plain = calloc(1, length + 1);

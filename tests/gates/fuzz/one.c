@@ -37,7 +37,7 @@ static void cut_query(struct line *line, char *query)
     }
 }
 
-/* What stands behind the path. */
+/* What stands after the path. */
 static void cut_rest(struct line *line, char *rest)
 {
     const char mark = *rest;
@@ -144,7 +144,7 @@ const char *fuzz_one(const uint8_t *input, size_t length)
 {
     struct line line = {.count = 0};
     const size_t begin = cut_line((const char *)input, length, &line);
-    char *body = calloc(1, length - begin + API_BODY_PADDING); /* a sanitizer sees what is read behind it */
+    char *body = calloc(1, length - begin + API_BODY_PADDING); /* a sanitizer sees what is read after it */
     if (length > begin)
         memcpy(body, input + begin, length - begin);
     struct api_request request = {.route = line.route,

@@ -26,7 +26,7 @@ enum {
 
 const char *const crowd_end_names[CROWD_END_COUNT] = {
     [CROWD_STAYS] = "stayed",
-    [CROWD_RESETS] = "reset behind their requests",
+    [CROWD_RESETS] = "reset after their requests",
     [CROWD_CLOSES_IN_BODY] = "closed in a request",
     [CROWD_RESETS_IN_BODY] = "reset in a request",
     [CROWD_FINISHES] = "finished and read on",

@@ -8,7 +8,7 @@
 /* How a client may end its connection before it has all its answers. */
 enum crowd_end {
     CROWD_STAYS,
-    CROWD_RESETS,           /* RST right behind its requests */
+    CROWD_RESETS,           /* RST right after its requests */
     CROWD_CLOSES_IN_BODY,   /* sends half of a request, then FIN */
     CROWD_RESETS_IN_BODY,   /* sends half of a request, then RST */
     CROWD_FINISHES,         /* FIN in the middle of its last answer, which it reads to the end */

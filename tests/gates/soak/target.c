@@ -41,7 +41,7 @@ static void *read_log(void *closure)
     return NULL;
 }
 
-/* Byte by byte, so that nothing behind the line is taken from the reader of the log. */
+/* Byte by byte, so that nothing after the line is taken from the reader of the log. */
 static bool read_line(int log, char *line, size_t size)
 {
     size_t length = 0;

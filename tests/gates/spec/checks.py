@@ -42,7 +42,7 @@ def read_lines(ctx, response):
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     """Leaves bodies of JSON: the query belongs to arrays of NumPy, and is refused beside these. Nor binary
-    tensors: behind a length of 0 any body is a row of floats."""
+    tensors: after a length of 0 any body is a row of floats."""
     if os.environ.get("SPEC_RUN") == "npy":
         return
     for operations in raw_schema["paths"].values():

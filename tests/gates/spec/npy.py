@@ -84,7 +84,7 @@ def write(ctx, value):
 
 @schemathesis.deserializer(NPY)
 def read(ctx, response):
-    """The bytes as text, when they are arrays one behind the other, as many as the header names."""
+    """The bytes as text, when they are arrays one after the other, as many as the header names."""
     data, count = response.content, 0
     while data:
         assert data.startswith(b"\x93NUMPY\x01\x00"), "no .npy array"

@@ -61,7 +61,7 @@ START_TEST(a_header_may_be_written_in_many_ways)
 }
 END_TEST
 
-/* The text of a dict and six floats behind it. */
+/* The text of a dict and six floats after it. */
 static const struct {
     const char *dict, *code;
     int status;
@@ -123,7 +123,7 @@ START_TEST(a_header_that_is_not_one_is_refused)
     npy_add_header(&body, 1, refused[_i].dict);
     npy_append(&body, logits, sizeof logits);
     struct answer answer = send(SOFTMAX, "", &body);
-    const bool whole = strstr(ask_text(&answer, "detail"), "goes on behind") != NULL;
+    const bool whole = strstr(ask_text(&answer, "detail"), "continues after") != NULL;
     assert_refused(&answer, refused[_i].dict, refused[_i].status, refused[_i].code, whole ? "" : "/logits");
     npy_answer_free(&answer);
     npy_free(&body);

@@ -162,7 +162,7 @@ static void assert_same_numbers(const json_t *value, const struct api_tensor *te
     ck_assert(!json_is_array(value));
 }
 
-/* The results stand in the order in which the header names them, and nothing behind them. */
+/* The results stand in the order in which the header names them, and nothing after them. */
 static void assert_same(const struct answer *json, const struct answer *npy)
 {
     const char *header = npy_header(npy, "X-Gumbeld-Results");
@@ -317,7 +317,7 @@ START_TEST(a_body_of_json_has_its_parameters_itself)
 }
 END_TEST
 
-/* What stands behind the logits in the body, as an array of that name. */
+/* What stands after the logits in the body, as an array of that name. */
 static const struct {
     const char *name, *descr;
     double data[4];

@@ -202,7 +202,7 @@ START_TEST(the_bits_are_those_of_the_json_front)
 END_TEST
 
 /* A tensor is used where it lies in the body, or moved to where its elements are aligned, or copied where that would be
- * over another: three of them behind a JSON of any length, each of which leaves the next unaligned. */
+ * over another: three of them after a JSON of any length, each of which leaves the next unaligned. */
 START_TEST(tensors_may_lie_anywhere)
 {
     const float logits[] = {1, 2, 3};

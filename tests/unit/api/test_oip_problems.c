@@ -112,7 +112,7 @@ static const struct {
     {"/v2/models/vjp/infer", WITH("\"parameters\":{\"function\":\"softmax\"}"), "missing_member", "/inputs", 400},
 };
 
-/* In the client's bytes: behind inputs of any size, which are not counted but passed over. */
+/* In the client's bytes: after inputs of any size, which are not counted but passed over. */
 START_TEST(a_problem_says_where_the_value_stands)
 {
     static const char *const bodies[] = {

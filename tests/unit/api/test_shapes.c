@@ -58,7 +58,7 @@ static json_t *array(const double *data, const size_t *sizes, size_t rank)
     return nested(data, &next, sizes, rank);
 }
 
-/* Moves axis `dim` of three behind the others. */
+/* Moves axis `dim` of three after the others. */
 static void permute(const double *from, double *to, const size_t *sizes, size_t dim)
 {
     const size_t strides[] = {sizes[1] * sizes[2], sizes[2], 1};
@@ -169,7 +169,7 @@ END_TEST
 
 /* ---- Ranges of rows ---- */
 
-/* A request's body with what api_decode needs behind it. */
+/* A request's body with what api_decode needs after it. */
 static char *padded_body(int request, int dim)
 {
     double data[COUNT];

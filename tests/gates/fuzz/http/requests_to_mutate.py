@@ -85,7 +85,7 @@ def change(random_, text):
 
 
 def mutated(random_, cases):
-    """One to four requests behind one another, each changed in a few places or not at all."""
+    """One to four requests after one another, each changed in a few places or not at all."""
     text = b""
     for _ in range(random_.choice([1, 1, 1, 2, 4])):
         request = random_.choice(cases)

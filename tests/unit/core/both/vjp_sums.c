@@ -106,7 +106,7 @@ static void add_one(real *sum, real *rest, real x)
     *rest = low - (*sum - high);
 }
 
-/* At the end of memory that nobody may read behind. */
+/* At the end of memory that nobody may read after. */
 static real *at_end(const struct fenced *fenced, size_t count)
 {
     return (real *)(fenced->mapping + fenced->page + fenced->size) - count;
