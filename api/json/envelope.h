@@ -10,7 +10,7 @@
  * (json_array_begins), goes there; null takes its place in *envelope, which the caller releases. The others become
  * trees, their integers reals: an integer that must be exact is to be named. Of a member that is duplicated the second
  * one is at fault. 0, or -1 and *problem: the text is not JSON, has a NUL byte or a duplicate key, is no object, an
- * array does not read, or the trees would be of more than JSON_TREE_MAX_BYTES. Of a text that is not JSON the problem's
+ * array does not read, or the trees would be of more than JSON_MAX_BYTES. Of a text that is not JSON the problem's
  * offset is that of the byte that breaks it. */
 int json_envelope_read(const struct json_text *text, struct json_named_array *arrays, size_t array_count,
                        json_t **envelope, struct api_problem *problem);

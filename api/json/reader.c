@@ -382,7 +382,14 @@ bool json_key_is(const struct json_key *key, const char *name)
 bool json_reader_end(struct json_reader *reader)
 {
     skip_space(reader);
-    return reader->next == reader->end || stop(reader, reader->next, "expected the end of the text");
+    if (reader->next < reader->end)
+        return stop(reader, reader->next, "expected the end of the text");
+    return !json_reader_is_too_large(reader);
+}
+
+bool json_reader_is_too_large(const struct json_reader *reader)
+{
+    return (size_t)(reader->next - reader->text->body) - reader->aside > JSON_MAX_BYTES;
 }
 
 /* ---- Problems ---- */
@@ -422,8 +429,19 @@ static int fail(const struct json_reader *reader, size_t levels, const char *at,
     return api_fail(problem, code, pointer, reader->text->offset + (size_t)(at - reader->text->body), "%s", detail);
 }
 
+static int fail_size(const struct json_reader *reader, struct api_problem *problem)
+{
+    api_fail(problem, API_ENVELOPE_TOO_LARGE, reader->text->pointer, API_NO_OFFSET,
+             "without its arrays it may have %u bytes", JSON_MAX_BYTES);
+    if (problem != NULL)
+        problem->limit = JSON_MAX_BYTES;
+    return -1;
+}
+
 int json_reader_fail(const struct json_reader *reader, struct api_problem *problem)
 {
+    if (json_reader_is_too_large(reader))
+        return fail_size(reader, problem);
     return fail(reader, JSON_NAMED_LEVELS, reader->broke, API_MALFORMED_JSON, reader->reason, problem);
 }
 

@@ -11,6 +11,10 @@ enum {
     JSON_NAMED_LEVELS = 16, /* whose members and elements a pointer names */
 };
 
+/* The text may have so many bytes, but for what was passed by json_reader_pass_to: jansson's trees can take 77 times
+ * the bytes that they are read from. */
+#define JSON_MAX_BYTES (1u << 20)
+
 /* The name of a member as it is in the text. */
 struct json_key {
     const char *at; /* after the opening quotation mark */
@@ -60,13 +64,16 @@ bool json_reader_pass(struct json_reader *reader);
 /* Passes the value that begins at `next` and ends at `end`, as another reader has found. */
 void json_reader_pass_to(struct json_reader *reader, const char *end);
 
-/* Passes the white space at the end of the text. */
+/* Passes the white space at the end of the text. False where that does not follow, or the text is too large. */
 bool json_reader_end(struct json_reader *reader);
+
+/* Whether what has been passed is more than JSON_MAX_BYTES. */
+bool json_reader_is_too_large(const struct json_reader *reader);
 
 /* Whether the token at `at`, a number or a word, is none: then *broke and *reason say where and why. */
 bool json_token_breaks(const struct json_text *text, const char *at, const char **broke, const char **reason);
 
-/* Fails where the text broke. */
+/* Fails where the text broke, or because it is too large. */
 int json_reader_fail(const struct json_reader *reader, struct api_problem *problem);
 
 /* Fails at `at`, with the pointer to the outermost object's member. */

@@ -50,23 +50,12 @@ static int string_tree(const struct json_reader *reader, const char *begin, json
     return *tree != NULL ? 0 : fail_memory(reader, problem);
 }
 
-static int fail_size(const struct json_reader *reader, struct api_problem *problem)
-{
-    api_fail(problem, API_ENVELOPE_TOO_LARGE, reader->text->pointer, API_NO_OFFSET,
-             "without its arrays it may have %u bytes", JSON_TREE_MAX_BYTES);
-    if (problem != NULL)
-        problem->limit = JSON_TREE_MAX_BYTES;
-    return -1;
-}
-
 int json_tree_read(struct json_reader *reader, json_t **tree, struct api_problem *problem)
 {
     const char *begin = reader->next += strspn(reader->next, " \n\r\t");
     *tree = NULL;
-    if (!json_reader_pass(reader))
+    if (!json_reader_pass(reader) || json_reader_is_too_large(reader))
         return json_reader_fail(reader, problem);
-    if ((size_t)(reader->next - reader->text->body) - reader->aside > JSON_TREE_MAX_BYTES)
-        return fail_size(reader, problem);
     switch (*begin) {
     case '{':
     case '[':

@@ -6,12 +6,9 @@
 
 #include <jansson.h>
 
-/* What is read into trees may have so many bytes: jansson's can take 77 times the bytes that it is read from. */
-#define JSON_TREE_MAX_BYTES (1u << 20)
-
 /* Passes the value as json_reader_pass does, and makes *tree of it, to be released: an integer becomes a real. -1 and
  * *problem, with NULL, where the text broke, a member is duplicated in it, a number is out of double's range, memory is
- * short, or the text up to there has more than JSON_TREE_MAX_BYTES that were not passed by json_reader_pass_to. */
+ * short, or the text up to there is too large. */
 int json_tree_read(struct json_reader *reader, json_t **tree, struct api_problem *problem);
 
 #endif

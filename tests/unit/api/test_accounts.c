@@ -115,7 +115,7 @@ END_TEST
 /* As long as it may be, of what jansson takes most for. */
 START_TEST(a_greedy_body_is_refused_before_it_is_read)
 {
-    const size_t most = JSON_TREE_MAX_BYTES, limit = 48 << 20;
+    const size_t most = JSON_MAX_BYTES, limit = 48 << 20;
     char *body = calloc(1, most + API_BODY_PADDING), *end = stpcpy(body, "{\"dim\":[");
     while (end + 8 < body + most)
         end = stpcpy(end, "{},");
@@ -212,7 +212,7 @@ static const struct {
 
 START_TEST(what_jansson_takes_is_within_its_bound)
 {
-    const size_t part = strlen(greedy[_i].part), most = JSON_TREE_MAX_BYTES;
+    const size_t part = strlen(greedy[_i].part), most = JSON_MAX_BYTES;
     char *text = malloc(2 * most);
     for (size_t repeated = 0; repeated * part < most; repeated += 1 + repeated / 2) {
         char *end = stpcpy(text, greedy[_i].first);
@@ -228,7 +228,7 @@ END_TEST
 /* {"0":1,"1":1,...}: names that differ. */
 START_TEST(names_are_within_their_bound)
 {
-    char *text = malloc(2 * JSON_TREE_MAX_BYTES);
+    char *text = malloc(2 * JSON_MAX_BYTES);
     for (int members = 1; members < 100000; members += 1 + members / 2) {
         char *end = stpcpy(text, "{");
         for (int i = 0; i < members; i++)

@@ -307,7 +307,7 @@ END_TEST
 
 START_TEST(limits_what_reaches_jansson)
 {
-    const size_t length = JSON_TREE_MAX_BYTES + 100;
+    const size_t length = JSON_MAX_BYTES + 100;
     char *text = malloc(length);
     struct json_array array;
     struct api_problem problem;
@@ -316,9 +316,9 @@ START_TEST(limits_what_reaches_jansson)
     memcpy(text + length - 2, "]}", 2);
     ck_assert_int_eq(read_fast(text, length, &array, &problem), -1);
     ck_assert_int_eq(problem.code, API_ENVELOPE_TOO_LARGE);
-    ck_assert_uint_eq(problem.limit, JSON_TREE_MAX_BYTES);
-    memcpy(text + JSON_TREE_MAX_BYTES - 2, "]}", 2);
-    ck_assert_int_eq(read_fast(text, JSON_TREE_MAX_BYTES, &array, &problem), -1);
+    ck_assert_uint_eq(problem.limit, JSON_MAX_BYTES);
+    memcpy(text + JSON_MAX_BYTES - 2, "]}", 2);
+    ck_assert_int_eq(read_fast(text, JSON_MAX_BYTES, &array, &problem), -1);
     ck_assert_int_eq(problem.code, API_OUT_OF_RANGE);
     free(text);
 }
