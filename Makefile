@@ -17,8 +17,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # ---- What is built from what -------------------------------------------------------------------------------
 
 OUT := build/$(VARIANT)
-# The kernels start no threads and share nothing: the thread sanitizer's are the release's.
-KERNEL_VARIANT := $(if $(filter tsan,$(VARIANT)),release,$(VARIANT))
+# The kernels start no threads and share nothing: the thread sanitizer's are the release's. So are coverage's.
+KERNEL_VARIANT := $(if $(filter tsan coverage,$(VARIANT)),release,$(VARIANT))
 KERNEL_OUT     := build/$(KERNEL_VARIANT)
 
 ISAS_x86_64  := sse2 avx2 avx512
@@ -62,6 +62,8 @@ KERNEL_asan     := -O1 -fno-schedule-insns
 KERNEL_debug    := -O0
 COMMON_tsan     := -O1 -fsanitize=thread
 LINK_tsan       := -fsanitize=thread
+COMMON_coverage := -O0 --coverage -fprofile-update=atomic
+LINK_coverage   := --coverage
 
 # Bit-identical results: no contraction of a*b+c but where the source writes it out.
 CORE_FLAGS := -ffp-contract=off

@@ -18,7 +18,7 @@ $(OUT)/tests/$(1): $(patsubst %.c,$(OUT)/%.o,$(wildcard $(GATES)/$(2)/*.c)) $(3)
 	$$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $$@ $$^ $(4)
 endef
 
-.PHONY: soak hostile image-test bare-test bench bench-http bench-core bench-codec agreement test-isa exhaustive stats \
+.PHONY: soak hostile coverage image-test bare-test bench bench-http bench-core bench-codec agreement test-isa exhaustive stats \
         vectors check-vectors fuzz-differential fuzz fuzz-http test-clients lint-spec test-prism test-schema \
         test-typescript
 
@@ -81,6 +81,19 @@ fuzz-http: deps
 	$(call install,python3)
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)python3 -B $(GATES)/fuzz/http/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_HTTP_FLAGS)
+
+## coverage        lines and branches of api/ and server/ that the tests run, for each file
+COVERAGE_TESTS ?= api server server-time memory
+coverage: deps test-deps
+	$(call install,gcovr)
+	$(Q)$(SUBMAKE) VARIANT=coverage build/coverage/gumbeld build/coverage/tests/run
+	$(Q)find build/coverage -name '*.gcda' -delete
+	$(Q)build/coverage/tests/run $(COVERAGE_TESTS)
+	$(Q)gcovr --root . --filter api/ --filter server/ --exclude-unreachable-branches --exclude-throw-branches \
+	    --txt build/coverage/lines.txt --json-summary build/coverage/summary.json build/coverage
+	$(Q)gcovr --root . --filter api/ --filter server/ --exclude-unreachable-branches --exclude-throw-branches \
+	    --branches --txt build/coverage/branches.txt build/coverage
+	$(Q)cat build/coverage/lines.txt build/coverage/branches.txt
 
 # ---- The contract, by other people's tools -----------------------------------------------------------------
 
