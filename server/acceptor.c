@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* accept4 */
 #include "acceptor.h"
-#include "loop.h"
-#include "reply.h"
+#include "connection.h"
+#include "direct.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -95,9 +95,9 @@ static void refuse(struct loop *loop, int fd, enum metrics_closed reason)
     char request[4096];
     metrics_count(loop->server->metrics, METRIC_CLOSED, reason);
     if (reason == CLOSED_CLIENT_LIMIT)
-        reply_problem_past_daemon(fd, API_OVERLOADED, "the client has too many connections (--max-client-connections)");
+        direct_problem(fd, API_OVERLOADED, "the client has too many connections (--max-client-connections)");
     else
-        reply_problem_past_daemon(fd, API_OUT_OF_MEMORY, "no memory for the connection");
+        direct_problem(fd, API_OUT_OF_MEMORY, "no memory for the connection");
     while (recv(fd, request, sizeof request, MSG_DONTWAIT) == (ssize_t)sizeof request)
         continue;
     close(fd);

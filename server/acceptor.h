@@ -3,29 +3,7 @@
 #ifndef SERVER_ACCEPTOR_H
 #define SERVER_ACCEPTOR_H
 
-#include "address.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <uv.h>
-
-struct loop;
-
-struct acceptor {
-    struct loop *loop;
-    struct listening {
-        struct acceptor *acceptor;
-        int fd;
-        bool is_loopback;
-        uv_poll_t poll;
-    } sockets[ADDRESSES_MOST];
-    size_t count;
-    size_t places; /* for connections */
-    bool is_watching;
-    bool is_closed;
-    uint64_t last_accepted; /* ms, uv_now */
-};
+#include "loop.h"
 
 /* Begins to watch `count` listening sockets, which are its own from then on. */
 void acceptor_start(struct acceptor *acceptor, struct loop *loop, const int *sockets, size_t count, size_t places);

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* POLLRDHUP */
 #include "answer.h"
+#include "direct.h"
 #include "entropy.h"
 #include "probe.h"
 #include "reply.h"
@@ -83,7 +84,7 @@ enum MHD_Result answer_send_problem(struct exchange *exchange)
 enum MHD_Result answer_cut_off(struct exchange *exchange)
 {
     answer_problem(exchange, &exchange->problem);
-    reply_past_daemon(exchange->peer->fd, &exchange->work.response);
+    direct_answer(exchange->peer->fd, &exchange->work.response);
     return MHD_NO;
 }
 
@@ -232,7 +233,7 @@ static void resume(struct exchange *exchange, const struct task *task)
     exchange->compute_ns = task->service_ns;
     exchange->state = task->end == TASK_GONE ? EXCHANGE_GONE : EXCHANGE_ANSWERED;
     leave_queue(exchange);
-    loop_resume(exchange->loop, exchange->connection);
+    connection_resume(exchange->peer);
 }
 
 static void on_worked(struct task *task)
@@ -263,7 +264,7 @@ static enum MHD_Result submit(struct exchange *exchange)
     task->closure = exchange;
     task->deadline_ns = deadline_of(exchange);
     exchange->state = EXCHANGE_WORKING;
-    loop_suspend(loop, exchange->connection);
+    connection_suspend(exchange->peer);
     scheduler_submit(task);
     return MHD_YES;
 }

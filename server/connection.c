@@ -1,8 +1,7 @@
 #include "connection.h"
-#include "loop.h"
-#include "reply.h"
+#include "direct.h"
+#include "linger.h"
 #include "socket.h"
-#include "sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +11,21 @@
  * it is spared less. */
 enum { SETTLED_MS = 100, SETTLED_AT_SHARE_MS = 10 };
 
+enum { CHECKS_A_TIMEOUT = 4 };
+
 uint64_t connection_clock_ms(void)
 {
     return uv_hrtime() / 1000000;
 }
 
 /* ---- One connection ---- */
+
+/* So that a timeout is noticed a quarter of it later at most. */
+uint64_t connection_check_interval_ms(const struct config *config)
+{
+    const uint64_t head = config->head_timeout_s, grace = config->min_rate_grace_s;
+    return (head < grace ? head : grace) * 1000 / CHECKS_A_TIMEOUT;
+}
 
 void connections_init(struct connections *connections)
 {
@@ -39,7 +47,7 @@ struct connection *connection_new(struct loop *loop, int fd, const struct peer *
     connection->client = client;
     connection->is_unix = peer->kind == PEER_UNIX;
     connection->since = connection_clock_ms();
-    connection->due = connection->since + sweep_interval_ms(&loop->server->config);
+    connection->due = connection->since + connection_check_interval_ms(&loop->server->config);
     snprintf(connection->peer, sizeof connection->peer, "%s", peer->name);
     TAILQ_INSERT_TAIL(&connections->arriving, connection, in_all);
     connections->count++;
@@ -168,15 +176,20 @@ void connection_set_phase(struct connection *connection, enum connection_phase p
     connection->mark.is_set = false;
 }
 
-void connection_suspended(struct connection *connection)
+void connection_suspend(struct connection *connection)
 {
+    connection->loop->suspended++;
     connection->suspended_phase = connection->phase;
     connection_set_phase(connection, CONNECTION_WORKING);
+    MHD_suspend_connection(connection->daemon_side);
 }
 
-void connection_resumed(struct connection *connection)
+void connection_resume(struct connection *connection)
 {
+    connection->loop->suspended--;
     connection_set_phase(connection, connection->suspended_phase);
+    MHD_resume_connection(connection->daemon_side);
+    connection->loop->pump_wanted = true;
 }
 
 void connection_progress(struct connection *connection, size_t body_bytes)
@@ -190,11 +203,11 @@ void connection_progress(struct connection *connection, size_t body_bytes)
 static void say_why(const struct connection *connection, enum metrics_closed reason)
 {
     if (reason == CLOSED_HEAD_TIMEOUT)
-        reply_problem_past_daemon(connection->fd, API_TOO_SLOW, "the head did not come in time (--head-timeout-s)");
+        direct_problem(connection->fd, API_TOO_SLOW, "the head did not come in time (--head-timeout-s)");
     else if (reason == CLOSED_SLOW_BODY)
-        reply_problem_past_daemon(connection->fd, API_TOO_SLOW, "the body comes too slowly (--min-rate-bytes-per-s)");
+        direct_problem(connection->fd, API_TOO_SLOW, "the body comes too slowly (--min-rate-bytes-per-s)");
     else if (reason == CLOSED_HEAD_TOO_LARGE)
-        reply_problem_past_daemon(connection->fd, API_HEAD_TOO_LARGE, "the head has too many bytes");
+        direct_problem(connection->fd, API_HEAD_TOO_LARGE, "the head has too many bytes");
 }
 
 /* What it has not read goes with it, instead of waiting in the kernel for as long as it likes. */

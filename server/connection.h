@@ -5,12 +5,7 @@
 #define SERVER_CONNECTION_H
 
 #include "client.h"
-#include "metrics.h"
-
-#include <microhttpd.h>
-#include <sys/queue.h>
-
-struct loop;
+#include "loop.h"
 
 enum connection_phase {
     CONNECTION_IDLE,    /* waits for a request's head, or the rest of it */
@@ -51,16 +46,6 @@ struct connection {
     TAILQ_ENTRY(connection) in_all, in_idle, in_heads;
 };
 
-TAILQ_HEAD(connection_list, connection);
-
-struct connections {
-    struct connection_list arriving; /* given to the daemon, which has not started them */
-    struct connection_list all;      /* the others, by `due` */
-    struct connection_list idle;     /* in that phase and not closing, the longest idle first */
-    struct connection_list heads;    /* with a target */
-    size_t count, closing;
-};
-
 void connections_init(struct connections *connections);
 
 /* A connection that its client has been allowed, and that is about to be given to the daemon. NULL if memory is short;
@@ -87,9 +72,10 @@ void connection_forget_target(struct connection *connection);
 /* What the connection waits for from now on. */
 void connection_set_phase(struct connection *connection, enum connection_phase phase);
 
-/* It works; then goes on with what it did before. */
-void connection_suspended(struct connection *connection);
-void connection_resumed(struct connection *connection);
+/* It waits for a worker, and is suspended before that is given anything; then it goes on with what it did before, and
+ * must be resumed once. */
+void connection_suspend(struct connection *connection);
+void connection_resume(struct connection *connection);
 
 /* Bytes of the body that have arrived. */
 void connection_progress(struct connection *connection, size_t body_bytes);
@@ -100,6 +86,9 @@ void connection_close(struct connection *connection, enum metrics_closed reason)
 /* What its client still sends is dropped from now on, beside the daemon, until linger.h says that it ends. False where
  * that cannot be. */
 bool connection_linger(struct connection *connection);
+
+/* How long after one check of a connection's progress the next is due. */
+uint64_t connection_check_interval_ms(const struct config *config);
 
 /* The clock of a connection's times. */
 uint64_t connection_clock_ms(void);

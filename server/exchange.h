@@ -52,12 +52,4 @@ struct exchange {
 /* The kernel is asked what went out of larger answers only. */
 enum { EXCHANGE_SENT_AT_ONCE = 16 * 1024 };
 
-/* MHD_AccessHandlerCallback with a loop as its closure. */
-enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
-                                const char *version, const char *data, size_t *data_length, void **exchange);
-
-/* MHD_RequestCompletedCallback with a loop as its closure. */
-void exchange_completed(void *loop, struct MHD_Connection *connection, void **exchange,
-                        enum MHD_RequestTerminationCode reason);
-
 #endif

@@ -1,5 +1,4 @@
 #include "linger.h"
-#include "loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

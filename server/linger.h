@@ -4,16 +4,7 @@
 #ifndef SERVER_LINGER_H
 #define SERVER_LINGER_H
 
-#include <stdbool.h>
-#include <sys/queue.h>
-
-struct loop;
-struct lingering;
-
-struct lingerers {
-    LIST_HEAD(, lingering) all; /* zeroed it is empty */
-    unsigned count;
-};
+#include "loop.h"
 
 /* Keeps the socket, which stays the daemon's to close as well. False where there are too many, or memory or descriptors
  * are short. */

@@ -1,18 +1,17 @@
-/* A thread that serves connections: one libuv loop that drives one libmicrohttpd daemon. */
+/* What a thread that serves connections works on: one libuv loop that drives one libmicrohttpd daemon (daemon.h). */
 #ifndef SERVER_LOOP_H
 #define SERVER_LOOP_H
 
-#include "acceptor.h"
+#include "address.h"
 #include "budget.h"
 #include "config.h"
-#include "connection.h"
-#include "linger.h"
 #include "metrics.h"
 #include "request_id.h"
 #include "scheduler.h"
 
 #include <microhttpd.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 /* What all loops share. */
@@ -29,6 +28,43 @@ struct server {
 
 /* What a connection takes beside its request: the daemon's memory for its head, and ours for what it is. */
 enum { LOOP_CONNECTION_BYTES = 40 * 1024 };
+
+struct loop;
+struct connection;
+struct lingering;
+
+/* The listening sockets (acceptor.h). */
+struct acceptor {
+    struct loop *loop;
+    struct listening {
+        struct acceptor *acceptor;
+        int fd;
+        bool is_loopback;
+        uv_poll_t poll;
+    } sockets[ADDRESSES_MOST];
+    size_t count;
+    size_t places; /* for connections */
+    bool is_watching;
+    bool is_closed;
+    uint64_t last_accepted; /* ms, uv_now */
+};
+
+/* Those who are connected (connection.h). */
+TAILQ_HEAD(connection_list, connection);
+
+struct connections {
+    struct connection_list arriving; /* given to the daemon, which has not started them */
+    struct connection_list all;      /* the others, by `due` */
+    struct connection_list idle;     /* in that phase and not closing, the longest idle first */
+    struct connection_list heads;    /* with a target */
+    size_t count, closing;
+};
+
+/* Those who are no longer the daemon's (linger.h). */
+struct lingerers {
+    LIST_HEAD(, lingering) all; /* zeroed it is empty */
+    unsigned count;
+};
 
 struct loop {
     struct server *server;
@@ -53,30 +89,10 @@ struct loop {
     size_t suspended;     /* of those, the ones that are with the workers */
 };
 
-/* What a loop is for. */
-struct loop_duty {
-    bool is_admin;
-    size_t most_connections;
-    int sockets[ADDRESSES_MOST];
-    size_t socket_count;
-};
-
-/* Makes a loop that serves those who connect to the listening sockets, which are its own from then on, and starts its
- * thread. 0, or a number of errno and nothing is left. `loop` must not move. */
-int loop_start(struct loop *loop, struct server *server, const struct loop_duty *duty);
-
-/* From any thread: accept who has connected already, finish what was begun, end. Its listening sockets are barred. */
-void loop_drain(struct loop *loop);
-
-/* On the loop's thread: a connection that waits for a worker. It is suspended before the worker is given anything, and
- * must be resumed once. */
-void loop_suspend(struct loop *loop, struct MHD_Connection *connection);
-void loop_resume(struct loop *loop, struct MHD_Connection *connection);
-
-/* On the loop's thread: whether the time is over in which what was begun may be finished. */
-bool loop_is_ending(const struct loop *loop);
-
-/* Waits for the end and frees what the loop holds. */
-void loop_join(struct loop *loop);
+/* Whether the time is over in which what was begun may be finished. */
+static inline bool loop_is_ending(const struct loop *loop)
+{
+    return loop->is_draining && uv_now(&loop->uv) - loop->drain_began >= loop->server->config.drain_timeout_ms;
+}
 
 #endif

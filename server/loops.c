@@ -1,4 +1,5 @@
 #include "loops.h"
+#include "daemon.h"
 #include "start.h"
 
 #include <errno.h>

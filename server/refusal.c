@@ -1,6 +1,6 @@
 #include "refusal.h"
-#include "loop.h"
-#include "reply.h"
+#include "connection.h"
+#include "direct.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static void answer_once(struct connection *connection, unsigned status)
     describe(status, &problem);
     api_answer_problem(&problem, &response);
     connection->reason = CLOSED_MALFORMED;
-    reply_past_daemon(connection->fd, &response);
+    direct_answer(connection->fd, &response);
     api_response_release(&response);
 }
 

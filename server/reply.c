@@ -2,7 +2,6 @@
 #include "request_id.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 
 static enum MHD_Result add(struct MHD_Response *out, const char *name, const char *value)
 {
@@ -57,29 +56,4 @@ enum MHD_Result reply_send(struct MHD_Connection *connection, const struct reply
         result = MHD_queue_response(connection, (unsigned)reply->response->status, out);
     MHD_destroy_response(out);
     return result;
-}
-
-void reply_past_daemon(int fd, const struct api_response *response)
-{
-    char head[256], retry[32] = "";
-    if (response->retry_after > 0)
-        snprintf(retry, sizeof retry, "Retry-After: %u\r\n", response->retry_after);
-    const int length = snprintf(
-        head, sizeof head, "HTTP/1.1 %d %s\r\nConnection: close\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-        response->status, MHD_get_reason_phrase_for((unsigned)response->status), retry, response->media_type,
-        response->length);
-    struct iovec parts[] = {{head, (size_t)length}, {(void *)response->body, response->length}};
-    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    shutdown(fd, SHUT_WR);
-}
-
-void reply_problem_past_daemon(int fd, enum api_problem_code code, const char *detail)
-{
-    struct api_problem problem;
-    struct api_response response;
-    api_fail(&problem, code, "", API_NO_OFFSET, "%s", detail);
-    api_answer_problem(&problem, &response);
-    reply_past_daemon(fd, &response);
-    api_response_release(&response);
 }

@@ -20,11 +20,4 @@ struct reply {
 /* Queues the answer. MHD_NO if memory is short. */
 enum MHD_Result reply_send(struct MHD_Connection *connection, const struct reply *reply);
 
-/* Writes the answer to the socket, past the daemon, and ends that: where the daemon takes none, in the middle of a
- * body. Nothing of another answer may be on its way. */
-void reply_past_daemon(int fd, const struct api_response *response);
-
-/* The same with a problem. */
-void reply_problem_past_daemon(int fd, enum api_problem_code code, const char *detail);
-
 #endif

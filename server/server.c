@@ -1,4 +1,5 @@
 #include "server.h"
+#include "client.h"
 #include "loops.h"
 #include "start.h"
 

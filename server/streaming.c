@@ -1,4 +1,5 @@
 #include "streaming.h"
+#include "connection.h"
 
 #include <assert.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static void refilled(struct task *task)
     struct streaming *streaming = streaming_of(task);
     streaming->with_worker = false;
     streaming->ended = task->end != TASK_DONE;
-    loop_resume(streaming->loop, streaming->connection);
+    connection_resume(connection_of(streaming->connection));
 }
 
 static void refill(struct streaming *streaming)
@@ -82,7 +83,7 @@ static void refill(struct streaming *streaming)
         .done = refilled,
         .continued = true,
     };
-    loop_suspend(streaming->loop, streaming->connection);
+    connection_suspend(connection_of(streaming->connection));
     scheduler_submit(&streaming->task);
 }
 

@@ -1,10 +1,9 @@
 #include "sweep.h"
+#include "connection.h"
 #include "framing.h"
-#include "loop.h"
 #include "socket.h"
 
 enum {
-    CHECKS_A_TIMEOUT = 4,
     CLOCK_SLACK_MS = 20,           /* of the kernel's clock, which ticks */
     UNIX_BLOCK_BYTES = 256 * 1024, /* a UNIX socket tells only of whole blocks that they were read */
 };
@@ -106,13 +105,6 @@ static void check_unix_reader(struct connection *connection, uint64_t now)
 
 /* ---- All of them ---- */
 
-/* So that a timeout is noticed a quarter of it later at most. */
-uint64_t sweep_interval_ms(const struct config *config)
-{
-    const uint64_t head = config->head_timeout_s, grace = config->min_rate_grace_s;
-    return (head < grace ? head : grace) * 1000 / CHECKS_A_TIMEOUT;
-}
-
 static void check(struct connection *connection, uint64_t now)
 {
     const bool has_rate = connection->loop->server->config.min_rate_bytes_per_s > 0;
@@ -133,7 +125,7 @@ void sweep(struct loop *loop)
     struct connection *connection;
     while ((connection = TAILQ_FIRST(all)) != NULL && connection->due <= now) {
         check(connection, now);
-        connection->due = now + sweep_interval_ms(&loop->server->config);
+        connection->due = now + connection_check_interval_ms(&loop->server->config);
         TAILQ_REMOVE(all, connection, in_all);
         TAILQ_INSERT_TAIL(all, connection, in_all);
     }

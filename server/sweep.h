@@ -3,14 +3,9 @@
 #ifndef SERVER_SWEEP_H
 #define SERVER_SWEEP_H
 
-#include "config.h"
-
 struct loop;
 
 /* Checks the loop's connections that are due, and cuts off those whose time is over. To be called now and then. */
 void sweep(struct loop *loop);
-
-/* How long after one check of a connection the next is due. */
-uint64_t sweep_interval_ms(const struct config *config);
 
 #endif

@@ -4,7 +4,7 @@
 #include "lib/http.h"
 #include "lib/process.h"
 #include "lib/suite.h"
-#include "loop.h"
+#include "connection.h"
 #include "trace.h"
 
 #include "lib/assertions.h"

@@ -1,9 +1,12 @@
 /* The daemon does no waiting of its own: libuv watches its epoll descriptor, and whatever may have given it
  * work (that descriptor, an answer from the workers) only sets pump_wanted, so that one pump a turn of the
  * loop serves them all. */
-#include "loop.h"
-#include "exchange.h"
+#include "daemon.h"
+#include "acceptor.h"
+#include "connection.h"
 #include "fields.h"
+#include "handler.h"
+#include "linger.h"
 #include "refusal.h"
 #include "sweep.h"
 
@@ -73,29 +76,7 @@ static void on_heartbeat(uv_timer_t *handle)
         drain_step(loop);
 }
 
-/* ---- Waiting for workers ---- */
-
-void loop_suspend(struct loop *loop, struct MHD_Connection *connection)
-{
-    loop->suspended++;
-    connection_suspended(connection_of(connection));
-    MHD_suspend_connection(connection);
-}
-
-void loop_resume(struct loop *loop, struct MHD_Connection *connection)
-{
-    loop->suspended--;
-    connection_resumed(connection_of(connection));
-    MHD_resume_connection(connection);
-    loop->pump_wanted = true;
-}
-
 /* ---- Ending ---- */
-
-bool loop_is_ending(const struct loop *loop)
-{
-    return loop->is_draining && uv_now(&loop->uv) - loop->drain_began >= loop->server->config.drain_timeout_ms;
-}
 
 /* A suspended connection must be resumed before the daemon can stop, whatever the time. */
 static bool drained(const struct loop *loop)
@@ -184,10 +165,10 @@ static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connection
 {
     const struct config *config = &loop->server->config;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0,
-                            NULL, NULL, exchange_handle, loop,
+                            NULL, NULL, handler_request, loop,
                             /* first, so that it takes the messages about the other options too */
                             MHD_OPTION_EXTERNAL_LOGGER, refusal_log, loop, MHD_OPTION_URI_LOG_CALLBACK,
-                            fields_note_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, loop,
+                            fields_note_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, handler_completed, loop,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                             (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)most_connections + 1,

@@ -1,7 +1,9 @@
 /* A request's way: the daemon hands over its body piece by piece; a whole one is answered, at once or after the workers
  * had it. */
-#include "exchange.h"
+#include "handler.h"
 #include "answer.h"
+#include "direct.h"
+#include "exchange.h"
 #include "probe.h"
 #include "reply.h"
 #include "socket.h"
@@ -264,16 +266,11 @@ static enum MHD_Result handle(struct exchange *exchange, const char *data, size_
 
 static enum MHD_Result refuse_without_exchange(struct MHD_Connection *connection)
 {
-    struct api_problem problem;
-    struct api_response response;
-    api_fail(&problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the request now");
-    api_answer_problem(&problem, &response);
-    reply_past_daemon(connection_of(connection)->fd, &response);
-    api_response_release(&response);
+    direct_problem(connection_of(connection)->fd, API_OUT_OF_MEMORY, "no memory for the request now");
     return MHD_NO;
 }
 
-enum MHD_Result exchange_handle(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
+enum MHD_Result handler_request(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *data, size_t *data_length, void **context)
 {
     (void)url;
@@ -348,8 +345,8 @@ static void release(struct exchange *exchange)
     free(exchange);
 }
 
-void exchange_completed(void *closure, struct MHD_Connection *connection, void **context,
-                        enum MHD_RequestTerminationCode reason)
+void handler_completed(void *closure, struct MHD_Connection *connection, void **context,
+                       enum MHD_RequestTerminationCode reason)
 {
     struct loop *loop = closure;
     struct exchange *exchange = *context;
