@@ -30,6 +30,8 @@ static int read_member(struct json_reader *reader, const struct json_key *key, j
 {
     char *name;
     json_t *tree = NULL;
+    if (json_reader_is_too_large(reader))
+        return json_reader_fail(reader, problem);
     int result = add_name(reader, key, envelope, &name, problem);
     if (result == 0)
         result = take(closure, reader, key, problem);
@@ -114,41 +116,6 @@ int json_envelope_read(const struct json_text *text, struct json_named_array *ar
 
 /* ---- Values that are found by their brackets ---- */
 
-/* The ',', ']' or '}' after the value that begins at `next`, or NULL: strings are passed whole, and nothing is checked.
- */
-static const char *value_end(const char *next)
-{
-    bool escaped;
-    size_t depth = 0;
-    for (;; next++) {
-        switch (*next) {
-        case '\0':
-            return NULL;
-        case '"':
-            next = json_string_end(next + 1, &escaped);
-            if (next == NULL)
-                return NULL;
-            break;
-        case '{':
-        case '[':
-            depth++;
-            break;
-        case '}':
-        case ']':
-            if (depth == 0)
-                return next;
-            depth--;
-            break;
-        case ',':
-            if (depth == 0)
-                return next;
-            break;
-        default:
-            break;
-        }
-    }
-}
-
 static const char *skip_space(const char *next)
 {
     return next + strspn(next, " \n\r\t");
@@ -211,7 +178,7 @@ static const char *find_elements(struct finder *finder, const char *next)
 {
     for (;; next++) {
         const char *begin = skip_space(next);
-        next = value_end(begin);
+        next = json_value_end(begin);
         if (next == NULL || *next == '}' || (next == begin && (*next != ']' || finder->elements->count > 0))) {
             fail_element(finder, begin, API_MALFORMED_JSON, "expected a value");
             return NULL;
@@ -279,7 +246,7 @@ static int take_member(void *closure, struct json_reader *reader, const struct j
     (void)problem;
     if (*begin != wanted->first || !json_key_is(key, wanted->name))
         return 0;
-    const char *end = value_end(begin);
+    const char *end = json_value_end(begin);
     if (end == NULL)
         return 0;
     const struct json_text *text = reader->text;

@@ -1,6 +1,7 @@
 #include "json/find.h"
 #include "number/read.h"
 #include "json/reader.h"
+#include "json/string.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,13 +23,21 @@ static const char *read_token(const char *pointer, char *token)
     return pointer;
 }
 
+static bool pass(struct json_reader *reader)
+{
+    const char *end = json_value_end(reader->next);
+    if (end != NULL && end < reader->end)
+        json_reader_pass_to(reader, end);
+    return end != NULL && end < reader->end;
+}
+
 static bool enter_member(struct json_reader *reader, const char *name)
 {
     struct json_key key;
     while (json_reader_member(reader, &key) > 0) {
         if (json_key_is(&key, name))
             return true;
-        if (!json_reader_pass(reader))
+        if (!pass(reader))
             break;
     }
     return false;
@@ -43,7 +52,7 @@ static bool enter_element(struct json_reader *reader, const char *name)
     while (json_reader_element(reader) > 0) {
         if (index-- == 0)
             return true;
-        if (!json_reader_pass(reader))
+        if (!pass(reader))
             break;
     }
     return false;

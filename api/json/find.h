@@ -1,4 +1,5 @@
-/* Where a value is in a text that has been read: for problems that show only when its values are put together. */
+/* Where a value is in a text, of which what comes before it is passed by its brackets: for problems that show only when
+ * the values are put together. */
 #ifndef API_JSON_FIND_H
 #define API_JSON_FIND_H
 

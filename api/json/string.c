@@ -16,6 +16,39 @@ const char *json_string_end(const char *content, bool *escaped)
     }
 }
 
+const char *json_value_end(const char *next)
+{
+    bool escaped;
+    size_t depth = 0;
+    for (;; next++) {
+        switch (*next) {
+        case '\0':
+            return NULL;
+        case '"':
+            next = json_string_end(next + 1, &escaped);
+            if (next == NULL)
+                return NULL;
+            break;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (depth == 0)
+                return next;
+            depth--;
+            break;
+        case ',':
+            if (depth == 0)
+                return next;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
 /* ---- Escapes ---- */
 
 /* The digits of \uXXXX, or 0. */
@@ -95,7 +128,7 @@ bool json_string_decode(const char *content, size_t length, char *out, size_t si
 
 bool json_string_is(const char *content, size_t length, bool escaped, const char *expected)
 {
-    char decoded[64];
+    char decoded[256]; /* nothing that it is compared with is longer */
     if (!escaped)
         return strlen(expected) == length && memcmp(content, expected, length) == 0;
     return json_string_decode(content, length, decoded, sizeof decoded) && strcmp(decoded, expected) == 0;

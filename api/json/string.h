@@ -1,4 +1,5 @@
-/* JSON strings within a body. `content` is what follows the opening quotation mark; the text ends with a zero byte. */
+/* JSON strings within a body, and values by their brackets. `content` is what follows the opening quotation mark; the
+ * text ends with a zero byte. */
 #ifndef API_JSON_STRING_H
 #define API_JSON_STRING_H
 
@@ -7,6 +8,10 @@
 
 /* The closing quotation mark and whether there is a backslash before it; NULL if there is none. */
 const char *json_string_end(const char *content, bool *escaped);
+
+/* The ',', ']' or '}' after the value that begins at `next`, or NULL: brackets are counted, strings are passed whole,
+ * and nothing is checked. */
+const char *json_value_end(const char *next);
 
 /* Writes what the string says, and a zero byte, where `size` bytes have room for it: at most its length and one more.
  * False if they have not, or an escape is none of JSON, unpaired surrogate or U+0000. */

@@ -24,7 +24,7 @@ struct body {
     struct read_array arrays[API_PARAMETER_COUNT];
     size_t array_count;
     char *unknown; /* the name of the first member that is no parameter of the function */
-    bool wide;     /* numbers are read as float64: `dtype` says so, or one of them is beyond float32 */
+    bool wide;     /* numbers are float64: `dtype` says so, as far as it is known */
 };
 
 /* ---- Arrays ---- */
@@ -47,41 +47,56 @@ static int read_anew(const struct body *body, struct read_array *array)
     return json_array_read(body->text, array->at, &array->named, body->problem) != NULL ? 0 : -1;
 }
 
-/* Whether `dtype`, which decides, has come. */
-static bool knows_dtype(const struct body *body)
+/* Whether `dtype` is still to come, and says float64. */
+static bool will_say_float64(const struct body *body)
 {
-    return body->trees[API_DTYPE] != NULL;
+    bool escaped;
+    const char *dtype = body->trees[API_DTYPE] == NULL ? json_find(body->text, "/dtype") : NULL;
+    const char *end = dtype != NULL && *dtype == '"' ? json_string_end(dtype + 1, &escaped) : NULL;
+    return end != NULL && json_string_is(dtype + 1, (size_t)(end - dtype - 1), escaped, api_dtypes[API_FLOAT64].name);
 }
 
-/* The byte after the array, which becomes the next one that was read; NULL and a problem if it does not read. Before
- * `dtype` is known numbers are float32 as long as they can be. */
-static const char *read_array(struct body *body, struct json_named_array *named, enum api_parameter_id id)
+/* The byte after the array, which becomes the next one that was read; NULL and a problem if it does not read. Numbers
+ * are float32 until `dtype` has come, but where one of them is beyond that and `dtype` is going to say float64. */
+static const char *read_array(struct body *body, enum api_parameter_id id)
 {
     struct read_array *array = &body->arrays[body->array_count++];
-    struct api_problem narrow;
+    struct api_problem own;
     array->id = id;
     array->at = body->reader.next;
-    array->named = *named;
-    array->named.found = true;
-    const char *end = json_array_read(body->text, array->at, &array->named, &narrow);
-    if (end == NULL && named->element == JSON_FLOAT32 && narrow.code == API_OUT_OF_RANGE && !knows_dtype(body)) {
-        body->wide = true;
-        array->named = call_array_of(&api_parameters[id], JSON_FLOAT64);
+    for (;;) {
+        array->named = call_array_of(&api_parameters[id], body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
         array->named.found = true;
-        return json_array_read(body->text, array->at, &array->named, body->problem);
+        const char *end = json_array_read(body->text, array->at, &array->named, &own);
+        if (end != NULL)
+            return end;
+        if (array->named.element != JSON_FLOAT32 || own.code != API_OUT_OF_RANGE || !will_say_float64(body))
+            break;
+        body->wide = true;
     }
-    if (end == NULL && body->problem != NULL)
-        *body->problem = narrow;
-    return end;
+    if (body->problem != NULL)
+        *body->problem = own;
+    return NULL;
 }
 
 /* ---- Members ---- */
 
+/* The function's parameter of that name, or API_PARAMETER_COUNT. */
 static int find_parameter(const struct api_function *function, const struct json_key *key)
 {
+    char decoded[64]; /* longer than any parameter's */
+    const char *name = key->at;
+    size_t length = key->length;
+    if (key->escaped) {
+        if (!json_string_decode(key->at, key->length, decoded, sizeof decoded))
+            return API_PARAMETER_COUNT;
+        name = decoded;
+        length = strlen(decoded);
+    }
     int id = 0;
     while (id < API_PARAMETER_COUNT &&
-           !(api_function_takes(function, (enum api_parameter_id)id) && json_key_is(key, api_parameters[id].name)))
+           !(api_function_takes(function, (enum api_parameter_id)id) && strlen(api_parameters[id].name) == length &&
+             memcmp(api_parameters[id].name, name, length) == 0))
         id++;
     return id;
 }
@@ -116,6 +131,8 @@ static bool says_float64(const struct body *body)
 static int read_member(struct body *body, const struct json_key *key)
 {
     struct json_reader *reader = &body->reader;
+    if (json_reader_is_too_large(reader))
+        return json_reader_fail(reader, body->problem);
     const int id = find_parameter(body->function, key);
     if (id == API_PARAMETER_COUNT)
         return pass_unknown(body, key);
@@ -123,9 +140,9 @@ static int read_member(struct body *body, const struct json_key *key)
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
     const struct api_parameter *parameter = &api_parameters[id];
-    struct json_named_array named = call_array_of(parameter, body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
+    const struct json_named_array named = call_array_of(parameter, JSON_FLOAT32);
     if (is_array(parameter) && json_array_begins(&named, *reader->next)) {
-        const char *end = read_array(body, &named, (enum api_parameter_id)id);
+        const char *end = read_array(body, (enum api_parameter_id)id);
         if (end != NULL)
             json_reader_pass_to(reader, end);
         return end != NULL ? 0 : -1;

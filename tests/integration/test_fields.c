@@ -1,10 +1,10 @@
 /* What is read from a request's head and its query, and the trace that it belongs to. */
 #define _GNU_SOURCE
+#include "connection.h"
 #include "fields.h"
 #include "lib/http.h"
 #include "lib/process.h"
 #include "lib/suite.h"
-#include "connection.h"
 #include "trace.h"
 
 #include "lib/assertions.h"

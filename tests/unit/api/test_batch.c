@@ -88,6 +88,8 @@ static const struct {
     {"{\"id\":[],\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
     {"{\"id\":9007199254740991.4,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
     {"{\"id\":-1,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "wrong_type", "/requests/1/id"},
+    {"{\"function\":\"softmax\",\"body\":{\"logits\":[1,2],},\"id\":4503599627370497.25}", "wrong_type",
+     "/requests/1/id"},
     {"{\"id\":1,\"id\":1,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}", "duplicate_member", NULL},
     {"{\"function\":\"softmax\",\"body\":{\"logits\":[1,]}}", "malformed_json", "/logits/1"},
     {"{\"function\":\"softmax\",\"body\":{\"logits\":[1]} x}", "malformed_json", NULL},

@@ -225,6 +225,8 @@ static const struct {
     {"/v1/categorical", "{\"logits\":[1,2],\"logit_bias\":{\"0\":1,\"2\":@1}}"},
     {"/v1/batch", "{\"requests\":[{\"function\":\"softmax\",\"body\":{\"logits\":[1]}}],\"x\":@1}"},
     {"/v1/batch", "{\"requests\":@7}"},
+    {"/v1/batch", "{\"requests\":[\"a\tb\"],\"x\":@1}"},
+    {SOFTMAX, "{\"logits\":[1],\"\\u0061bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\":@1}"},
 };
 
 START_TEST(a_problem_says_where_the_value_stands)

@@ -99,6 +99,14 @@ START_TEST(dtype_may_come_at_any_place)
     assert_problem("/v1/softmax", "{\"dtype\":\"float32\",\"logits\":[[1,1e39]]}", 400, "out_of_range", "/logits/0/1");
     assert_problem("/v1/softmax", "{\"logits\":[[1,1e39]],\"temperature\":1}", 400, "out_of_range", "/logits/0/1");
     assert_problem("/v1/softmax", "{\"logits\":[[1,1e309]],\"dtype\":\"float64\"}", 400, "out_of_range", "/logits/0/1");
+    assert_problem("/v1/softmax", "{\"logits\":[1e39,2,1e400]}", 400, "out_of_range", "/logits/0");
+    assert_problem("/v1/softmax", "{\"logits\":[1e39,2,1e400],\"dtype\":\"float64\"}", 400, "out_of_range",
+                   "/logits/2");
+    assert_problem("/v1/vjp", "{\"function\":\"softmax\",\"logits\":[1e39],\"cotangent\":[1e400]}", 400, "out_of_range",
+                   "/logits/0");
+    struct answer answer = ask("/v1/softmax", "{\"logits\":[1e400]}");
+    ck_assert_str_eq(ask_text(&answer, "detail"), "is beyond the range of float32");
+    ask_free(&answer);
 }
 END_TEST
 
