@@ -198,6 +198,10 @@ static inline bool api_function_takes(const struct api_function *function, enum 
     return function->parameters >> id & 1;
 }
 
+/* The parameter of that name, of `length` bytes, if the function takes it; of any function, if that is NULL. NULL if
+ * there is none. */
+const struct api_parameter *api_parameter_find(const struct api_function *function, const char *name, size_t length);
+
 /* ---- Problems: what is answered in place of a result ---- */
 
 enum api_problem_code {

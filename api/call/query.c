@@ -159,19 +159,10 @@ static int take_arrays(struct query *query, const struct api_argument *argument,
     return 0;
 }
 
-/* The function's parameter of that name, or NULL. */
-static const struct api_parameter *find_parameter(const struct api_function *function, const char *name)
-{
-    for (int id = 0; id < API_PARAMETER_COUNT; id++)
-        if (api_function_takes(function, (enum api_parameter_id)id) && strcmp(api_parameters[id].name, name) == 0)
-            return &api_parameters[id];
-    return NULL;
-}
-
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
                          struct api_problem *problem)
 {
-    const struct api_parameter *parameter = find_parameter(function, argument->name);
+    const struct api_parameter *parameter = api_parameter_find(function, argument->name, strlen(argument->name));
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
     if (parameter == NULL)
@@ -197,7 +188,8 @@ int query_read(const struct api_request *request, struct query *query, struct ap
 int query_refuse(const struct api_request *request, struct api_problem *problem)
 {
     for (size_t i = 0; i < request->query_count; i++)
-        if (find_parameter(request->route->function, request->query[i].name) != NULL)
+        if (api_parameter_find(request->route->function, request->query[i].name, strlen(request->query[i].name)) !=
+            NULL)
             return fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
                         "is in the query; in a JSON request it is a member of the body");
     return 0;

@@ -4,6 +4,7 @@
 #include "sampling.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define MAX_FLOAT32 3.4028235e38 /* the shortest decimal that reads as the largest float32 */
 #define MAX_COUNT 2147483647.0   /* of classes and what is counted in them */
@@ -158,6 +159,17 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
                     .optional = true,
                     .doc = "The results that are wanted; by default only the function's first."},
 };
+
+const struct api_parameter *api_parameter_find(const struct api_function *function, const char *name, size_t length)
+{
+    for (int id = 0; id < API_PARAMETER_COUNT; id++) {
+        const struct api_parameter *parameter = &api_parameters[id];
+        if ((function == NULL || api_function_takes(function, (enum api_parameter_id)id)) &&
+            strlen(parameter->name) == length && memcmp(parameter->name, name, length) == 0)
+            return parameter;
+    }
+    return NULL;
+}
 
 /* ---- Schedules ---- */
 

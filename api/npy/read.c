@@ -219,13 +219,9 @@ static int fail_name(const struct reader *reader, enum api_problem_code code, co
 /* The array of the next name in the list of those of the body. */
 static int read_named(struct reader *reader, const char *name, size_t length, const json_t *members)
 {
-    int id = 0;
-    while (id < API_PARAMETER_COUNT &&
-           (strlen(api_parameters[id].name) != length || memcmp(api_parameters[id].name, name, length) != 0))
-        id++;
-    if (id == API_PARAMETER_COUNT || !api_function_takes(reader->function, (enum api_parameter_id)id))
+    const struct api_parameter *parameter = api_parameter_find(reader->function, name, length);
+    if (parameter == NULL)
         return fail_name(reader, API_UNKNOWN_MEMBER, "names what is no parameter of the function");
-    const struct api_parameter *parameter = &api_parameters[id];
     if (use_of(parameter) == AS_LIST && !parameter->per_row)
         return fail_name(reader, API_WRONG_TYPE, "names a parameter that is no array: it goes into the query");
     if (find(reader, parameter->name) != NULL)

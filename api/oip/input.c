@@ -36,14 +36,6 @@ int oip_fail(struct api_problem *problem, enum api_problem_code code, const char
 
 /* ---- Name and datatype ---- */
 
-static const struct api_parameter *find_input(const struct api_function *function, const char *name)
-{
-    for (int id = 0; id < API_PARAMETER_COUNT; id++)
-        if (api_function_takes(function, (enum api_parameter_id)id) && strcmp(api_parameters[id].name, name) == 0)
-            return &api_parameters[id];
-    return NULL;
-}
-
 static bool is_given(const struct oip_request *request, const char *name)
 {
     for (size_t i = 0; i < request->tensor_count; i++)
@@ -58,7 +50,7 @@ static int read_name(struct input *input)
     const json_t *name = json_object_get(input->envelope, "name");
     if (!json_is_string(name))
         return FAIL(input, name == NULL ? API_MISSING_MEMBER : API_WRONG_TYPE, "/name", "an input has a name");
-    input->parameter = find_input(request->function, json_string_value(name));
+    input->parameter = api_parameter_find(request->function, json_string_value(name), json_string_length(name));
     if (input->parameter == NULL)
         return FAIL(input, API_UNKNOWN_MEMBER, "/name", "%s has no such input", request->function->name);
     if (!oip_is_input(input->parameter))

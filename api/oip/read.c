@@ -32,14 +32,6 @@ static int read_json_length(struct oip_reader *reader, const char *field)
 
 /* ---- Parameters ---- */
 
-static const struct api_parameter *find_parameter(const char *name)
-{
-    for (int id = 0; id < API_PARAMETER_COUNT; id++)
-        if (strcmp(api_parameters[id].name, name) == 0)
-            return &api_parameters[id];
-    return NULL;
-}
-
 /* What a string holds as JSON; NULL where it does not, or memory is short. */
 static json_t *read_string(const json_t *string)
 {
@@ -102,7 +94,8 @@ static int read_parameters(struct oip_reader *reader)
     if (oip_parameters(reader->problem, out->envelope, "", &checked) != 0)
         return -1;
     for (void *at = json_object_iter(parameters); at != NULL; at = json_object_iter_next(parameters, at)) {
-        const struct api_parameter *parameter = find_parameter(json_object_iter_key(at));
+        const char *name = json_object_iter_key(at);
+        const struct api_parameter *parameter = api_parameter_find(NULL, name, strlen(name));
         if (parameter != NULL)
             json_object_set_new(out->members, parameter->name, unwrap(parameter, json_object_iter_value(at)));
     }
@@ -351,7 +344,7 @@ static int read_raw(struct oip_reader *reader)
 /* An input's data, a parameter, or where one of them is missing. `outputs` may have said what `return` says. */
 static void locate(const struct call_source *source, const char *name, char *pointer, size_t size)
 {
-    const struct api_parameter *parameter = find_parameter(name);
+    const struct api_parameter *parameter = api_parameter_find(NULL, name, strlen(name));
     if (parameter == &api_parameters[API_RETURN] && json_find(source->text, "/parameters/return") == NULL) {
         snprintf(pointer, size, "/outputs");
         return;

@@ -81,24 +81,14 @@ static const char *read_array(struct body *body, enum api_parameter_id id)
 
 /* ---- Members ---- */
 
-/* The function's parameter of that name, or API_PARAMETER_COUNT. */
-static int find_parameter(const struct api_function *function, const struct json_key *key)
+static const struct api_parameter *find_parameter(const struct api_function *function, const struct json_key *key)
 {
     char decoded[64]; /* longer than any parameter's */
-    const char *name = key->at;
-    size_t length = key->length;
-    if (key->escaped) {
-        if (!json_string_decode(key->at, key->length, decoded, sizeof decoded))
-            return API_PARAMETER_COUNT;
-        name = decoded;
-        length = strlen(decoded);
-    }
-    int id = 0;
-    while (id < API_PARAMETER_COUNT &&
-           !(api_function_takes(function, (enum api_parameter_id)id) && strlen(api_parameters[id].name) == length &&
-             memcmp(api_parameters[id].name, name, length) == 0))
-        id++;
-    return id;
+    if (!key->escaped)
+        return api_parameter_find(function, key->at, key->length);
+    return json_string_decode(key->at, key->length, decoded, sizeof decoded)
+               ? api_parameter_find(function, decoded, strlen(decoded))
+               : NULL;
 }
 
 static bool is_given(const struct body *body, enum api_parameter_id id)
@@ -133,16 +123,16 @@ static int read_member(struct body *body, const struct json_key *key)
     struct json_reader *reader = &body->reader;
     if (json_reader_is_too_large(reader))
         return json_reader_fail(reader, body->problem);
-    const int id = find_parameter(body->function, key);
-    if (id == API_PARAMETER_COUNT)
+    const struct api_parameter *parameter = find_parameter(body->function, key);
+    if (parameter == NULL)
         return pass_unknown(body, key);
-    if (is_given(body, (enum api_parameter_id)id))
+    const enum api_parameter_id id = (enum api_parameter_id)(parameter - api_parameters);
+    if (is_given(body, id))
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
-    const struct api_parameter *parameter = &api_parameters[id];
     const struct json_named_array named = call_array_of(parameter, JSON_FLOAT32);
     if (is_array(parameter) && json_array_begins(&named, *reader->next)) {
-        const char *end = read_array(body, (enum api_parameter_id)id);
+        const char *end = read_array(body, id);
         if (end != NULL)
             json_reader_pass_to(reader, end);
         return end != NULL ? 0 : -1;
