@@ -1,21 +1,14 @@
 #include "address.h"
+#include "text.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
 static const char unix_prefix[] = "unix:";
-
-/* getaddrinfo would take ports modulo 2^16. */
-static bool is_port(const char *text)
-{
-    const size_t digits = strspn(text, "0123456789");
-    return digits >= 1 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
-}
 
 static bool parse_unix(const char *path, struct address *address)
 {
@@ -31,7 +24,8 @@ static bool parse_internet(const char *text, struct address *address)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || !is_port(colon + 1) || (size_t)(colon - text) >= sizeof host)
+    unsigned port; /* getaddrinfo would take it modulo 2^16 */
+    if (colon == NULL || colon[1] == '\0' || !text_port(colon + 1, &port) || (size_t)(colon - text) >= sizeof host)
         return false;
     size_t length = (size_t)(colon - text);
     if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {

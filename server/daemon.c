@@ -153,14 +153,9 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
     acceptor_resume(&loop->acceptor);
 }
 
-/* 1.0 is better strict, or it answers a blank in the target with a redirection that repeats whatever bytes stand there.
- * 0.9.75 would become less exact: it hangs up where it now shows the request to framing.h. */
-static int strictness(void)
-{
-    return MHD_get_version()[0] != '0';
-}
-
-/* The daemon's own limit is never met: at it, 0.9.75 keeps a lock for ever. */
+/* The daemon's own limit is never met: at it, 0.9.75 keeps a lock for ever.
+ * 1.0 is better strict, or it answers a blank in the target with a redirection that repeats the bytes there. 0.9.75
+ * would become less exact: it would close the connection where it now shows the request to fields_read. */
 static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connections)
 {
     const struct config *config = &loop->server->config;
@@ -174,7 +169,7 @@ static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connection
                             (unsigned)most_connections + 1,
                             /* also ends a connection that closed in the middle of a request in the same edge */
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s,
-                            MHD_OPTION_STRICT_FOR_CLIENT, strictness(), MHD_OPTION_END);
+                            MHD_OPTION_STRICT_FOR_CLIENT, !loop_has_mhd_0_9(), MHD_OPTION_END);
 }
 
 static void run(void *argument)

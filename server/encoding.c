@@ -1,9 +1,7 @@
 #include "encoding.h"
 #include "api.h"
+#include "text.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <zlib.h>
 
 enum {
@@ -18,28 +16,22 @@ enum {
 
 /* ---- Names ---- */
 
-static bool is_name(const char *text, size_t length, const char *name)
-{
-    return length == strlen(name) && strncasecmp(text, name, length) == 0;
-}
-
 static enum encoding named(const char *text, size_t length)
 {
-    if (is_name(text, length, "identity"))
+    if (text_is(text, length, "identity"))
         return ENCODING_IDENTITY;
-    if (is_name(text, length, "gzip") || is_name(text, length, "x-gzip"))
+    if (text_is(text, length, "gzip") || text_is(text, length, "x-gzip"))
         return ENCODING_GZIP;
-    return is_name(text, length, "deflate") ? ENCODING_DEFLATE : ENCODING_UNKNOWN;
+    return text_is(text, length, "deflate") ? ENCODING_DEFLATE : ENCODING_UNKNOWN;
 }
 
 enum encoding encoding_add(enum encoding before, const char *field)
 {
-    for (field += strspn(field, " \t,"); *field != '\0'; field += strspn(field, " \t,")) {
-        const size_t length = strcspn(field, " \t,");
+    size_t length;
+    for (field = text_element(field, &length); length > 0; field = text_element(field + length, &length)) {
         const enum encoding encoding = named(field, length);
         if (encoding != ENCODING_IDENTITY)
             before = before == ENCODING_IDENTITY ? encoding : ENCODING_UNKNOWN;
-        field += length;
     }
     return before;
 }

@@ -1,26 +1,9 @@
 #include "host.h"
+#include "text.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 /* ---- Reading ---- */
-
-static const char *const digits = "0123456789";
-
-/* The colon and what follows it, which may be nothing. */
-static bool read_port(const char *text, unsigned *port)
-{
-    *port = 0;
-    if (*text == '\0')
-        return true;
-    const size_t length = strspn(++text, digits);
-    if (length > 5 || text[length] != '\0' || atoi(text) > 65535)
-        return false;
-    *port = (unsigned)atoi(text);
-    return true;
-}
 
 static bool is_address(int family, const char *text, size_t length)
 {
@@ -40,7 +23,7 @@ static bool read_ipv6(const char *text, struct host *host)
         return false;
     host->kind = HOST_ADDRESS;
     host->length = (size_t)(end + 1 - text);
-    return read_port(end + 1, &host->port);
+    return text_port(end + 1 + (end[1] == ':'), &host->port);
 }
 
 /* reg-name: unreserved, pct-encoded, sub-delims */
@@ -66,7 +49,7 @@ bool host_read(const char *text, struct host *host)
     if (host->length == 0)
         return *text == '\0';
     host->kind = is_address(AF_INET, text, host->length) ? HOST_ADDRESS : HOST_NAME;
-    return is_name(text, host->length) && read_port(text + host->length, &host->port);
+    return is_name(text, host->length) && text_port(text + host->length + (text[host->length] == ':'), &host->port);
 }
 
 /* ---- Lists ---- */
@@ -101,12 +84,10 @@ bool host_is_listed(const struct host *host, const char *list)
     static const char local[] = "localhost";
     if (host->kind != HOST_NAME || has_name(host, local, strlen(local)))
         return true;
-    for (; list != NULL && *list != '\0'; list += strspn(list, ", ")) {
-        const size_t length = strcspn(list, ", ");
+    size_t length;
+    for (list = text_element(list, &length); length > 0; list = text_element(list + length, &length))
         if (matches(host, list, length))
             return true;
-        list += length;
-    }
     return false;
 }
 
@@ -122,12 +103,10 @@ static bool is_entry(const char *text, size_t length)
 
 bool host_list_is_valid(const char *list)
 {
-    for (list += strspn(list, ", "); *list != '\0'; list += strspn(list, ", ")) {
-        const size_t length = strcspn(list, ", ");
+    size_t length;
+    for (list = text_element(list, &length); length > 0; list = text_element(list + length, &length))
         if (!is_entry(list, length))
             return false;
-        list += length;
-    }
     return true;
 }
 

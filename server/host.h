@@ -16,7 +16,7 @@ struct host {
 bool host_read(const char *text, struct host *host);
 
 /* Whether it is nothing, an address, localhost, or in the list: names separated by commas, of which .name and *.name
- * stand for all below it, and * for all there are. NULL is an empty list. */
+ * stand for all below it, and * for all there are. */
 bool host_is_listed(const struct host *host, const char *list);
 
 /* Whether such a list may be configured. */

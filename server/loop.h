@@ -89,6 +89,12 @@ struct loop {
     size_t suspended;     /* of those, the ones that are with the workers */
 };
 
+/* libmicrohttpd before 1.0, some of whose faults are made up for. */
+static inline bool loop_has_mhd_0_9(void)
+{
+    return MHD_get_version()[0] == '0';
+}
+
 /* Whether the time is over in which what was begun may be finished. */
 static inline bool loop_is_ending(const struct loop *loop)
 {

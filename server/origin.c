@@ -1,56 +1,20 @@
 #include "origin.h"
-
-#include <string.h>
-#include <strings.h>
+#include "text.h"
 
 #define EXPOSED                                                                                                        \
     "X-Gumbeld-Seed, X-Gumbeld-Tau, X-Gumbeld-Rng, X-Gumbeld-Dtype, X-Gumbeld-Results, "                               \
     "Inference-Header-Content-Length, Retry-After, Allow, traceparent, X-Request-Id"
 #define MAX_AGE_S "7200"
 
-/* ---- What the browser says ---- */
-
-static bool is(const char *name, size_t length, const char *expected)
-{
-    return length == strlen(expected) && strcasecmp(name, expected) == 0;
-}
-
-/* There is one of each, of visible characters; anything else is as good as a wrong one. */
-static void set(const char **field, const char *value)
-{
-    *field = *field == NULL && strchr(value, '\t') == NULL ? value : "";
-}
-
-void browser_set(struct browser *browser, const char *name, size_t length, const char *value)
-{
-    if (is(name, length, MHD_HTTP_HEADER_ORIGIN))
-        set(&browser->origin, value);
-    else if (is(name, length, "Sec-Fetch-Site"))
-        set(&browser->site, value);
-    else if (is(name, length, MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD))
-        set(&browser->wanted_method, value);
-    else if (is(name, length, MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS))
-        set(&browser->wanted_fields, value);
-    else if (is(name, length, "Access-Control-Request-Private-Network"))
-        browser->wants_private_network = strcasecmp(value, "true") == 0;
-}
-
 /* ---- Lists ---- */
-
-static const char *next_entry(const char *list, size_t *length)
-{
-    list += strspn(list, ", ");
-    *length = strcspn(list, ", ");
-    return list;
-}
 
 static bool is_listed(const char *origin, const char *list)
 {
     size_t length;
     if (origin == NULL || *origin == '\0')
         return false;
-    for (list = next_entry(list, &length); length > 0; list = next_entry(list + length, &length))
-        if ((length == 1 && *list == '*') || (strlen(origin) == length && strncasecmp(origin, list, length) == 0))
+    for (list = text_element(list, &length); length > 0; list = text_element(list + length, &length))
+        if (text_is(list, length, "*") || text_is(list, length, origin))
             return true;
     return false;
 }
@@ -59,7 +23,7 @@ static bool is_entry(const char *text, size_t length)
 {
     char copy[300];
     struct host host;
-    if (is(text, length, "*") || is(text, length, "null"))
+    if (text_is(text, length, "*") || text_is(text, length, "null"))
         return true;
     const size_t scheme = strncasecmp(text, "http://", 7) == 0 ? 7 : strncasecmp(text, "https://", 8) == 0 ? 8 : 0;
     if (scheme == 0 || length <= scheme || length >= sizeof copy)
@@ -72,7 +36,7 @@ static bool is_entry(const char *text, size_t length)
 bool origin_list_is_valid(const char *list)
 {
     size_t length;
-    for (list = next_entry(list, &length); length > 0; list = next_entry(list + length, &length))
+    for (list = text_element(list, &length); length > 0; list = text_element(list + length, &length))
         if (!is_entry(list, length))
             return false;
     return true;

@@ -7,7 +7,7 @@
 
 #include <microhttpd.h>
 
-/* Fields that only browsers send; NULL where one is missing. */
+/* Fields that only browsers send; NULL where one is missing, "" where it is invalid. */
 struct browser {
     const char *origin;
     const char *site;           /* Sec-Fetch-Site */
@@ -15,9 +15,6 @@ struct browser {
     const char *wanted_fields;  /* of a preflight */
     bool wants_private_network; /* a preflight from a page of a wider network */
 };
-
-/* Sets what the field says, if it is one of these. */
-void browser_set(struct browser *browser, const char *name, size_t length, const char *value);
 
 /* Whether a page may have sent this: one of the server's own, or of an origin in the list, commas between, * being all.
  * What only reads is always allowed, since a page of another origin does not get the answer to see. */

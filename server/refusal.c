@@ -5,14 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- 0.9.75 answers twice ---- */
-
-/* Where it refuses a head that is whole (its Content-Length is no number, or its cookies do not fit), it forgets that
- * it did, and goes on to send the answer's head a second time. */
-static bool answers_twice(void)
-{
-    return MHD_get_version()[0] == '0';
-}
+/* ---- 0.9.75 answers twice: where it refuses a head that is complete (its Content-Length is not a number, or its
+ * cookies do not fit), it forgets that it did, and goes on to send the answer's head a second time ---- */
 
 static bool knows(const struct connection *connection, enum MHD_ConnectionInfoType what)
 {
@@ -62,7 +56,7 @@ static void count(struct loop *loop, unsigned status)
 {
     log_message(loop->server->log, LOG_INFO, "libmicrohttpd refused a request by itself, with status %u", status);
     metrics_count(loop->server->metrics, METRIC_LIBRARY_REFUSALS, metrics_library_status(status));
-    struct connection *connection = answers_twice() ? find_whole_head(loop) : NULL;
+    struct connection *connection = loop_has_mhd_0_9() ? find_whole_head(loop) : NULL;
     if (connection != NULL)
         answer_once(connection, status);
 }

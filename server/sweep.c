@@ -1,6 +1,6 @@
 #include "sweep.h"
 #include "connection.h"
-#include "framing.h"
+#include "fields.h"
 #include "socket.h"
 
 enum {
@@ -14,7 +14,7 @@ enum {
  */
 static bool is_too_large(const struct connection *connection, const struct socket_tcp *tcp)
 {
-    return !connection->had_request && tcp->received > FRAMING_MOST_BYTES && !socket_has_input(connection->fd);
+    return !connection->had_request && tcp->received > FIELDS_MAX_HEAD_BYTES && !socket_has_input(connection->fd);
 }
 
 /* Notes whether bytes have come since the last request. */
