@@ -33,15 +33,11 @@ $(eval $(call gate-program,run-soak,soak,$(API_OBJECTS) $(CORE_OBJECTS),$(LIBRAR
 ## hostile         adversaries, overload, drains, killed replicas; HOSTILE_FLAGS='--short [PART...]'; root for memory cgroups
 hostile: deps
 	$(call install,python3 util-linux haproxy nginx-light)
-	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/hostile-load build/release/tests/fail-allocation.so
+	$(Q)$(SUBMAKE) build/gumbeld build/release/tests/hostile-load build/release/tests/scarce.so
 	$(Q)$(GATES)/hostile/run $(HOSTILE_FLAGS)
 $(OUT)/tests/hostile-load: $(OUT)/$(GATES)/hostile/load.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^
-$(OUT)/tests/fail-allocation.so: $(GATES)/hostile/fail_allocation.c Makefile
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(COMMON)) -O1 -fPIC -shared $(LDFLAGS) -o $@ $<
 
 ## fuzz            libFuzzer on whole requests, jansson compiled in, for FUZZ_SECONDS; finds go to tests/gates/fuzz/regression
 FUZZ_SECONDS ?= 60

@@ -15,7 +15,7 @@ from checks import check, row, title
 from server import ROOT, Server, WORK
 from wire import ask, call, logits, npy, post
 
-LIBRARY = ROOT / "build" / "release" / "tests" / "fail-allocation.so"
+LIBRARY = ROOT / "build" / "release" / "tests" / "scarce.so"
 MOST = 3000
 WIDTHS = (20, 8, 8, 8, 8)
 
@@ -62,7 +62,7 @@ class Plan:
 
 def start(plan):
     plan.set(0)
-    environment = {"LD_PRELOAD": str(LIBRARY), "HOSTILE_ALLOCATIONS": plan.file.name}
+    environment = {"LD_PRELOAD": str(LIBRARY), "SCARCE_PLAN": plan.file.name}
     return Server(("--workers", "1", "--log-level", "error"), environment)
 
 

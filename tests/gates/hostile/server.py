@@ -18,12 +18,13 @@ WORK = ROOT / "build" / "hostile"
 START_S = 10
 END_S = 20
 
+WORK.mkdir(parents=True, exist_ok=True)
+
 
 class Server:
     """A running server; a context manager that ends it. `environment` and `flags` are its configuration."""
 
     def __init__(self, flags=(), environment=None, memory=None, before_exec=None, port=0):
-        WORK.mkdir(parents=True, exist_ok=True)
         self.group = MemoryGroup(memory) if memory else None
         self.log = tempfile.NamedTemporaryFile(dir=WORK, suffix=".log")
         command = ["setpriv", "--pdeathsig", "KILL", str(BINARY), "--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0",
