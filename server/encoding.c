@@ -12,6 +12,9 @@ enum {
     MOST_BYTES = 1 << 30, /* zlib counts in unsigned int */
     GZIP_FIRST_BYTES = 64 * 1024,
     STEP_BYTES = 256 * 1024, /* about two milliseconds */
+    INFLATE_IN_BYTES = 64 * 1024,
+    INFLATE_OUT_BYTES = 1024 * 1024,
+    INFLATE_MIN_BYTES = 4096,
 };
 
 /* ---- Names ---- */
@@ -50,9 +53,9 @@ enum gzip encoding_gzip_wanted(const char *accept_encoding)
     return plain == 0 || (plain < 0 && api_accept_weight(accept_encoding, rest) == 0) ? GZIP_DEMANDED : GZIP_ALLOWED;
 }
 
-static unsigned at_most(size_t length, size_t most)
+static size_t at_most(size_t length, size_t most)
 {
-    return (unsigned)(length < most ? length : most);
+    return length < most ? length : most;
 }
 
 /* zlib's own memory counts as well. */
@@ -124,8 +127,8 @@ static bool give_room(struct deflater *deflater)
 static int deflate_some(struct deflater *deflater, size_t end)
 {
     z_stream *stream = &deflater->stream;
-    const unsigned give = at_most(end - deflater->taken, STEP_BYTES);
-    const unsigned space = at_most(deflater->capacity - deflater->length, MOST_BYTES);
+    const unsigned give = (unsigned)at_most(end - deflater->taken, STEP_BYTES);
+    const unsigned space = (unsigned)at_most(deflater->capacity - deflater->length, MOST_BYTES);
     stream->next_in = (Bytef *)(deflater->in + deflater->taken);
     stream->avail_in = give;
     stream->next_out = (Bytef *)(deflater->out + deflater->length);
@@ -171,29 +174,26 @@ struct inflater {
     size_t head_length;
 };
 
-struct inflater *inflater_new(enum encoding encoding)
+bool inflating_begin(struct inflating *inflating, struct body *body, enum encoding encoding)
 {
     struct inflater *inflater = api_calloc(1, sizeof *inflater);
+    *inflating = (struct inflating){.encoded = *body, .body = body, .inflater = inflater};
+    *body = (struct body){.limit = body->limit, .received = body->received};
     if (inflater == NULL)
-        return NULL;
+        return false;
     inflater->encoding = encoding;
     inflater->stream.zalloc = allocate;
     inflater->stream.zfree = release;
-    return inflater;
+    return true;
 }
 
-void inflater_free(struct inflater *inflater)
+void inflating_end(struct inflating *inflating)
 {
-    if (inflater == NULL)
-        return;
-    if (inflater->begun)
-        inflateEnd(&inflater->stream);
-    api_free(inflater);
-}
-
-bool inflater_complete(const struct inflater *inflater)
-{
-    return inflater->complete;
+    body_drop(&inflating->encoded);
+    if (inflating->inflater != NULL && inflating->inflater->begun)
+        inflateEnd(&inflating->inflater->stream);
+    api_free(inflating->inflater);
+    *inflating = (struct inflating){.body = NULL};
 }
 
 /* RFC 1950, 2.2: method 8 with a window of up to 32 KiB, and a check over both bytes. */
@@ -203,10 +203,11 @@ static bool is_zlib_head(const char *head)
     return (cmf & 15) == 8 && cmf >> 4 <= 7 && (cmf << 8 | flags) % 31 == 0;
 }
 
-static enum inflate_result feed(struct inflater *inflater, const char **in, size_t *in_length, char *out, size_t *room)
+static enum inflating_result feed(struct inflater *inflater, const char **in, size_t *in_length, char *out,
+                                  size_t *room)
 {
     z_stream *stream = &inflater->stream;
-    const unsigned give = at_most(*in_length, MOST_BYTES), space = at_most(*room, MOST_BYTES);
+    const unsigned give = (unsigned)*in_length, space = (unsigned)*room; /* INFLATE_IN_BYTES and so on at most */
     stream->next_in = (Bytef *)*in;
     stream->avail_in = give;
     stream->next_out = (Bytef *)out;
@@ -217,13 +218,14 @@ static enum inflate_result feed(struct inflater *inflater, const char **in, size
     *room = space - stream->avail_out;
     inflater->complete = status == Z_STREAM_END;
     if (status == Z_MEM_ERROR)
-        return INFLATE_NO_MEMORY;
-    return status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR ? INFLATE_OK : INFLATE_MALFORMED;
+        return INFLATING_NO_MEMORY;
+    return status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR ? INFLATING_MORE : INFLATING_MALFORMED;
 }
 
-/* Gathers the head of deflate, which says its kind, and begins with it. Where the head is not yet whole, nothing is
- * written. */
-static enum inflate_result begin(struct inflater *inflater, const char **in, size_t *in_length, char *out, size_t *room)
+/* Gathers the head of deflate, which says its kind, and begins with it. Until the head is complete, nothing is written.
+ */
+static enum inflating_result begin(struct inflater *inflater, const char **in, size_t *in_length, char *out,
+                                   size_t *room)
 {
     int bits = GZIP_BITS;
     if (inflater->encoding == ENCODING_DEFLATE) {
@@ -231,27 +233,29 @@ static enum inflate_result begin(struct inflater *inflater, const char **in, siz
             inflater->head[inflater->head_length++] = *(*in)++;
         if (inflater->head_length < HEAD_BYTES) {
             *room = 0;
-            return INFLATE_OK;
+            return INFLATING_MORE;
         }
         bits = is_zlib_head(inflater->head) ? WINDOW_BITS : -WINDOW_BITS;
     }
     if (inflateInit2(&inflater->stream, bits) != Z_OK)
-        return INFLATE_NO_MEMORY;
+        return INFLATING_NO_MEMORY;
     inflater->begun = true;
     const char *head = inflater->head;
     return feed(inflater, &head, &inflater->head_length, out, room);
 }
 
-enum inflate_result inflater_run(struct inflater *inflater, const char **in, size_t *in_length, char *out, size_t *room)
+/* Moves *in forward and fills `out`, *room becoming what was written. Input is left only where the output is full;
+ * where it is full there may be more output without further input. Members of gzip may follow each other. */
+static enum inflating_result run(struct inflater *inflater, const char **in, size_t *in_length, char *out, size_t *room)
 {
     const size_t space = *room;
     size_t written = 0;
-    enum inflate_result result = INFLATE_OK;
-    while (result == INFLATE_OK) {
+    enum inflating_result result = INFLATING_MORE;
+    while (result == INFLATING_MORE) {
         *room = space - written;
         if (inflater->complete && *in_length > 0) {
             if (inflater->encoding != ENCODING_GZIP || inflateReset(&inflater->stream) != Z_OK)
-                return INFLATE_MALFORMED;
+                return INFLATING_MALFORMED;
             inflater->complete = false;
         }
         result = inflater->begun ? feed(inflater, in, in_length, out + written, room)
@@ -262,4 +266,36 @@ enum inflate_result inflater_run(struct inflater *inflater, const char **in, siz
     }
     *room = written;
     return result;
+}
+
+/* A few times the input. One byte beyond the limit is room as well, to notice a body that goes on there. */
+static size_t output_room(const struct body *body, size_t input)
+{
+    const size_t fair = 4 * input > INFLATE_MIN_BYTES ? 4 * input : INFLATE_MIN_BYTES;
+    return at_most(at_most(fair, INFLATE_OUT_BYTES), body->limit + 1 - body->length);
+}
+
+/* There may be more while there is input, or where the room was filled. */
+enum inflating_result inflating_step(struct inflating *inflating)
+{
+    struct body *body = inflating->body;
+    const size_t give = at_most(inflating->encoded.length - inflating->taken, INFLATE_IN_BYTES);
+    const size_t room = output_room(body, give);
+    const char *in = inflating->encoded.bytes + inflating->taken;
+    char *out = body_room(body, room);
+    if (out == NULL)
+        return INFLATING_NO_MEMORY;
+    size_t unread = give, written = room;
+    const enum inflating_result result = run(inflating->inflater, &in, &unread, out, &written);
+    inflating->taken += give - unread;
+    body_extend(body, written);
+    if (result != INFLATING_MORE)
+        return result;
+    if (body->length > body->limit)
+        return INFLATING_TOO_LARGE;
+    if (body->length > INFLATE_OUT_BYTES && body->length / INFLATING_MAX_RATIO > inflating->taken)
+        return INFLATING_TOO_DENSE;
+    if (inflating->taken < inflating->encoded.length || written == room)
+        return INFLATING_MORE;
+    return inflating->inflater->complete ? INFLATING_DONE : INFLATING_MALFORMED;
 }

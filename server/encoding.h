@@ -1,6 +1,9 @@
-/* Content codings (RFC 9110, 8.4): gzip and deflate of requests, gzip of answers. */
+/* Content codings (RFC 9110, 8.4): gzip and deflate of requests, gzip of answers. All memory, zlib's too, is of the
+ * account that the thread uses. */
 #ifndef SERVER_ENCODING_H
 #define SERVER_ENCODING_H
+
+#include "body.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,23 +37,35 @@ enum deflate_result deflater_step(struct deflater *deflater);
 /* After DEFLATE_DONE: all of it, to be freed by api_free. */
 char *deflater_take(struct deflater *deflater, size_t *length);
 
-/* ---- Inflating, piece by piece ---- */
+/* ---- Inflating, step by step ---- */
 
-struct inflater;
+struct inflating {
+    struct body encoded;
+    struct body *body;
+    struct inflater *inflater;
+    size_t taken; /* of the encoded bytes */
+};
 
-/* For ENCODING_GZIP, members of which may follow each other, or ENCODING_DEFLATE: with the zlib header, as it should
- * be, or without, as some clients send it. NULL if memory is short. */
-struct inflater *inflater_new(enum encoding encoding);
-void inflater_free(struct inflater *inflater);
+/* The encoded body is to be replaced by the decoded one: ENCODING_GZIP, members of which may follow each other, or
+ * ENCODING_DEFLATE, with the zlib header, as it should be, or without, as some clients send it. False if memory is
+ * short. */
+bool inflating_begin(struct inflating *inflating, struct body *body, enum encoding encoding);
 
-enum inflate_result { INFLATE_OK, INFLATE_MALFORMED, INFLATE_NO_MEMORY };
+enum inflating_result {
+    INFLATING_MORE,
+    INFLATING_DONE,
+    INFLATING_MALFORMED,
+    INFLATING_TOO_LARGE,
+    INFLATING_TOO_DENSE, /* beyond the first megabyte, more than INFLATING_MAX_RATIO bytes for each that was sent */
+    INFLATING_NO_MEMORY,
+};
 
-/* Moves *in forward and fills `out`, *room becoming what was written. Input is left only where the output is full;
- * where it is full there may be more to come without further input. */
-enum inflate_result inflater_run(struct inflater *inflater, const char **in, size_t *in_length, char *out,
-                                 size_t *room);
+enum { INFLATING_MAX_RATIO = 256 };
 
-/* Whether the input so far was complete. */
-bool inflater_complete(const struct inflater *inflater);
+/* A megabyte at most. */
+enum inflating_result inflating_step(struct inflating *inflating);
+
+/* Frees the encoded bytes. Zeroed memory can be ended as well. */
+void inflating_end(struct inflating *inflating);
 
 #endif

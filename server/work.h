@@ -5,7 +5,7 @@
 
 #include "body.h"
 #include "budget.h"
-#include "inflating.h"
+#include "encoding.h"
 #include "scheduler.h"
 #include "streaming.h"
 
@@ -29,7 +29,6 @@ struct work {
     /* Read when it is done, and taken over. */
     struct api_response response;
     const char *coding; /* of the response's body, or NULL */
-    size_t body_bytes;  /* as decoded */
 
     /* Its own. */
     enum { WORK_INFLATE, WORK_CALL, WORK_DEFLATE, WORK_END } stage;

@@ -1,7 +1,7 @@
 /* gzip and deflate: of bodies, piece by piece and within a limit, and of answers. */
 #define _GNU_SOURCE
 #include "api.h"
-#include "inflating.h"
+#include "encoding.h"
 #include "lib/http.h"
 #include "lib/process.h"
 #include "lib/requests.h"

@@ -3,7 +3,7 @@
  * not counted again, nor is a result that takes the place of its logits. The body comes and the answer goes as in the
  * server, without a socket. With MEMORY_TABLE in the environment each case is printed. */
 #include "api.h"
-#include "inflating.h"
+#include "encoding.h"
 #include "lib/memory.h"
 #include "lib/npy.h"
 #include "lib/requests.h"
