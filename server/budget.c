@@ -73,14 +73,9 @@ bool budget_has_room(const struct budget *budget, enum budget_use use, size_t by
 
 /* ---- One request's ---- */
 
-static struct reservation *reservation_of(struct api_account *account)
-{
-    return (struct reservation *)account; /* its first member */
-}
-
 static bool take(struct api_account *account, size_t bytes)
 {
-    struct reservation *reservation = reservation_of(account);
+    struct reservation *reservation = (struct reservation *)account;
     const size_t sum = atomic_fetch_add_explicit(&reservation->bytes, bytes, memory_order_relaxed) + bytes;
     if (budget_take(reservation->budget, sum <= BUDGET_SMALL_BYTES ? BUDGET_SMALL : reservation->use, bytes))
         return true;
@@ -93,7 +88,7 @@ static bool take(struct api_account *account, size_t bytes)
 /* Never more than it has, whatever was counted wrongly: the budget is of all requests. */
 static void give(struct api_account *account, size_t bytes)
 {
-    struct reservation *reservation = reservation_of(account);
+    struct reservation *reservation = (struct reservation *)account;
     size_t held = atomic_load_explicit(&reservation->bytes, memory_order_relaxed), given;
     do
         given = bytes < held ? bytes : held;

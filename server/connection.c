@@ -192,11 +192,6 @@ void connection_resume(struct connection *connection)
     connection->loop->pump_wanted = true;
 }
 
-void connection_progress(struct connection *connection, size_t body_bytes)
-{
-    connection->body_bytes += body_bytes;
-}
-
 /* ---- Cutting off ---- */
 
 /* Nothing of an answer is sent yet in these phases. */

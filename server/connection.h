@@ -35,9 +35,9 @@ struct connection {
     enum metrics_closed reason; /* of its end, as far as it is known */
     bool is_closing;            /* shut down; the daemon has not noticed yet */
     bool lingers;
-    uint64_t since;     /* ms: the phase began */
-    uint64_t head_seen; /* ms: that bytes of a head have come was noticed; 0: it was not */
-    uint64_t body_bytes;
+    uint64_t since;      /* ms: the phase began */
+    uint64_t head_seen;  /* ms: that bytes of a head have come was noticed; 0: it was not */
+    uint64_t body_bytes; /* of the request, that have arrived */
     struct {
         bool is_set;
         uint64_t at, bytes; /* ms; so much had come or gone by then */
@@ -76,9 +76,6 @@ void connection_set_phase(struct connection *connection, enum connection_phase p
  * must be resumed once. */
 void connection_suspend(struct connection *connection);
 void connection_resume(struct connection *connection);
-
-/* Bytes of the body that have arrived. */
-void connection_progress(struct connection *connection, size_t body_bytes);
 
 /* Cuts the connection off; the daemon closes it at its next turn. */
 void connection_close(struct connection *connection, enum metrics_closed reason);

@@ -27,7 +27,6 @@ struct exchange {
     struct connection *peer;
     enum exchange_state state;
     const struct api_route *route;    /* NULL where none matched */
-    enum api_form form;               /* of a call's answer; known when its body is complete */
     const struct api_function *model; /* NULL where the path names none, or not with this method */
     bool inference;                   /* problems have the form of /v2 */
     const char *method;
@@ -40,14 +39,18 @@ struct exchange {
     uint64_t waited_ns, compute_ns; /* durations */
     struct request_id id;
     struct trace trace;
-    uint64_t sent_before;        /* on the connection before this answer, where that is asked for */
-    bool sends;                  /* the daemon has the answer */
-    bool streams;                /* counted in METRIC_STREAMS */
-    bool queued;                 /* counted in METRIC_QUEUED */
-    struct streaming *streaming; /* the answer's body in place of the response's */
+    uint64_t sent_before;             /* on the connection before this answer, where that is asked for */
+    bool sends;                       /* the daemon has the answer */
+    bool counted[CLIENT_SHARE_COUNT]; /* in the client's share and its metric */
+    struct streaming *streaming;      /* the answer's body in place of the response's */
     struct api_problem problem;
     struct work work; /* its response is the answer, also where no worker makes it */
 };
+
+static inline const struct config *exchange_config(const struct exchange *exchange)
+{
+    return &exchange->loop->server->config;
+}
 
 /* The kernel is asked what went out of larger answers only. */
 enum { EXCHANGE_SENT_AT_ONCE = 16 * 1024 };

@@ -16,17 +16,23 @@
  * that is cut off while it sends may never read the answer. */
 enum { DISCARD_FACTOR = 4, LARGE_BYTES = 64 * 1024 };
 
-static const struct config *config_of(const struct exchange *exchange)
-{
-    return &exchange->loop->server->config;
-}
-
 /* ---- Receiving ---- */
 
-static void refuse(struct exchange *exchange)
+static void set_refused(struct exchange *exchange)
 {
     exchange->state = EXCHANGE_REFUSED;
     body_drop(&exchange->body);
+}
+
+static void refuse(struct exchange *exchange, enum api_problem_code code, const char *detail)
+{
+    api_fail(&exchange->problem, code, "", API_NO_OFFSET, "%s", detail);
+    set_refused(exchange);
+}
+
+static void refuse_for_memory(struct exchange *exchange)
+{
+    refuse(exchange, API_OUT_OF_MEMORY, "no memory for the body now");
 }
 
 static void refuse_body(struct exchange *exchange, size_t limit, const char *flag)
@@ -34,26 +40,13 @@ static void refuse_body(struct exchange *exchange, size_t limit, const char *fla
     api_fail(&exchange->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "a body may have up to %zu bytes (--%s)", limit,
              flag);
     exchange->problem.limit = limit;
-    refuse(exchange);
-}
-
-static void refuse_for_memory(struct exchange *exchange)
-{
-    api_fail(&exchange->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the body now");
-    refuse(exchange);
-}
-
-static void refuse_unknown_encoding(struct exchange *exchange)
-{
-    api_fail(&exchange->problem, API_UNSUPPORTED_ENCODING, "", API_NO_OFFSET,
-             "a body may be encoded once, with one of: " ENCODINGS_TAKEN);
-    refuse(exchange);
+    set_refused(exchange);
 }
 
 /* What comes after a refusal is only counted. A body that no function reads is counted as well. */
 static void receive(struct exchange *exchange, const char *data, size_t length)
 {
-    connection_progress(exchange->peer, length);
+    exchange->peer->body_bytes += length;
     if (exchange->state == EXCHANGE_REFUSED || !api_route_takes_body(exchange->route)) {
         exchange->body.received += length;
         return;
@@ -76,7 +69,7 @@ static void receive(struct exchange *exchange, const char *data, size_t length)
 /* What the announced length says by itself: too large for the limit, for all memory there is, or for now. */
 static void check_announced(struct exchange *exchange)
 {
-    const uint64_t announced = exchange->fields.announced, limit = config_of(exchange)->max_body_bytes;
+    const uint64_t announced = exchange->fields.announced, limit = exchange_config(exchange)->max_body_bytes;
     const struct budget *budget = exchange->reservation.budget;
     exchange->body.announced = announced;
     if (announced > limit)
@@ -91,11 +84,9 @@ static void check_announced(struct exchange *exchange)
 static void check_queue(struct exchange *exchange)
 {
     struct scheduler *scheduler = exchange->loop->server->scheduler;
-    if (exchange->fields.announced < LARGE_BYTES || !api_route_takes_body(exchange->route) ||
-        !scheduler_is_full(scheduler, client_queue(exchange->peer->client)))
-        return;
-    api_fail(&exchange->problem, API_OVERLOADED, "", API_NO_OFFSET, ANSWER_TOO_LONG);
-    refuse(exchange);
+    if (exchange->fields.announced >= LARGE_BYTES && api_route_takes_body(exchange->route) &&
+        scheduler_is_full(scheduler, client_queue(exchange->peer->client)))
+        refuse(exchange, API_OVERLOADED, ANSWER_TOO_LONG);
 }
 
 /* Whether the refusal is sent before the body: where the client waits to be told to send it, or where a large one
@@ -113,7 +104,7 @@ static bool is_refused_at_once(struct exchange *exchange)
         (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_CONTENT_TOO_LARGE) &&
         connection_linger(exchange->peer))
         return true;
-    return fields->announced > DISCARD_FACTOR * config_of(exchange)->max_body_bytes;
+    return fields->announced > DISCARD_FACTOR * exchange_config(exchange)->max_body_bytes;
 }
 
 /* 0 where the client says nothing. */
@@ -122,13 +113,6 @@ static bool read_timeout(const char *text, uint64_t *ms)
     const size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
     *ms = digits > 0 && digits < 16 ? strtoull(text, NULL, 10) : 0;
     return text == NULL || (*ms > 0 && text[digits] == '\0');
-}
-
-static void refuse_timeout(struct exchange *exchange)
-{
-    api_fail(&exchange->problem, API_OUT_OF_RANGE, "", API_NO_OFFSET,
-             FIELDS_TIMEOUT " must be a whole number of milliseconds above 0");
-    refuse(exchange);
 }
 
 /* OPTIONS is answered for each route, and by * for all of them together. A listener of probes has no other routes. */
@@ -156,7 +140,7 @@ static int find_route(struct exchange *exchange, const char *method)
  * Whether the server lives is no secret. */
 static int check_sender(struct exchange *exchange, const char *method)
 {
-    const struct config *config = config_of(exchange);
+    const struct config *config = exchange_config(exchange);
     const struct api_route *route = exchange->route;
     const struct fields *fields = &exchange->fields;
     const bool is_health = route != NULL && (route->kind == API_ROUTE_LIVE || route->kind == API_ROUTE_READY);
@@ -176,11 +160,11 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method)
     const struct fields *fields = &exchange->fields;
     exchange->inference = api_path_is_inference(fields->target.path);
     if (find_route(exchange, method) != 0 || check_sender(exchange, method) != 0)
-        refuse(exchange);
+        set_refused(exchange);
     else if (fields->encoding == ENCODING_UNKNOWN && api_route_takes_body(exchange->route))
-        refuse_unknown_encoding(exchange);
+        refuse(exchange, API_UNSUPPORTED_ENCODING, "a body may be encoded once, with one of: " ENCODINGS_TAKEN);
     else if (!read_timeout(fields->timeout, &exchange->timeout_ms))
-        refuse_timeout(exchange);
+        refuse(exchange, API_OUT_OF_RANGE, FIELDS_TIMEOUT " must be a whole number of milliseconds above 0");
     else
         check_announced(exchange);
     if (exchange->state == EXCHANGE_RECEIVING)
@@ -189,7 +173,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method)
         exchange->model = api_route_model(exchange->route, fields->target.path);
     connection_set_phase(exchange->peer, CONNECTION_BODY);
     if (is_refused_at_once(exchange))
-        return answer_send_problem(exchange);
+        return reply_send_problem(exchange);
     return MHD_YES;
 }
 
@@ -211,9 +195,9 @@ static enum MHD_Result read_head(struct exchange *exchange, const char *method, 
     request_id_take(&exchange->id, fields->request_id, &exchange->loop->server->request_ids);
     if (result == 0)
         return begin(exchange, method);
-    refuse(exchange);
+    set_refused(exchange);
     exchange->peer->reason = CLOSED_MALFORMED;
-    return answer_send_problem(exchange);
+    return reply_send_problem(exchange);
 }
 
 static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *connection, const char *method)
@@ -240,9 +224,9 @@ static enum MHD_Result go_on(struct exchange *exchange)
     case EXCHANGE_RECEIVING:
         return answer_request(exchange);
     case EXCHANGE_REFUSED:
-        return answer_send_problem(exchange);
+        return reply_send_problem(exchange);
     case EXCHANGE_ANSWERED:
-        return answer_send(exchange);
+        return reply_send(exchange);
     case EXCHANGE_GONE:
         return MHD_NO;
     case EXCHANGE_WORKING:
@@ -261,7 +245,7 @@ static enum MHD_Result handle(struct exchange *exchange, const char *data, size_
         return MHD_YES;
     if (exchange->state != EXCHANGE_REFUSED)
         refuse_body(exchange, exchange->body.limit, "max-body-bytes");
-    return answer_cut_off(exchange);
+    return reply_cut_off(exchange);
 }
 
 static enum MHD_Result refuse_without_exchange(struct MHD_Connection *connection)
@@ -358,7 +342,7 @@ void handler_completed(void *closure, struct MHD_Connection *connection, void **
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, -1);
     loop->exchanges--;
     loop->last_active = uv_now(&loop->uv);
-    answer_leave_streams(exchange);
+    answer_leave(exchange, CLIENT_STREAMS);
     release(exchange);
     *context = NULL;
 }

@@ -1,23 +1,22 @@
-/* An answer as the daemon sends it: status, fields and body. */
+/* Sends an exchange's answer. On the thread of its loop, under its account. */
 #ifndef SERVER_REPLY_H
 #define SERVER_REPLY_H
 
-#include "origin.h"
-#include "streaming.h"
+#include "exchange.h"
 
-struct reply {
-    struct api_response *response; /* gives its body away */
-    struct streaming *streaming;   /* the body in its place, or NULL */
-    const char *encoding;          /* of the body, or NULL */
-    bool varies;                   /* with Accept-Encoding */
-    const char *request_id;
-    const char *traceparent; /* or NULL */
-    bool closes;             /* the connection */
-    const struct browser *browser;
-    const char *cors_allow_origins;
-};
+/* Whether the exchange's answer may be compressed, or has to be. */
+struct compression reply_compression(const struct exchange *exchange);
 
-/* Queues the answer. MHD_NO if memory is short. */
-enum MHD_Result reply_send(struct MHD_Connection *connection, const struct reply *reply);
+/* Makes the problem the exchange's response. */
+void reply_set_problem(struct exchange *exchange, const struct api_problem *problem);
+
+/* Queues the response that is ready, or the exchange's problem. MHD_NO if memory is short. */
+enum MHD_Result reply_send(struct exchange *exchange);
+enum MHD_Result reply_send_problem(struct exchange *exchange);
+
+/* Writes the exchange's problem to the socket, since the daemon takes no answer while a body comes; the connection
+ * ends.
+ */
+enum MHD_Result reply_cut_off(struct exchange *exchange);
 
 #endif

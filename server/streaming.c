@@ -21,11 +21,6 @@ struct streaming {
     char buffer[BLOCK_BYTES];
 };
 
-static struct streaming *streaming_of(struct task *task)
-{
-    return (struct streaming *)task;
-}
-
 /* ---- On a worker ---- */
 
 static void fill(struct streaming *streaming)
@@ -48,12 +43,12 @@ int streaming_open(struct streaming *streaming, const struct api_request *reques
 
 static size_t next(struct task *task)
 {
-    return streaming_of(task)->wanted;
+    return ((struct streaming *)task)->wanted;
 }
 
 static void part(struct task *task, size_t number)
 {
-    struct streaming *streaming = streaming_of(task);
+    struct streaming *streaming = (struct streaming *)task;
     (void)number;
     api_account_use(&streaming->reservation->account);
     streaming->wanted = api_stream_compute(streaming->stream, NULL) > 0;
@@ -66,7 +61,7 @@ static void part(struct task *task, size_t number)
 
 static void refilled(struct task *task)
 {
-    struct streaming *streaming = streaming_of(task);
+    struct streaming *streaming = (struct streaming *)task;
     streaming->with_worker = false;
     streaming->ended = task->end != TASK_DONE;
     connection_resume(connection_of(streaming->connection));

@@ -1,10 +1,5 @@
 #include "work.h"
 
-static struct work *work_of(struct task *task)
-{
-    return (struct work *)task;
-}
-
 static void fail(struct work *work, enum api_problem_code code, const char *detail)
 {
     api_fail(&work->problem, code, "", API_NO_OFFSET, "%s", detail);
@@ -13,23 +8,7 @@ static void fail(struct work *work, enum api_problem_code code, const char *deta
 
 /* ---- Inflating ---- */
 
-static void fail_size(struct work *work)
-{
-    api_fail(&work->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET,
-             "the inflated body may have up to %zu bytes (--max-body-bytes)", work->body->limit);
-    work->problem.limit = work->body->limit;
-    work->failed = true;
-}
-
-static void fail_encoding(struct work *work)
-{
-    api_fail(&work->problem, API_MALFORMED_ENCODING, "", API_NO_OFFSET,
-             "the body is cut short, corrupt, or goes on after the end of its %s",
-             work->encoding == ENCODING_GZIP ? "gzip" : "deflate");
-    work->failed = true;
-}
-
-static void inflate_some(struct work *work)
+static void inflate_part(struct work *work)
 {
     work->inflated = inflating_step(&work->inflating);
     switch (work->inflated) {
@@ -37,10 +16,16 @@ static void inflate_some(struct work *work)
     case INFLATING_DONE:
         break;
     case INFLATING_MALFORMED:
-        fail_encoding(work);
+        fail(work, API_MALFORMED_ENCODING,
+             work->encoding == ENCODING_GZIP
+                 ? "the body is cut short, corrupt, or goes on after the end of its gzip"
+                 : "the body is cut short, corrupt, or goes on after the end of its deflate");
         break;
     case INFLATING_TOO_LARGE:
-        fail_size(work);
+        api_fail(&work->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET,
+                 "the inflated body may have up to %zu bytes (--max-body-bytes)", work->body->limit);
+        work->problem.limit = work->body->limit;
+        work->failed = true;
         break;
     case INFLATING_TOO_DENSE:
         fail(work, API_BODY_TOO_LARGE, "the body inflates to more than 256 times its size");
@@ -107,14 +92,9 @@ void work_compress(struct work *work)
 
 static void lend_body(struct work *work)
 {
-    work->body_bytes = work->request.length = work->body->length;
+    work->request.length = work->body->length;
     work->request.body = work->body->bytes;
     work->request.own_body = &work->body->bytes;
-}
-
-static size_t stream_stage(struct work *work)
-{
-    return !work->opened && !work->failed;
 }
 
 /* The body is not needed after the first part. */
@@ -131,7 +111,7 @@ static void open_stream(struct work *work)
 static size_t call_stage(struct work *work)
 {
     if (work->streaming != NULL)
-        return stream_stage(work);
+        return !work->opened && !work->failed;
     if (work->job == NULL && !work->failed) {
         lend_body(work);
         work->job = api_job_open(&work->request);
@@ -197,7 +177,7 @@ static size_t next_stage(struct work *work)
 
 static size_t next(struct task *task)
 {
-    struct work *work = work_of(task);
+    struct work *work = (struct work *)task;
     api_account_use(&work->reservation->account);
     const size_t parts = next_stage(work);
     api_account_use(NULL);
@@ -206,10 +186,10 @@ static size_t next(struct task *task)
 
 static void part(struct task *task, size_t number)
 {
-    struct work *work = work_of(task);
+    struct work *work = (struct work *)task;
     api_account_use(&work->reservation->account);
     if (work->stage == WORK_INFLATE)
-        inflate_some(work);
+        inflate_part(work);
     else if (work->stage == WORK_CALL && work->streaming != NULL)
         open_stream(work);
     else if (work->stage == WORK_CALL)
