@@ -1,6 +1,7 @@
 #include "server.h"
 #include "client.h"
-#include "loops.h"
+#include "daemon.h"
+#include "listener.h"
 #include "start.h"
 
 #include <errno.h>
@@ -115,6 +116,90 @@ static void close_control(struct control *control)
     close(control->signals);
 }
 
+/* ---- Loops that share their listening addresses ---- */
+
+struct loops {
+    struct loop *all;
+    size_t count;
+    struct listeners listeners;
+};
+
+struct loops_plan {
+    const char *flag; /* which says where to listen */
+    const struct addresses *addresses;
+    size_t count;            /* of loops */
+    size_t most_connections; /* of each */
+    bool is_admin;
+};
+
+static int fail_to_listen(const struct loops_plan *plan, const struct address *address)
+{
+    const int reason = errno;
+    char where[160], what[192];
+    address_format(address, where, sizeof where);
+    snprintf(what, sizeof what, "%s: %s", plan->flag, where);
+    return start_failed(what, reason);
+}
+
+/* 0 or a number of errno; `count` counts those that can be ended. */
+static int start_all(struct loops *loops, struct server *server, const struct loops_plan *plan)
+{
+    struct loop_duty duty = {.is_admin = plan->is_admin, .most_connections = plan->most_connections};
+    for (; loops->count < plan->count; loops->count++) {
+        duty.socket_count = listeners_of_loop(&loops->listeners, loops->count, duty.sockets);
+        const int result = loop_start(&loops->all[loops->count], server, &duty);
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}
+
+/* Lets nobody new in, waits until what was begun is finished, and frees what they hold. */
+static void end_loops(struct loops *loops)
+{
+    if (loops->count > 0)
+        listeners_bar(&loops->listeners);
+    for (size_t i = 0; i < loops->count; i++)
+        loop_drain(&loops->all[i]);
+    for (size_t i = 0; i < loops->count; i++)
+        loop_join(&loops->all[i]);
+    listeners_close(&loops->listeners, loops->count);
+    free(loops->all);
+    *loops = (struct loops){0};
+}
+
+/* 0, or -1 after a line on standard error that says why not. */
+static int start_loops(struct loops *loops, struct server *server, const struct loops_plan *plan)
+{
+    struct address failed;
+    *loops = (struct loops){.all = calloc(plan->count, sizeof *loops->all)};
+    if (loops->all == NULL)
+        return start_failed("start", ENOMEM);
+    if (listeners_open(&loops->listeners, plan->addresses, plan->count, (mode_t)server->config.unix_mode, &failed) !=
+        0) {
+        fail_to_listen(plan, &failed);
+        end_loops(loops);
+        return -1;
+    }
+    const int result = start_all(loops, server, plan);
+    if (result != 0) {
+        listeners_close(&loops->listeners, loops->count + 1); /* the failed one has closed its own */
+        end_loops(loops);
+        return start_failed("a thread for connections", result);
+    }
+    return 0;
+}
+
+/* Logs where they listen: "`what` on http://127.0.0.1:8080". */
+static void announce(struct log *log, const struct loops *loops, const char *what)
+{
+    for (size_t i = 0; i < loops->listeners.count; i++) {
+        char text[160];
+        address_format(&loops->listeners.all[i].address, text, sizeof text);
+        log_announce(log, "%s on %s", what, text);
+    }
+}
+
 /* ---- The process ---- */
 
 /* By default a freed body or answer goes back to the system at once, and the next one costs a page fault every 4 KiB.
@@ -138,14 +223,6 @@ static void prepare_process(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-}
-
-static void announce(struct log *log, const struct loops *probes, const struct loops *calls)
-{
-    loops_announce(probes, "admin", log);
-    loops_announce(calls, "listening", log);
-    if (geteuid() == 0)
-        log_message(log, LOG_WARNING, "running as root, which is not needed: any other user would do");
 }
 
 /* How many connections each loop may have: their memory, a quarter of the budget at most, is taken for all of them at
@@ -185,15 +262,18 @@ static int serve(struct server *server, struct control *control)
     const struct loops_plan for_calls = {"--listen", &config->listen, config->loops, config->max_connections, false},
                             for_probes = {"--admin-listen", &config->admin_listen, 1, ADMIN_CONNECTIONS, true};
     struct loops calls, probes = {0};
-    if (config->admin_listen.count > 0 && loops_start(&probes, server, &for_probes) != 0)
+    if (config->admin_listen.count > 0 && start_loops(&probes, server, &for_probes) != 0)
         return -1;
-    const int result = loops_start(&calls, server, &for_calls);
+    const int result = start_loops(&calls, server, &for_calls);
     if (result == 0) {
-        announce(server->log, &probes, &calls);
+        announce(server->log, &probes, "admin");
+        announce(server->log, &calls, "listening");
+        if (geteuid() == 0)
+            log_message(server->log, LOG_WARNING, "running as root, which is not needed: any other user would do");
         uv_run(&control->uv, UV_RUN_DEFAULT);
-        loops_end(&calls);
+        end_loops(&calls);
     }
-    loops_end(&probes);
+    end_loops(&probes);
     return result;
 }
 
