@@ -41,15 +41,6 @@ static void unlist_started(struct task *task)
     task->listed = false;
 }
 
-static void enqueue(struct scheduler *scheduler, struct task *task)
-{
-    struct scheduler_queue *queue = task->queue;
-    if (queue->waiting++ == 0)
-        TAILQ_INIT(&queue->unbegun);
-    TAILQ_INSERT_TAIL(&queue->unbegun, task, in_unbegun);
-    scheduler->waiting++;
-}
-
 static void dequeue(struct scheduler *scheduler, struct task *task)
 {
     struct scheduler_queue *queue = task->queue;
@@ -87,23 +78,16 @@ static void settle(struct scheduler *scheduler, struct scheduler_queue *queue)
 
 /* ---- Ends ---- */
 
-/* Of the whole ones only; a new one counts an eighth. */
-static void learn(struct task *task)
-{
-    struct scheduler_queue *queue = task->queue;
-    if (task->end == TASK_DONE && !task->continued)
-        queue->mean_ns = queue->mean_ns == 0 ? task->service_ns : queue->mean_ns / 8 * 7 + task->service_ns / 8;
-}
-
 static void finish(struct scheduler *scheduler, struct task *task)
 {
     struct scheduler_loop *loop = task->loop;
-    learn(task);
+    struct scheduler_queue *queue = task->queue;
+    if (task->end == TASK_DONE && !task->continued) /* a new one counts an eighth */
+        queue->mean_ns = queue->mean_ns == 0 ? task->service_ns : queue->mean_ns / 8 * 7 + task->service_ns / 8;
     unlist_started(task);
     if (task->has_started)
         scheduler->started--;
-    task->queue->tasks--;
-    settle(scheduler, task->queue);
+    settle(scheduler, queue);
     task->finished_before = loop->finished;
     loop->finished = task;
     uv_async_send(&loop->wake);
@@ -344,19 +328,14 @@ static void launch(struct scheduler_loop *loop)
 
 /* ---- A loop's side ---- */
 
-static struct task *take_finished(struct scheduler_loop *loop)
+static void on_wake(uv_async_t *wake)
 {
+    struct scheduler_loop *loop = wake->data;
     uv_mutex_lock(&loop->scheduler->mutex);
     struct task *finished = loop->finished;
     loop->finished = NULL;
     uv_mutex_unlock(&loop->scheduler->mutex);
-    return finished;
-}
-
-static void on_wake(uv_async_t *wake)
-{
-    struct scheduler_loop *loop = wake->data;
-    for (struct task *task = take_finished(loop), *next; task != NULL; task = next) {
+    for (struct task *task = finished, *next; task != NULL; task = next) {
         next = task->finished_before;
         task->done(task);
     }
@@ -403,11 +382,13 @@ void scheduler_submit(struct task *task)
     task->estimate_ns = (int64_t)FIRST_ESTIMATE_US * 1000;
     uv_mutex_lock(&scheduler->mutex);
     if (queue->waiting == 0) {
+        TAILQ_INIT(&queue->unbegun);
         queue->calm_ns = task->queued_ns;
         queue->fresh_ns = later(queue->fresh_ns, queue->clock_ns);
     }
-    queue->tasks++;
-    enqueue(scheduler, task);
+    TAILQ_INSERT_TAIL(&queue->unbegun, task, in_unbegun);
+    queue->waiting++;
+    scheduler->waiting++;
     settle(scheduler, queue);
     uv_mutex_unlock(&scheduler->mutex);
     launch(loop);

@@ -23,7 +23,6 @@ struct scheduler_queue {
     struct task_list unbegun;  /* in the order of their arrival; only where there is one */
     size_t waiting;            /* of those */
     LIST_HEAD(, task) started; /* have begun, and have parts that nobody has taken */
-    size_t tasks;              /* submitted and not yet done */
     uint64_t served_ns;        /* virtual time of this client among the clients */
     uint64_t fresh_ns;         /* virtual time of those that wait, among its tasks */
     uint64_t clock_ns;         /* of the task that had the last turn */
