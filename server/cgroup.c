@@ -25,26 +25,46 @@ static bool lists(const char *words, const char *word)
     return false;
 }
 
+/* Of the process: the group's path in its hierarchy, which group of that (`top`) is mounted, and where (`point`). */
+struct place {
+    char path[PATH_BYTES], top[PATH_BYTES], point[PATH_BYTES];
+};
+
 /* A line of /proc/self/cgroup: "4:cpu,cpuacct:/a/b" of version 1, "0::/a/b" of version 2, whose `controller` is "". */
-static bool is_of(const char *line, const char *controller, char *path)
+static bool read_path(const char *line, const char *controller, struct place *place)
 {
     char controllers[256] = "";
-    if (sscanf(line, "%*u::%4095[^\n]", path) == 1)
+    if (sscanf(line, "%*u::%4095[^\n]", place->path) == 1)
         return *controller == '\0';
-    return sscanf(line, "%*u:%255[^:]:%4095[^\n]", controllers, path) == 2 && *controller != '\0' &&
+    return sscanf(line, "%*u:%255[^:]:%4095[^\n]", controllers, place->path) == 2 && *controller != '\0' &&
            lists(controllers, controller);
 }
 
-/* A line of /proc/self/mountinfo: which group of the hierarchy (`top`) is mounted where (`point`). */
-static bool is_mount_of(const char *line, const char *controller, char *top, char *point)
+/* A line of /proc/self/mountinfo. */
+static bool read_mount(const char *line, const char *controller, struct place *place)
 {
     char type[32], options[1024] = "";
     const char *rest = strstr(line, " - ");
-    if (rest == NULL || sscanf(line, "%*s %*s %*s %4095s %4095s", top, point) != 2 ||
+    if (rest == NULL || sscanf(line, "%*s %*s %*s %4095s %4095s", place->top, place->point) != 2 ||
         sscanf(rest, " - %31s %*s %1023s", type, options) != 2)
         return false;
     return *controller == '\0' ? strcmp(type, "cgroup2") == 0
                                : strcmp(type, "cgroup") == 0 && lists(options, controller);
+}
+
+/* Reads the file up to the line of the controller. */
+static bool find(const char *root, const char *name, const char *controller,
+                 bool (*read)(const char *line, const char *controller, struct place *place), struct place *place)
+{
+    char line[LINE_BYTES], path[PATH_BYTES];
+    bool found = false;
+    snprintf(path, sizeof path, "%s%s", root, name);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+        found = read(line, controller, place);
+    if (file != NULL)
+        fclose(file);
+    return found;
 }
 
 struct group {
@@ -52,47 +72,18 @@ struct group {
     size_t top;                  /* the length of the mount point's path, at which the folders above end */
 };
 
-static FILE *open_below(const char *root, const char *name)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s%s", root, name);
-    return fopen(path, "re");
-}
-
-static bool find_path(const char *root, const char *controller, char *path)
-{
-    char line[LINE_BYTES];
-    bool found = false;
-    FILE *file = open_below(root, "/proc/self/cgroup");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = is_of(line, controller, path);
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
-static bool find_mount(const char *root, const char *controller, char *top, char *point)
-{
-    char line[LINE_BYTES];
-    bool found = false;
-    FILE *file = open_below(root, "/proc/self/mountinfo");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = is_mount_of(line, controller, top, point);
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
 /* In a container without a namespace of its own for groups the path is the host's, and the mount begins at that group;
  * a path that does not lie below the mount says nothing more than the mount itself. */
 static bool find_group(const char *root, const char *controller, struct group *group)
 {
-    char path[PATH_BYTES], top[PATH_BYTES], point[PATH_BYTES];
-    if (!find_path(root, controller, path) || !find_mount(root, controller, top, point))
+    struct place place;
+    if (!find(root, "/proc/self/cgroup", controller, read_path, &place) ||
+        !find(root, "/proc/self/mountinfo", controller, read_mount, &place))
         return false;
-    const size_t skipped = strcmp(top, "/") == 0 ? 0 : strlen(top);
-    const bool below = strncmp(path, top, skipped) == 0 && strstr(path, "/..") == NULL;
-    snprintf(group->folder, sizeof group->folder, "%s%s", root, point);
+    const char *path = place.path;
+    const size_t skipped = strcmp(place.top, "/") == 0 ? 0 : strlen(place.top);
+    const bool below = strncmp(path, place.top, skipped) == 0 && strstr(path, "/..") == NULL;
+    snprintf(group->folder, sizeof group->folder, "%s%s", root, place.point);
     group->top = strlen(group->folder);
     if (below && strcmp(path + skipped, "/") != 0)
         snprintf(group->folder + group->top, sizeof group->folder - group->top, "%s", path + skipped);
