@@ -140,14 +140,6 @@ struct client *client_of_peer(struct clients *clients, const struct peer *peer)
     return client;
 }
 
-struct client *client_hold(struct client *client)
-{
-    pthread_mutex_lock(&client->clients->lock);
-    client->references++;
-    pthread_mutex_unlock(&client->clients->lock);
-    return client;
-}
-
 void client_release(struct client *client)
 {
     struct clients *clients = client->clients;

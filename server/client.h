@@ -33,8 +33,7 @@ struct client;
 /* The peer's client, with a reference that is the caller's. NULL if memory is short. */
 struct client *client_of_peer(struct clients *clients, const struct peer *peer);
 
-/* One more reference, and one less. */
-struct client *client_hold(struct client *client);
+/* Gives a reference back. */
 void client_release(struct client *client);
 
 /* Counts one more; false, and nothing is counted, where the client has as many already as one may. What was admitted
