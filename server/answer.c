@@ -65,7 +65,7 @@ void answer_leave(struct exchange *exchange, enum client_share share)
 
 static bool join_queue(struct exchange *exchange)
 {
-    return join(exchange, CLIENT_QUEUED, exchange_config(exchange)->max_queued);
+    return join(exchange, CLIENT_QUEUED, exchange->config->max_queued);
 }
 
 /* ---- By the workers ---- */
@@ -97,7 +97,7 @@ static void answer_unfinished(struct exchange *exchange, enum task_end end)
 
 static uint64_t deadline_of(const struct exchange *exchange)
 {
-    uint64_t ms = exchange_config(exchange)->request_timeout_ms;
+    uint64_t ms = exchange->config->request_timeout_ms;
     if (exchange->timeout_ms > 0 && (ms == 0 || exchange->timeout_ms < ms))
         ms = exchange->timeout_ms;
     return ms > 0 ? uv_hrtime() + ms * 1000000 : 0;
@@ -158,7 +158,7 @@ static struct api_request request_of(struct exchange *exchange)
         .length = exchange->body.length,
         .own_body = &exchange->body.bytes,
         .fresh_seed = entropy_seed,
-        .limits = exchange_config(exchange)->limits,
+        .limits = exchange->config->limits,
         .query = exchange->fields.target.query,
         .query_count = exchange->fields.target.query_count,
         .header = fields_header,
@@ -196,16 +196,16 @@ static enum MHD_Result finish(struct exchange *exchange)
     if (!work_compresses(&compression, work->response.length))
         return reply_send(exchange);
     prepare_work(exchange);
-    if (work->response.length > exchange_config(exchange)->inline_max_bytes && join_queue(exchange))
+    if (work->response.length > exchange->config->inline_max_bytes && join_queue(exchange))
         return submit(exchange);
-    if (work->response.length <= exchange_config(exchange)->inline_max_bytes)
+    if (work->response.length <= exchange->config->inline_max_bytes)
         work_compress(work);
     return reply_send(exchange);
 }
 
 static bool answer_here(struct exchange *exchange)
 {
-    const size_t small = exchange_config(exchange)->inline_max_bytes;
+    const size_t small = exchange->config->inline_max_bytes;
     if (exchange->fields.encoding != ENCODING_IDENTITY || exchange->body.length > small || small == 0 ||
         !answer_small(exchange, small))
         return false;

@@ -8,7 +8,6 @@
 #include "loop.h"
 #include "request_id.h"
 #include "streaming.h"
-#include "trace.h"
 #include "work.h"
 
 #include <microhttpd.h>
@@ -23,6 +22,7 @@ enum exchange_state {
 
 struct exchange {
     struct loop *loop;
+    const struct config *config;
     struct MHD_Connection *connection;
     struct connection *peer;
     enum exchange_state state;
@@ -46,11 +46,6 @@ struct exchange {
     struct api_problem problem;
     struct work work; /* its response is the answer, also where no worker makes it */
 };
-
-static inline const struct config *exchange_config(const struct exchange *exchange)
-{
-    return &exchange->loop->server->config;
-}
 
 /* The kernel is asked what went out of larger answers only. */
 enum { EXCHANGE_SENT_AT_ONCE = 16 * 1024 };

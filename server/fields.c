@@ -2,11 +2,11 @@
 #include "fields.h"
 #include "connection.h"
 #include "request_id.h"
-#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A head while it is read. Method, target and version follow one another in the daemon's memory. */
 struct head {
@@ -20,7 +20,7 @@ struct head {
     const char *host, *content_length, *coding; /* the value of the last of each */
     bool coding_was_trimmed;
     const char *value_end; /* of the last value: its zero byte */
-    bool no_memory;
+    bool no_memory, is_mhd_0_9;
 };
 
 void *fields_note_target(void *closure, const char *target, struct MHD_Connection *daemon_side)
@@ -35,35 +35,36 @@ void *fields_note_target(void *closure, const char *target, struct MHD_Connectio
 
 /* ---- What a field says ---- */
 
-/* Fields that may be sent once. */
-static const struct single {
-    const char *name;
-    size_t length, offset; /* of the name; in struct fields */
-    bool is_visible;       /* has no tabs */
-} single[] = {
-#define SINGLE(name, field) name, sizeof name - 1, offsetof(struct fields, field)
-    {SINGLE(MHD_HTTP_HEADER_CONTENT_TYPE, content_type), false},
-    {SINGLE("traceparent", traceparent), false},
-    {SINGLE(FIELDS_TIMEOUT, timeout), false},
-    {SINGLE(REQUEST_ID_FIELD, request_id), false},
-    {SINGLE(MHD_HTTP_HEADER_ORIGIN, browser.origin), true},
-    {SINGLE("Sec-Fetch-Site", browser.site), true},
-    {SINGLE(MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD, browser.wanted_method), true},
-    {SINGLE(MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS, browser.wanted_fields), true},
-#undef SINGLE
-};
+/* The fields that are read, each in one of these ways. */
+enum way { HOST, LENGTH, TRANSFER_CODING, ENCODING, ACCEPT, ACCEPT_ENCODING, EXPECT, PRIVATE_NETWORK, SINGLE, VISIBLE };
 
-/* Several, and a value that is not as it has to be, count as an invalid one. */
-static bool read_single(struct fields *fields, const char *name, size_t length, const char *value)
-{
-    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
-        if (single[i].length == length && strncasecmp(single[i].name, name, length) == 0) {
-            const char **field = (const char **)((char *)fields + single[i].offset);
-            *field = *field != NULL || (single[i].is_visible && strchr(value, '\t') != NULL) ? "" : value;
-            return true;
-        }
-    return false;
-}
+static const struct known {
+    const char *name;
+    size_t length; /* of the name */
+    enum way way;
+    size_t offset; /* in struct fields, of one that may be sent once; VISIBLE: without tabs */
+} known[] = {
+#define NAME(name) name, sizeof name - 1
+#define FIELD(field) offsetof(struct fields, field)
+    {NAME(MHD_HTTP_HEADER_HOST), HOST, 0},
+    {NAME(MHD_HTTP_HEADER_CONTENT_LENGTH), LENGTH, 0},
+    {NAME(MHD_HTTP_HEADER_TRANSFER_ENCODING), TRANSFER_CODING, 0},
+    {NAME(MHD_HTTP_HEADER_CONTENT_ENCODING), ENCODING, 0},
+    {NAME(MHD_HTTP_HEADER_ACCEPT), ACCEPT, 0},
+    {NAME(MHD_HTTP_HEADER_ACCEPT_ENCODING), ACCEPT_ENCODING, 0},
+    {NAME(MHD_HTTP_HEADER_EXPECT), EXPECT, 0},
+    {NAME("Access-Control-Request-Private-Network"), PRIVATE_NETWORK, 0},
+    {NAME(MHD_HTTP_HEADER_CONTENT_TYPE), SINGLE, FIELD(content_type)},
+    {NAME("traceparent"), SINGLE, FIELD(traceparent)},
+    {NAME(FIELDS_TIMEOUT), SINGLE, FIELD(timeout)},
+    {NAME(REQUEST_ID_FIELD), SINGLE, FIELD(request_id)},
+    {NAME(MHD_HTTP_HEADER_ORIGIN), VISIBLE, FIELD(browser.origin)},
+    {NAME("Sec-Fetch-Site"), VISIBLE, FIELD(browser.site)},
+    {NAME(MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD), VISIBLE, FIELD(browser.wanted_method)},
+    {NAME(MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS), VISIBLE, FIELD(browser.wanted_fields)},
+#undef NAME
+#undef FIELD
+};
 
 /* Several lines of a field are one list (RFC 9110, 5.3). */
 static void add_line(struct head *head, const char **field, char **joined, const char *value)
@@ -85,27 +86,49 @@ static void count(unsigned *count, const char **last, const char *value)
     *last = value;
 }
 
-static void read_field(struct head *head, const char *name, size_t length, const char *value)
+static const struct known *find_known(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].length == length && strncasecmp(known[i].name, name, length) == 0)
+            return &known[i];
+    return NULL;
+}
+
+/* Of a field that may be sent once several count as an invalid one. */
+static void read_field(struct head *head, const struct known *field, const char *value)
 {
     struct fields *fields = head->fields;
-    if (text_is(name, length, MHD_HTTP_HEADER_HOST))
+    const char **single = (const char **)((char *)fields + field->offset);
+    switch (field->way) {
+    case HOST:
         count(&head->hosts, &head->host, value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_CONTENT_LENGTH))
+        break;
+    case LENGTH:
         count(&head->lengths, &head->content_length, value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+        break;
+    case TRANSFER_CODING:
         count(&head->codings, &head->coding, value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_CONTENT_ENCODING))
+        break;
+    case ENCODING:
         fields->encoding = encoding_add(fields->encoding, value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_ACCEPT))
+        break;
+    case ACCEPT:
         add_line(head, &fields->accept, &fields->joined[0], value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_ACCEPT_ENCODING))
+        break;
+    case ACCEPT_ENCODING:
         add_line(head, &fields->accept_encoding, &fields->joined[1], value);
-    else if (text_is(name, length, MHD_HTTP_HEADER_EXPECT))
+        break;
+    case EXPECT:
         fields->expects = true;
-    else if (text_is(name, length, "Access-Control-Request-Private-Network"))
+        break;
+    case PRIVATE_NETWORK:
         fields->browser.wants_private_network = strcasecmp(value, "true") == 0;
-    else
-        read_single(fields, name, length, value);
+        break;
+    case SINGLE:
+    case VISIBLE:
+        *single = *single != NULL || (field->way == VISIBLE && strchr(value, '\t') != NULL) ? "" : value;
+        break;
+    }
 }
 
 /* ---- Whether it is a field ---- */
@@ -154,7 +177,7 @@ static const char *fault_of_field(const struct head *head, const char *name, siz
         return "a field's name is not a token that is followed by its colon";
     if (!is_value(value, length))
         return "a field's value holds a control byte";
-    if (loop_has_mhd_0_9() && (!is_on_one_line(name, name_length, value) || !is_on_next_line(head->value_end, name)))
+    if (head->is_mhd_0_9 && (!is_on_one_line(name, name_length, value) || !is_on_next_line(head->value_end, name)))
         return "a field's value holds a zero byte, or goes on on the next line";
     return NULL;
 }
@@ -174,7 +197,9 @@ static enum MHD_Result on_field(void *closure, enum MHD_ValueKind kind, const ch
         trimmed--;
     if (trimmed < length)
         ((char *)value)[trimmed] = '\0';
-    read_field(head, name, name_length, value);
+    const struct known *field = find_known(name, name_length);
+    if (field != NULL)
+        read_field(head, field, value);
     head->coding_was_trimmed |= trimmed < length && head->coding == value;
     return MHD_YES;
 }
@@ -208,7 +233,7 @@ static const char *fault_of_line(const struct head *head)
 static const char *fault_of_end(const struct head *head)
 {
     const size_t left = (size_t)(head->method + head->length - head->value_end);
-    if (loop_has_mhd_0_9() && (left < 2 || left > 4))
+    if (head->is_mhd_0_9 && (left < 2 || left > 4))
         return "the last field's value holds a zero byte or goes on on the next line, or a field has no name";
     return NULL;
 }
@@ -308,6 +333,7 @@ int fields_read(struct MHD_Connection *daemon_side, const char *method, const ch
         .target_length = connection->target.length,
         .length = MHD_get_connection_info(daemon_side, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size,
         .value_end = version + strlen(version),
+        .is_mhd_0_9 = loop_has_mhd_0_9(),
     };
     *fields = (struct fields){.encoding = ENCODING_IDENTITY};
     MHD_get_connection_values_n(daemon_side, MHD_HEADER_KIND, on_field, &head);

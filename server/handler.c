@@ -69,7 +69,7 @@ static void receive(struct exchange *exchange, const char *data, size_t length)
 /* What the announced length says by itself: too large for the limit, for all memory there is, or for now. */
 static void check_announced(struct exchange *exchange)
 {
-    const uint64_t announced = exchange->fields.announced, limit = exchange_config(exchange)->max_body_bytes;
+    const uint64_t announced = exchange->fields.announced, limit = exchange->config->max_body_bytes;
     const struct budget *budget = exchange->reservation.budget;
     exchange->body.announced = announced;
     if (announced > limit)
@@ -104,7 +104,7 @@ static bool is_refused_at_once(struct exchange *exchange)
         (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_CONTENT_TOO_LARGE) &&
         connection_linger(exchange->peer))
         return true;
-    return fields->announced > DISCARD_FACTOR * exchange_config(exchange)->max_body_bytes;
+    return fields->announced > DISCARD_FACTOR * exchange->config->max_body_bytes;
 }
 
 /* 0 where the client says nothing. */
@@ -140,7 +140,7 @@ static int find_route(struct exchange *exchange, const char *method)
  * Whether the server lives is no secret. */
 static int check_sender(struct exchange *exchange, const char *method)
 {
-    const struct config *config = exchange_config(exchange);
+    const struct config *config = exchange->config;
     const struct api_route *route = exchange->route;
     const struct fields *fields = &exchange->fields;
     const bool is_health = route != NULL && (route->kind == API_ROUTE_LIVE || route->kind == API_ROUTE_READY);
@@ -206,11 +206,12 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     if (exchange == NULL)
         return NULL;
     exchange->loop = loop;
+    exchange->config = &loop->server->config;
     exchange->connection = connection;
     exchange->peer = connection_of(connection);
     exchange->method = known_method(method);
     exchange->began_ns = uv_hrtime();
-    exchange->body.limit = loop->server->config.max_body_bytes;
+    exchange->body.limit = exchange->config->max_body_bytes;
     reservation_open(&exchange->reservation, &loop->server->budget);
     loop->exchanges++;
     loop->last_active = uv_now(&loop->uv);
@@ -248,12 +249,6 @@ static enum MHD_Result handle(struct exchange *exchange, const char *data, size_
     return reply_cut_off(exchange);
 }
 
-static enum MHD_Result refuse_without_exchange(struct MHD_Connection *connection)
-{
-    direct_problem(connection_of(connection)->fd, API_OUT_OF_MEMORY, "no memory for the request now");
-    return MHD_NO;
-}
-
 enum MHD_Result handler_request(void *loop, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *data, size_t *data_length, void **context)
 {
@@ -262,8 +257,10 @@ enum MHD_Result handler_request(void *loop, struct MHD_Connection *connection, c
     const bool begins = exchange == NULL;
     if (begins)
         *context = exchange = exchange_new(loop, connection, method);
-    if (exchange == NULL)
-        return refuse_without_exchange(connection);
+    if (exchange == NULL) {
+        direct_problem(connection_of(connection)->fd, API_OUT_OF_MEMORY, "no memory for the request now");
+        return MHD_NO;
+    }
     api_account_use(&exchange->reservation.account);
     const enum MHD_Result result = begins ? read_head(exchange, method, version) : handle(exchange, data, data_length);
     api_account_use(NULL);

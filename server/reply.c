@@ -11,22 +11,21 @@ static bool may_be_compressed(const struct exchange *exchange)
 {
     const struct api_route *route = exchange->route;
     return route != NULL && (api_route_takes_body(route) || route->kind == API_ROUTE_DOCUMENT) &&
-           exchange_config(exchange)->gzip_min_bytes > 0;
+           exchange->config->gzip_min_bytes > 0;
 }
 
 struct compression reply_compression(const struct exchange *exchange)
 {
     const enum gzip gzip = may_be_compressed(exchange) ? encoding_gzip_wanted(exchange->fields.accept_encoding)
                                                        : GZIP_NEVER;
-    return (struct compression){gzip != GZIP_NEVER, gzip == GZIP_DEMANDED, exchange_config(exchange)->gzip_min_bytes};
+    return (struct compression){gzip != GZIP_NEVER, gzip == GZIP_DEMANDED, exchange->config->gzip_min_bytes};
 }
 
 /* Whether the answer depends on Accept-Encoding. */
 static bool varies(const struct exchange *exchange)
 {
-    return exchange->work.coding != NULL ||
-           (may_be_compressed(exchange) && exchange->streaming == NULL &&
-            exchange->work.response.length >= exchange_config(exchange)->gzip_min_bytes);
+    return exchange->work.coding != NULL || (may_be_compressed(exchange) && exchange->streaming == NULL &&
+                                             exchange->work.response.length >= exchange->config->gzip_min_bytes);
 }
 
 /* ---- Sending ---- */
@@ -52,8 +51,8 @@ static enum MHD_Result add_headers(struct MHD_Response *out, const struct exchan
     result &= add(out, REQUEST_ID_FIELD, exchange->id.text);
     result &= add(out, "traceparent", exchange->trace.id[0] != '\0' ? exchange->trace.parent : NULL);
     result &= add(out, MHD_HTTP_HEADER_CONNECTION, closes ? "close" : NULL);
-    return result & origin_add_fields(out, &exchange->fields.browser, response->allow,
-                                      exchange_config(exchange)->cors_allow_origins);
+    return result &
+           origin_add_fields(out, &exchange->fields.browser, response->allow, exchange->config->cors_allow_origins);
 }
 
 /* Gives the response's body to the daemon, without a copy. */

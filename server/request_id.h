@@ -1,4 +1,4 @@
-/* X-Request-Id: the name of a request in the logs of all who pass it on. */
+/* What names a request in the logs of all who handle it: X-Request-Id, and W3C Trace Context, level 1. */
 #ifndef SERVER_REQUEST_ID_H
 #define SERVER_REQUEST_ID_H
 
@@ -22,5 +22,13 @@ struct request_id {
 /* Takes the client's up, which may be NULL, if it is 1 to 128 letters, digits and -._~:+/=@, and makes one otherwise:
  * 16 hexadecimal digits that no other request of this process has. Thread-safe. */
 void request_id_take(struct request_id *id, const char *given, struct request_ids *ids);
+
+struct trace {
+    char id[33];     /* the trace's, "" where the request has none */
+    char parent[56]; /* the value of the answer's traceparent: the same trace, a span of our own */
+};
+
+/* Continues the trace of a traceparent field, which may be NULL; an invalid one leaves *trace without a trace. */
+void trace_take(struct trace *trace, const char *traceparent);
 
 #endif

@@ -5,7 +5,7 @@
 #include "lib/http.h"
 #include "lib/process.h"
 #include "lib/suite.h"
-#include "trace.h"
+#include "request_id.h"
 
 #include "lib/assertions.h"
 #include <stdio.h>
