@@ -43,7 +43,13 @@ size_t budget_most(const struct budget *budget, enum budget_use use)
     return most > budget->aside ? most - budget->aside : 0;
 }
 
-bool budget_take(struct budget *budget, enum budget_use use, size_t bytes)
+static void give_back(struct budget *budget, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
+}
+
+/* Takes the bytes, or none of them and false where that use may not have that many now. */
+static bool take(struct budget *budget, enum budget_use use, size_t bytes)
 {
     const size_t most = ceiling(budget, use);
     if (bytes > most)
@@ -51,13 +57,8 @@ bool budget_take(struct budget *budget, enum budget_use use, size_t bytes)
     const size_t before = atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
     if (before <= most - bytes)
         return true;
-    budget_give(budget, bytes);
+    give_back(budget, bytes);
     return false;
-}
-
-void budget_give(struct budget *budget, size_t bytes)
-{
-    atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
 }
 
 size_t budget_used(const struct budget *budget)
@@ -73,11 +74,11 @@ bool budget_has_room(const struct budget *budget, enum budget_use use, size_t by
 
 /* ---- One request's ---- */
 
-static bool take(struct api_account *account, size_t bytes)
+static bool account_take(struct api_account *account, size_t bytes)
 {
     struct reservation *reservation = (struct reservation *)account;
     const size_t sum = atomic_fetch_add_explicit(&reservation->bytes, bytes, memory_order_relaxed) + bytes;
-    if (budget_take(reservation->budget, sum <= BUDGET_SMALL_BYTES ? BUDGET_SMALL : reservation->use, bytes))
+    if (take(reservation->budget, sum <= BUDGET_SMALL_BYTES ? BUDGET_SMALL : reservation->use, bytes))
         return true;
     atomic_fetch_sub_explicit(&reservation->bytes, bytes, memory_order_relaxed);
     if (sum > budget_most(reservation->budget, BUDGET_WORK))
@@ -86,7 +87,7 @@ static bool take(struct api_account *account, size_t bytes)
 }
 
 /* Never more than it has, whatever was counted wrongly: the budget is of all requests. */
-static void give(struct api_account *account, size_t bytes)
+static void account_give(struct api_account *account, size_t bytes)
 {
     struct reservation *reservation = (struct reservation *)account;
     size_t held = atomic_load_explicit(&reservation->bytes, memory_order_relaxed), given;
@@ -94,12 +95,12 @@ static void give(struct api_account *account, size_t bytes)
         given = bytes < held ? bytes : held;
     while (!atomic_compare_exchange_weak_explicit(&reservation->bytes, &held, held - given, memory_order_relaxed,
                                                   memory_order_relaxed));
-    budget_give(reservation->budget, given);
+    give_back(reservation->budget, given);
 }
 
 void reservation_open(struct reservation *reservation, struct budget *budget)
 {
-    reservation->account = (struct api_account){.take = take, .give = give};
+    reservation->account = (struct api_account){.take = account_take, .give = account_give};
     reservation->budget = budget;
     reservation->use = BUDGET_BODY;
     atomic_init(&reservation->bytes, 0);
@@ -110,5 +111,5 @@ void reservation_close(struct reservation *reservation)
 {
     const size_t bytes = atomic_exchange_explicit(&reservation->bytes, 0, memory_order_relaxed);
     if (bytes > 0)
-        budget_give(reservation->budget, bytes);
+        give_back(reservation->budget, bytes);
 }

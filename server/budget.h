@@ -23,11 +23,7 @@ void budget_open(struct budget *budget, size_t limit);
 /* Takes bytes for something else than requests, before there are any, and for good. */
 void budget_set_aside(struct budget *budget, size_t bytes);
 
-/* Takes the bytes, or none of them and false where that use may not have so many now. */
-bool budget_take(struct budget *budget, enum budget_use use, size_t bytes);
-void budget_give(struct budget *budget, size_t bytes);
-
-/* Whether so many bytes could be taken now, and how many ever could. */
+/* Whether that many bytes could be taken now, and how many at most if nothing else were. */
 bool budget_has_room(const struct budget *budget, enum budget_use use, size_t bytes);
 size_t budget_most(const struct budget *budget, enum budget_use use);
 

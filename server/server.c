@@ -236,7 +236,7 @@ static void reserve_connections(struct server *server)
         log_message(server->log, LOG_INFO, "connections of each loop: %llu, for the sake of --max-memory-bytes",
                     (unsigned long long)config->max_connections);
     }
-    budget_take(&server->budget, BUDGET_SMALL, config->max_connections * config->loops * LOOP_CONNECTION_BYTES);
+    budget_set_aside(&server->budget, config->max_connections * config->loops * LOOP_CONNECTION_BYTES);
 }
 
 /* What one client may have of what there is. */

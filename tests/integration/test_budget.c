@@ -192,6 +192,23 @@ START_TEST(connections_have_a_part_of_their_own)
 }
 END_TEST
 
+/* What is set aside for connections never serves a body: one that would need it is refused for good. */
+START_TEST(a_body_that_never_fits_beside_the_connections_is_too_large)
+{
+    struct process process = process_start("--max-memory-bytes %zu --max-body-bytes %zu --max-connections 4096",
+                                           48 * MIB, 512 * MIB);
+    struct http http = http_open(process.port);
+    http_print(&http,
+               "POST /v1/softmax HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
+               20 * MIB);
+    struct http_response response = http_read_head(&http);
+    ck_assert_int_eq(response.status, 413);
+    http_free(&response);
+    http_close(&http);
+    process_end(&process);
+}
+END_TEST
+
 /* There is no memory for a stream: it is refused, and does not stay counted as waiting. */
 START_TEST(a_stream_without_memory_leaves_the_queue)
 {
@@ -226,6 +243,7 @@ TEST_SUITE("server")
     tcase_add_test(budget, what_never_fits_is_too_large_and_what_does_not_fit_now_may_come_again);
     tcase_add_test(budget, an_answer_that_never_fits_is_told_so);
     tcase_add_test(budget, connections_have_a_part_of_their_own);
+    tcase_add_test(budget, a_body_that_never_fits_beside_the_connections_is_too_large);
     tcase_add_test(budget, a_stream_without_memory_leaves_the_queue);
     suite_add_tcase(suite, budget);
 #else
@@ -234,6 +252,7 @@ TEST_SUITE("server")
     (void)what_never_fits_is_too_large_and_what_does_not_fit_now_may_come_again;
     (void)an_answer_that_never_fits_is_told_so;
     (void)connections_have_a_part_of_their_own;
+    (void)a_body_that_never_fits_beside_the_connections_is_too_large;
     (void)a_stream_without_memory_leaves_the_queue;
 #endif
     return suite;
