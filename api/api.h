@@ -128,6 +128,12 @@ struct api_limit {
 
 extern const struct api_limit api_limits[API_LIMIT_COUNT];
 
+/* The one in force: `limits` are by enum api_limit_id, or NULL for those of the table. */
+static inline size_t api_limit_of(const size_t *limits, enum api_limit_id id)
+{
+    return limits != NULL ? limits[id] : api_limits[id].fallback;
+}
+
 /* ---- Functions and their results ---- */
 
 enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_CATEGORICAL, API_VJP, API_FUNCTION_COUNT };
@@ -198,6 +204,12 @@ static inline bool api_function_takes(const struct api_function *function, enum 
     return function->parameters >> id & 1;
 }
 
+/* Whether it is an array, or may be one, of one value per row. */
+static inline bool api_parameter_is_array(const struct api_parameter *parameter)
+{
+    return parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS;
+}
+
 /* The parameter of that name, of `length` bytes, if the function takes it; of any function, if that is NULL. NULL if
  * there is none. */
 const struct api_parameter *api_parameter_find(const struct api_function *function, const char *name, size_t length);
@@ -265,10 +277,14 @@ struct api_problem {
 int api_fail(struct api_problem *problem, enum api_problem_code code, const char *pointer, size_t offset,
              const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same for what exceeds a limit. */
+int api_fail_limit(struct api_problem *problem, const size_t *limits, enum api_limit_id id, const char *pointer);
+
 /* ---- Routes ---- */
 
 enum api_route_kind {
-    API_ROUTE_CALL,     /* a function of the tables above, or a batch of calls */
+    API_ROUTE_CALL,     /* a function of the tables above */
+    API_ROUTE_BATCH,    /* several calls in one request */
     API_ROUTE_DOCUMENT, /* bytes that never change while the program runs */
     API_ROUTE_LIVE,     /* this and the following are answered by the server */
     API_ROUTE_READY,
@@ -284,7 +300,7 @@ struct api_response;
 struct api_route {
     const char *path; /* {model} stands for the name of each function */
     enum api_route_kind kind;
-    const struct api_function *function; /* API_ROUTE_CALL; NULL for the batch */
+    const struct api_function *function; /* API_ROUTE_CALL */
     const char *media_type;              /* of the answer */
     void (*document)(const struct api_request *request, struct api_response *response);
 };
@@ -307,7 +323,7 @@ const struct api_function *api_route_model(const struct api_route *route, const 
 /* Whether a body is sent to such a route for more than to be dropped. */
 static inline bool api_route_takes_body(const struct api_route *route)
 {
-    return route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_INFER;
+    return route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_BATCH || route->kind == API_ROUTE_INFER;
 }
 
 /* ---- Requests and responses ---- */
@@ -325,14 +341,14 @@ struct api_argument {
     size_t length;     /* of the value, which may hold zero bytes */
 };
 
-/* What a call is answered in. */
-enum api_form { API_FORM_UNKNOWN, API_FORM_NONE, API_FORM_JSON, API_FORM_LINES, API_FORM_NPY };
+/* What a call is answered in: a row of the table of fronts. */
+struct api_front;
 
 struct api_request {
     const struct api_route *route;
     const struct api_function *model;  /* api_route_model's */
     const char *content_type, *accept; /* NULL where the header was not sent */
-    enum api_form form;                /* api_form_of's, or API_FORM_UNKNOWN where that is still to be asked */
+    const struct api_front *front;     /* api_front_of's, or NULL where that is still to be asked */
     const char *body;                  /* followed by API_BODY_PADDING zero bytes; NULL if length is 0 */
     size_t length;
     char **own_body; /* what holds `body`, of api_malloc under the request's account: set to NULL by one who api_frees
@@ -378,7 +394,8 @@ void api_response_release(struct api_response *response);
 /* Once, before any other call and before threads: seeds jansson's hash tables from the system's entropy. */
 void api_init(void);
 
-/* Reads a body into a call, which the caller frees. -1 and *problem if the body is not what the spec says. */
+/* Reads a body into a call, which the caller frees. -1 and *problem if the body is not what the spec says, or the
+ * media types are not the route's. */
 int api_decode(const struct api_request *request, struct api_call **call, struct api_problem *problem);
 
 /* The rows that api_compute takes ranges of. */
@@ -435,13 +452,12 @@ void api_job_answer(struct api_job *job, struct api_response *response);
 /* While none of its parts is running. */
 void api_job_free(struct api_job *job);
 
-/* The application/problem+json form (RFC 9457). */
-void api_answer_problem(const struct api_problem *problem, struct api_response *response);
+/* The response in the form that the path, known or not, has for problems: application/problem+json (RFC 9457), which is
+ * that of NULL too; or the Open Inference Protocol's, application/json with an `error` string beside the same members.
+ */
+void api_answer_problem(const char *path, const struct api_problem *problem, struct api_response *response);
 
-/* The form of the Open Inference Protocol: application/json with an `error` string, the same members beside it. */
-void api_answer_error(const struct api_problem *problem, struct api_response *response);
-
-/* Whether the path, known or not, is of that protocol, and problems there have that form. */
+/* Whether the path, known or not, is one of the Open Inference Protocol's. */
 bool api_path_is_inference(const char *path);
 
 /* What a probe of the route is answered. */
@@ -471,9 +487,10 @@ void api_answer_statistics(const struct api_function *model, const struct api_mo
 
 struct api_stream;
 
-/* What the client prefers of what the route can answer with, of equals the first one of the enum; API_FORM_NONE if it
- * takes none of them. */
-enum api_form api_form_of(const struct api_request *request);
+/* The one that the client prefers of those that the route can answer with, of equals the first of the table; NULL if it
+ * takes none of them. Whether its answers are streams. */
+const struct api_front *api_front_of(const struct api_request *request);
+bool api_front_streams(const struct api_front *front);
 
 /* Reads the body, which is not needed any longer, and computes the first rows. -1 and *problem as api_decode and
  * api_compute; a row that has no answer further on becomes a problem document as the last line. */

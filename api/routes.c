@@ -22,7 +22,7 @@ const struct api_route api_routes[] = {
     {"/v1/gumbel_softmax", API_ROUTE_CALL, &api_functions[API_GUMBEL_SOFTMAX], "application/json", NULL},
     {"/v1/categorical", API_ROUTE_CALL, &api_functions[API_CATEGORICAL], "application/json", NULL},
     {"/v1/vjp", API_ROUTE_CALL, &api_functions[API_VJP], "application/json", NULL},
-    {"/v1/batch", API_ROUTE_CALL, NULL, "application/json", NULL},
+    {"/v1/batch", API_ROUTE_BATCH, NULL, "application/json", NULL},
     {"/", API_ROUTE_DOCUMENT, NULL, "text/html; charset=utf-8", document_playground},
     {"/docs", API_ROUTE_DOCUMENT, NULL, "text/html; charset=utf-8", document_docs},
     {"/livez", API_ROUTE_LIVE, NULL, "text/plain", NULL},

@@ -218,8 +218,8 @@ static enum MHD_Result answer_call(struct exchange *exchange)
     struct server *server = exchange->loop->server;
     struct scheduler_queue *queue = client_queue(exchange->peer->client);
     struct api_request *request = &exchange->work.request;
-    request->form = api_form_of(request);
-    const bool streams = request->form == API_FORM_LINES;
+    request->front = api_front_of(request);
+    const bool streams = api_front_streams(request->front);
     exchange->reservation.use = BUDGET_WORK;
     if (!streams && answer_here(exchange))
         return finish(exchange);

@@ -24,7 +24,7 @@ void direct_problem(int fd, enum api_problem_code code, const char *detail)
     struct api_problem problem;
     struct api_response response;
     api_fail(&problem, code, "", API_NO_OFFSET, "%s", detail);
-    api_answer_problem(&problem, &response);
+    api_answer_problem(NULL, &problem, &response);
     direct_answer(fd, &response);
     api_response_release(&response);
 }

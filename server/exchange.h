@@ -28,7 +28,6 @@ struct exchange {
     enum exchange_state state;
     const struct api_route *route;    /* NULL where none matched */
     const struct api_function *model; /* NULL where the path names none, or not with this method */
-    bool inference;                   /* problems have the form of /v2 */
     const char *method;
     struct fields fields;
     const char *options; /* the methods, where OPTIONS is to be answered with them */

@@ -158,7 +158,6 @@ static int check_sender(struct exchange *exchange, const char *method)
 static enum MHD_Result begin(struct exchange *exchange, const char *method)
 {
     const struct fields *fields = &exchange->fields;
-    exchange->inference = api_path_is_inference(fields->target.path);
     if (find_route(exchange, method) != 0 || check_sender(exchange, method) != 0)
         set_refused(exchange);
     else if (fields->encoding == ENCODING_UNKNOWN && api_route_takes_body(exchange->route))

@@ -90,10 +90,7 @@ void reply_set_problem(struct exchange *exchange, const struct api_problem *prob
 {
     struct api_response *response = &exchange->work.response;
     api_response_release(response);
-    if (exchange->inference)
-        api_answer_error(problem, response);
-    else
-        api_answer_problem(problem, response);
+    api_answer_problem(exchange->fields.target.path, problem, response);
 }
 
 enum MHD_Result reply_send_problem(struct exchange *exchange)

@@ -49,10 +49,7 @@ static size_t inflate_stage(struct work *work)
 
 static void answer_problem(struct work *work)
 {
-    if (api_path_is_inference(work->request.route->path))
-        api_answer_error(&work->problem, &work->response);
-    else
-        api_answer_problem(&work->problem, &work->response);
+    api_answer_problem(work->request.route->path, &work->problem, &work->response);
 }
 
 bool work_compresses(const struct compression *compression, size_t length)

@@ -35,16 +35,14 @@ int builder_fail(const struct builder *builder, enum api_problem_code code, cons
 
 size_t builder_limit(const struct builder *builder, enum api_limit_id limit)
 {
-    return builder->source->limits != NULL ? builder->source->limits[limit] : api_limits[limit].fallback;
+    return api_limit_of(builder->source->limits, limit);
 }
 
 int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, const char *name)
 {
-    const size_t value = builder_limit(builder, limit);
-    builder_fail(builder, API_LIMIT_EXCEEDED, name, "", "the limit is %zu %s", value, api_limits[limit].doc);
-    if (builder->problem != NULL)
-        builder->problem->limit = value;
-    return -1;
+    char pointer[256];
+    write_pointer(builder, name, "", pointer, sizeof pointer);
+    return api_fail_limit(builder->problem, builder->source->limits, limit, pointer);
 }
 
 void builder_tell_lists(const struct builder *builder, char *text, size_t size)

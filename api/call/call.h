@@ -159,6 +159,32 @@ void call_release_result(struct api_call *call, const struct api_tensor *result)
 /* Makes the call not free the memory in which the result's data lie: *offset is their place in it. */
 char *call_disown(struct api_call *call, const struct api_tensor *result, size_t *offset);
 
+/* What an answer repeats of its call, so that it can be had again: each front prints all of it in this order, beside
+ * the results and their shape. */
+enum call_repeated {
+    CALL_REPEATED_DTYPE,
+    CALL_REPEATED_RNG,
+    CALL_REPEATED_SEED,
+    CALL_REPEATED_TAU,
+    CALL_REPEATED_COUNT
+};
+
+struct call_repeated_kind {
+    const char *name;
+    const char *header;                               /* that says it where the body cannot */
+    const char *(*text)(const struct api_call *call); /* NULL: it is the value of the parameter: */
+    enum api_parameter_id id;
+};
+
+extern const struct call_repeated_kind call_repeated_kinds[CALL_REPEATED_COUNT];
+
+/* Whether the call has it; whether it has one value for each row. */
+bool call_repeats(const struct api_call *call, enum call_repeated item);
+bool call_repeats_list(const struct api_call *call, enum call_repeated item);
+
+/* Prints the value, of that row if there is one for each; returns the byte after it. */
+char *call_put_repeated(char *out, const struct api_call *call, enum call_repeated item, size_t row);
+
 /* One parameter's value for the core. */
 struct core_per_row call_per_row(const struct api_call *call, enum api_parameter_id id);
 

@@ -9,31 +9,41 @@ void writer_open(struct writer *writer, writer_item *item, void *closure)
     writer->closure = closure;
     writer->next = 0;
     writer->inside = false;
-    writer->suffix = NULL;
+    writer->suffix = "";
 }
 
-enum writer_step writer_parameter(struct writer *writer, char *out, const struct api_call *call,
-                                  enum api_parameter_id id)
+enum writer_step writer_repeated(struct writer *writer, const struct api_call *call, enum call_repeated item,
+                                 const char *before, const char *quote)
 {
-    const struct api_value *value = &call->values[id];
-    const bool integers = api_parameters[id].type == API_INTEGER;
-    if (value->list == NULL) {
-        out = integers ? json_put_whole(out, (uint64_t)value->one.integer) : json_put_double(out, value->one.number);
+    enum { MEMBER_BYTES = 128 /* more than a name and one value take */ };
+    const struct call_repeated_kind *kind = &call_repeated_kinds[item];
+    if (!call_repeats(call, item))
+        return WRITER_TEXT;
+    char *out = text_room(&writer->text, MEMBER_BYTES);
+    if (out == NULL)
+        return WRITER_FAILED;
+    out = json_put_text(json_put_text(json_put_text(out, before), "\""), kind->name);
+    out = json_put_text(out, "\":");
+    if (!call_repeats_list(call, item)) {
+        const char *mark = kind->text != NULL ? "\"" : "";
+        out = json_put_text(call_put_repeated(json_put_text(out, mark), call, item, 0), mark);
         text_end(&writer->text, out);
         return WRITER_TEXT;
     }
-    text_end(&writer->text, out);
-    writer->tensor = (struct api_tensor){.dtype = integers ? API_UINT64 : API_FLOAT64,
-                                         .data = value->list,
+    text_end(&writer->text, json_put_text(out, quote));
+    writer->suffix = quote;
+    writer->tensor = (struct api_tensor){.dtype = api_parameters[kind->id].type == API_INTEGER ? API_UINT64
+                                                                                               : API_FLOAT64,
+                                         .data = call->values[kind->id].list,
                                          .rank = 1,
                                          .shape = {call->rows},
                                          .count = call->rows};
     return WRITER_ARRAY;
 }
 
-enum writer_step writer_text(struct writer *writer, const char *text, enum writer_step step)
+enum writer_step writer_text(struct writer *writer, const char *text)
 {
-    return text_put(&writer->text, text, strlen(text)) ? step : WRITER_FAILED;
+    return text_put(&writer->text, text, strlen(text)) ? WRITER_TEXT : WRITER_FAILED;
 }
 
 void writer_answer(struct writer *writer, const char *media_type, size_t rows, struct api_response *response)
@@ -58,7 +68,9 @@ static enum writer_step put_array(struct writer *writer, size_t *most)
     if (writer->put.done < writer->tensor.count)
         return WRITER_AGAIN;
     writer->inside = false;
-    return writer->suffix != NULL ? writer_text(writer, writer->suffix, WRITER_TEXT) : WRITER_TEXT;
+    const char *suffix = writer->suffix;
+    writer->suffix = "";
+    return writer_text(writer, suffix);
 }
 
 static enum writer_step put_item(struct writer *writer, size_t *most)

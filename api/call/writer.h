@@ -25,21 +25,21 @@ struct writer {
     bool inside; /* the tensor of the item before is being put */
     struct api_tensor tensor;
     struct text_tensor put;
-    const char *suffix; /* or NULL */
+    const char *suffix; /* of that tensor */
 };
 
 /* What is put goes after the text that is there. */
 void writer_open(struct writer *writer, writer_item *item, void *closure);
 
-/* A parameter's value at `out`, which is in the text's room: one for all rows, or a list as the tensor. */
-enum writer_step writer_parameter(struct writer *writer, char *out, const struct api_call *call,
-                                  enum api_parameter_id id);
+/* What the answer repeats, if the call has it, as a member after the text `before`; a list has `quote` around it. */
+enum writer_step writer_repeated(struct writer *writer, const struct api_call *call, enum call_repeated item,
+                                 const char *before, const char *quote);
 
 /* Puts about `most` more numbers: 1 if there is more, 0 if that was all; -1 if memory is short. */
 int writer_put(struct writer *writer, size_t most);
 
-/* Text that is all there is of an item, or what stands before its array. */
-enum writer_step writer_text(struct writer *writer, const char *text, enum writer_step step);
+/* Text that is all there is of an item. */
+enum writer_step writer_text(struct writer *writer, const char *text);
 
 /* The text, which the response takes over, as its body. */
 void writer_answer(struct writer *writer, const char *media_type, size_t rows, struct api_response *response);

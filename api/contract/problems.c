@@ -61,6 +61,15 @@ int api_fail(struct api_problem *problem, enum api_problem_code code, const char
     return -1;
 }
 
+int api_fail_limit(struct api_problem *problem, const size_t *limits, enum api_limit_id id, const char *pointer)
+{
+    const size_t limit = api_limit_of(limits, id);
+    api_fail(problem, API_LIMIT_EXCEEDED, pointer, API_NO_OFFSET, "the limit is %zu %s", limit, api_limits[id].doc);
+    if (problem != NULL)
+        problem->limit = limit;
+    return -1;
+}
+
 /* ---- As text, without jansson: a problem may be that there is no memory ---- */
 
 enum { MOST_BYTES = 8192 /* six times the pointer and the detail, which the error repeats, and what is around them */ };
@@ -134,8 +143,9 @@ static void answer_no_memory(bool inference, struct api_response *response)
     response->retry_after = response->problem->retry_after;
 }
 
-static void answer(const struct api_problem *problem, bool inference, struct api_response *response)
+void api_answer_problem(const char *path, const struct api_problem *problem, struct api_response *response)
 {
+    const bool inference = path != NULL && api_path_is_inference(path);
     const struct api_problem_kind *kind = &api_problem_kinds[problem->code];
     char text[MOST_BYTES], *end = put_problem(text, problem);
     end = json_put_text(inference ? put_error(end, problem) : end, "}");
@@ -153,14 +163,4 @@ static void answer(const struct api_problem *problem, bool inference, struct api
     response->retry_after = problem->retry_after != 0 ? problem->retry_after : kind->retry_after;
     response->problem = kind;
     memcpy(response->pointer, problem->pointer, sizeof response->pointer);
-}
-
-void api_answer_problem(const struct api_problem *problem, struct api_response *response)
-{
-    answer(problem, false, response);
-}
-
-void api_answer_error(const struct api_problem *problem, struct api_response *response)
-{
-    answer(problem, true, response);
 }

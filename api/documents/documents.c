@@ -38,7 +38,7 @@ void document_version(const struct api_request *request, struct api_response *re
     const size_t size = 128 + API_FUNCTION_COUNT * 32;
     char *body = api_malloc(size), *out = body;
     if (body == NULL) {
-        api_answer_problem(&(struct api_problem){.code = API_OUT_OF_MEMORY, .offset = API_NO_OFFSET}, response);
+        api_answer_problem(NULL, &(struct api_problem){.code = API_OUT_OF_MEMORY, .offset = API_NO_OFFSET}, response);
         return;
     }
     const char *end = body + size;

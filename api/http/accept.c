@@ -5,15 +5,6 @@
 
 enum { FULL_WEIGHT = 1000 };
 
-static const char json[] = "application/json", ndjson[] = API_NDJSON, npy[] = API_NPY;
-static const char binary[] = "application/octet-stream";
-static const char *const json_ranges[] = {json, "application/*", "*/*", NULL};
-static const char *const binary_ranges[] = {binary, "application/*", "*/*", NULL};
-
-/* The media types of the forms, by enum api_form. */
-static const char *const form_types[] = {[API_FORM_JSON] = json, [API_FORM_LINES] = ndjson, [API_FORM_NPY] = npy};
-enum { FORM_COUNT = sizeof form_types / sizeof *form_types };
-
 /* ---- Lists with weights ---- */
 
 static bool is_digit(char c)
@@ -88,24 +79,9 @@ static const char *element_end(const char *text)
     return text;
 }
 
-/* Whether that is the Content-Type, with any parameters: a list is none, whatever comes first in it. */
-static bool is_content_type(const struct api_request *request, const char *name)
+bool accept_is_type(const char *content_type, const char *type)
 {
-    const char *type = request->content_type;
-    return type != NULL && is_name(type, name) && *element_end(type) == '\0';
-}
-
-/* An absent Accept takes everything. */
-static int weight(const struct api_request *request, const char *const *ranges)
-{
-    const char *accept = request->accept;
-    return accept == NULL || accept[strspn(accept, " \t,")] == '\0' ? FULL_WEIGHT : api_accept_weight(accept, ranges);
-}
-
-/* A function takes and gives arrays, and its answer has rows; a batch is JSON alone. */
-static bool has_arrays(const struct api_route *route)
-{
-    return route->kind == API_ROUTE_CALL && route->function != NULL;
+    return is_name(content_type, type) && *element_end(content_type) == '\0';
 }
 
 /* How specific the range of a list element is for the type: 2 is the type itself, 0 any type; -1 if it is none of its.
@@ -115,69 +91,33 @@ static int specificity(const char *range, const char *type)
     return is_name(range, type) ? 2 : is_name(range, "application/*") ? 1 : is_name(range, "*/*") ? 0 : -1;
 }
 
-/* What the list gives each form: the weight of its most specific range, of equals the first one's. */
-static void weigh_forms(const char *list, int *weights)
+/* What an element of the list says of each type. */
+static void weigh(const char *element, size_t length, const char *const *types, size_t count, int *best, int *weights)
 {
-    int best[FORM_COUNT];
-    for (int form = API_FORM_JSON; form < FORM_COUNT; form++)
-        best[form] = -1;
-    for (list += strspn(list, " \t,"); *list != '\0'; list += strspn(list, " \t,")) {
-        const size_t length = strcspn(list, ",");
-        for (int form = API_FORM_JSON; form < FORM_COUNT; form++) {
-            const int here = specificity(list, form_types[form]);
-            if (here > best[form]) {
-                best[form] = here;
-                weights[form] = element_weight(list, length);
-            }
+    for (size_t i = 0; i < count; i++) {
+        const int here = specificity(element, types[i]);
+        if (here > best[i]) {
+            best[i] = here;
+            weights[i] = element_weight(element, length);
         }
-        list += length;
     }
 }
 
-enum api_form api_form_of(const struct api_request *request)
+size_t accept_choose(const char *accept, const char *const *types, size_t count)
 {
-    const char *accept = request->accept;
-    if (request->form != API_FORM_UNKNOWN)
-        return request->form;
+    int best[ACCEPT_MOST_TYPES], weights[ACCEPT_MOST_TYPES];
     if (accept == NULL || accept[strspn(accept, " \t,")] == '\0')
-        return API_FORM_JSON;
-    int weights[FORM_COUNT] = {0};
-    enum api_form best = API_FORM_NONE;
-    weigh_forms(accept, weights);
-    for (int form = API_FORM_JSON; form < (has_arrays(request->route) ? FORM_COUNT : API_FORM_JSON + 1); form++)
-        if (weights[form] > weights[best])
-            best = (enum api_form)form;
-    return best;
-}
-
-bool accept_npy_body(const struct api_request *request)
-{
-    return has_arrays(request->route) && is_content_type(request, npy);
-}
-
-/* An inference request is JSON, with binary tensors after it or not, and so is its answer. */
-static int negotiate_inference(const struct api_request *request, struct api_problem *problem)
-{
-    if (request->content_type != NULL && !is_content_type(request, json) && !is_content_type(request, binary))
-        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET,
-                        "send the body as Content-Type: %s or %s", json, binary);
-    if (weight(request, json_ranges) <= 0 && weight(request, binary_ranges) <= 0)
-        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s or %s", json, binary);
-    return 0;
-}
-
-int accept_negotiate(const struct api_request *request, struct api_problem *problem)
-{
-    if (request->route->kind == API_ROUTE_INFER)
-        return negotiate_inference(request, problem);
-    if (request->route->kind != API_ROUTE_CALL)
         return 0;
-    const bool arrays = has_arrays(request->route);
-    if (request->content_type != NULL && !is_content_type(request, json) && !accept_npy_body(request))
-        return api_fail(problem, API_UNSUPPORTED_MEDIA_TYPE, "", API_NO_OFFSET, "send the body as Content-Type: %s%s%s",
-                        json, arrays ? " or " : "", arrays ? npy : "");
-    if (api_form_of(request) == API_FORM_NONE)
-        return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s%s", json,
-                        arrays ? ", " API_NPY " or " API_NDJSON : "");
-    return 0;
+    for (size_t i = 0; i < count; i++)
+        best[i] = weights[i] = -1;
+    for (accept += strspn(accept, " \t,"); *accept != '\0'; accept += strspn(accept, " \t,")) {
+        const size_t length = strcspn(accept, ",");
+        weigh(accept, length, types, count, best, weights);
+        accept += length;
+    }
+    size_t chosen = count;
+    for (size_t i = 0; i < count; i++)
+        if (weights[i] > (chosen < count ? weights[chosen] : 0))
+            chosen = i;
+    return chosen;
 }

@@ -21,6 +21,18 @@ char *json_put_whole(char *out, uint64_t value)
     return number_write_integer(out, value);
 }
 
+char *json_put_shape(char *out, const size_t *shape, size_t rank)
+{
+    *out++ = '[';
+    for (size_t axis = 0; axis < rank; axis++) {
+        if (axis > 0)
+            *out++ = ',';
+        out = json_put_whole(out, shape[axis]);
+    }
+    *out++ = ']';
+    return out;
+}
+
 static char *put_infinite(char *out, double value)
 {
     return json_put_text(out, value == -INFINITY ? "null" : value == INFINITY ? "\"Infinity\"" : "\"NaN\"");

@@ -16,6 +16,9 @@ char *json_put_text(char *out, const char *text);
 /* ,"name": */
 char *json_put_name(char *out, const char *name);
 
+/* [2,3] */
+char *json_put_shape(char *out, const size_t *shape, size_t rank);
+
 char *json_put_whole(char *out, uint64_t value);
 char *json_put_double(char *out, double value);
 

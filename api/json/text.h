@@ -2,7 +2,7 @@
 #ifndef API_JSON_TEXT_H
 #define API_JSON_TEXT_H
 
-#include <stddef.h>
+#include "api.h"
 
 struct json_text {
     const char *body; /* the whole body is followed by API_BODY_PADDING zero bytes */
@@ -10,5 +10,12 @@ struct json_text {
     size_t offset;    /* of `body` in the client's body, which the offsets of problems count from */
     char pointer[64]; /* to this value in the client's body; "" for the whole */
 };
+
+/* The request's body up to `length`, which is the whole, or followed by zero bytes all the same. */
+static inline struct json_text json_text_of(const struct api_request *request, size_t length)
+{
+    static const char empty[API_BODY_PADDING] = "";
+    return (struct json_text){.body = request->body != NULL ? request->body : empty, .length = length};
+}
 
 #endif

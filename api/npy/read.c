@@ -1,6 +1,6 @@
-#include "npy/read.h"
 #include "call/query.h"
 #include "npy/header.h"
+#include "npy/npy.h"
 #include "number/half.h"
 #include "json/pointer.h"
 
@@ -302,11 +302,12 @@ static int build(struct reader *reader, struct query *query, const struct api_re
     return result;
 }
 
-int npy_read(const struct api_request *request, struct api_call **call, struct api_problem *problem)
+int npy_read(struct api_job *job)
 {
-    struct reader reader = {.function = request->route->function, .problem = problem};
+    const struct api_request *request = &job->request;
+    struct reader reader = {.function = request->route->function, .problem = &job->problem};
     struct query query;
-    int result = query_read(request, &query, problem);
+    int result = query_read(request, &query, &job->problem);
     if (result == 0)
         result = take_body(&reader, request);
     if (result == 0)
@@ -314,7 +315,7 @@ int npy_read(const struct api_request *request, struct api_call **call, struct a
     if (result == 0)
         result = check_cotangent(&reader);
     if (result == 0)
-        result = build(&reader, &query, request, call);
+        result = build(&reader, &query, request, &job->call);
     for (size_t i = 0; i < CALL_MAX_BLOCKS; i++)
         api_free(reader.blocks[i]);
     query_free(&query);

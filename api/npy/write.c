@@ -1,8 +1,18 @@
-#include "npy/write.h"
 #include "npy/header.h"
+#include "npy/npy.h"
 #include "json/put.h"
 
 #include <string.h>
+
+/* An answer on its way. */
+struct writer {
+    struct api_call *call;
+    char *body; /* the owner's to free */
+    size_t length;
+    size_t result; /* being put */
+    size_t moved;  /* bytes of its data */
+    size_t from;   /* where in the body the first one's data were */
+};
 
 /* A list that is longer stays out: clients and proxies bound what they take of headers. */
 enum { MOST_LIST_BYTES = 4096 };
@@ -14,25 +24,21 @@ static int fail(struct api_problem *problem)
 
 /* ---- Headers ---- */
 
-static char *put_value(char *out, const struct api_value *value, bool integers, size_t row)
+/* Those of all rows with commas between them. */
+static int add_repeated(const struct api_call *call, enum call_repeated item, struct api_response *response,
+                        struct api_problem *problem)
 {
-    if (value->list == NULL)
-        return integers ? json_put_whole(out, (uint64_t)value->one.integer) : json_put_double(out, value->one.number);
-    return integers ? json_put_whole(out, ((const uint64_t *)value->list)[row])
-                    : json_put_double(out, ((const double *)value->list)[row]);
-}
-
-/* A parameter's value, those of all rows with commas between them. */
-static int add_parameter(const struct api_call *call, enum api_parameter_id id, const char *name,
-                         struct api_response *response, struct api_problem *problem)
-{
-    const struct api_value *value = &call->values[id];
-    const size_t count = value->list != NULL ? call->rows : 1;
+    const struct call_repeated_kind *kind = &call_repeated_kinds[item];
+    const size_t count = call_repeats_list(call, item) ? call->rows : 1;
+    if (kind->text != NULL) {
+        api_response_header(response, kind->header, kind->text(call), NULL);
+        return 0;
+    }
     char *text = api_malloc(MOST_LIST_BYTES + JSON_PUT_SPACE), *out = text;
     if (text == NULL)
         return fail(problem);
     for (size_t row = 0; row < count && out <= text + MOST_LIST_BYTES; row++) {
-        out = put_value(out, value, api_parameters[id].type == API_INTEGER, row);
+        out = call_put_repeated(out, call, item, row);
         *out++ = ',';
     }
     if (out > text + MOST_LIST_BYTES) {
@@ -40,7 +46,7 @@ static int add_parameter(const struct api_call *call, enum api_parameter_id id, 
         return 0;
     }
     out[-1] = '\0';
-    api_response_header(response, name, text, text);
+    api_response_header(response, kind->header, text, text);
     return 0;
 }
 
@@ -61,18 +67,11 @@ static int add_names(const struct api_call *call, struct api_response *response,
 
 static int add_headers(const struct api_call *call, struct api_response *response, struct api_problem *problem)
 {
-    const char *dtype = api_dtypes[call->dtype == CORE_FLOAT64 ? API_FLOAT64 : API_FLOAT32].name;
-    if (add_names(call, response, problem) != 0)
-        return -1;
-    api_response_header(response, "X-Gumbeld-Dtype", dtype, NULL);
-    if (call->of->draws_noise) {
-        api_response_header(response, "X-Gumbeld-Rng", API_RNG, NULL);
-        if (add_parameter(call, API_SEED, "X-Gumbeld-Seed", response, problem) != 0)
-            return -1;
-    }
-    if (api_function_takes(call->of, API_TAU))
-        return add_parameter(call, API_TAU, "X-Gumbeld-Tau", response, problem);
-    return 0;
+    int result = add_names(call, response, problem);
+    for (enum call_repeated item = 0; item < CALL_REPEATED_COUNT && result == 0; item++)
+        if (call_repeats(call, item))
+            result = add_repeated(call, item, response, problem);
+    return result;
 }
 
 /* ---- Arrays ---- */
@@ -82,7 +81,7 @@ static size_t bytes_of(const struct api_tensor *result)
     return result->count * api_dtypes[result->dtype].size;
 }
 
-static bool grow(struct npy_writer *writer, size_t length)
+static bool grow(struct writer *writer, size_t length)
 {
     char *grown = api_realloc(writer->body, length);
     if (grown != NULL)
@@ -91,7 +90,7 @@ static bool grow(struct npy_writer *writer, size_t length)
 }
 
 /* Takes the memory of the first result for the body. False if there is none for the header. */
-static bool take_first(struct npy_writer *writer)
+static bool take_first(struct writer *writer)
 {
     const struct api_tensor *result = &writer->call->results[0];
     size_t bytes = bytes_of(result), offset;
@@ -103,7 +102,7 @@ static bool take_first(struct npy_writer *writer)
 }
 
 /* Brings some of the first result's data to where they are after the header: the last ones first, if they go up. */
-static void move_some(struct npy_writer *writer, size_t bytes, size_t most)
+static void move_some(struct writer *writer, size_t bytes, size_t most)
 {
     const size_t left = bytes - writer->moved, count = left < most ? left : most;
     if (writer->from == NPY_HEADER_BYTES) {
@@ -115,14 +114,14 @@ static void move_some(struct npy_writer *writer, size_t bytes, size_t most)
     writer->moved += count;
 }
 
-static void copy_some(struct npy_writer *writer, const struct api_tensor *result, size_t bytes, size_t most)
+static void copy_some(struct writer *writer, const struct api_tensor *result, size_t bytes, size_t most)
 {
     const size_t left = bytes - writer->moved, count = left < most ? left : most;
     memcpy(writer->body + writer->length - left, (const char *)result->data + writer->moved, count);
     writer->moved += count;
 }
 
-static bool begin_result(struct npy_writer *writer)
+static bool begin_result(struct writer *writer)
 {
     const struct api_tensor *result = &writer->call->results[writer->result];
     const size_t header = writer->length;
@@ -136,7 +135,7 @@ static bool begin_result(struct npy_writer *writer)
 }
 
 /* Each result's memory is given back when it has been copied. */
-static void end_result(struct npy_writer *writer)
+static void end_result(struct writer *writer)
 {
     const struct api_tensor *result = &writer->call->results[writer->result];
     if (writer->result == 0)
@@ -148,7 +147,7 @@ static void end_result(struct npy_writer *writer)
 }
 
 /* Some of one result; false if memory is short. */
-static bool put_some(struct npy_writer *writer, size_t most)
+static bool put_some(struct writer *writer, size_t most)
 {
     const struct api_tensor *result = &writer->call->results[writer->result];
     const size_t bytes = bytes_of(result);
@@ -163,7 +162,7 @@ static bool put_some(struct npy_writer *writer, size_t most)
     return true;
 }
 
-static void complete(struct npy_writer *writer, struct api_response *response)
+static void complete(struct writer *writer, struct api_response *response)
 {
     char *fitted = api_realloc(writer->body, writer->length);
     response->body = response->owned = fitted != NULL ? fitted : writer->body;
@@ -171,20 +170,39 @@ static void complete(struct npy_writer *writer, struct api_response *response)
     writer->body = NULL;
 }
 
-int npy_write_open(struct npy_writer *writer, struct api_call *call, struct api_response *response,
-                   struct api_problem *problem)
+/* ---- The front ---- */
+
+FRONT_STATE_FITS(struct writer);
+
+/* The first result stays in its memory, which becomes the body: the call is only to be freed afterwards. */
+static int write(struct api_job *job)
 {
-    *writer = (struct npy_writer){.call = call};
-    *response = (struct api_response){.status = 200, .media_type = API_NPY, .rows = call->rows};
-    return add_headers(call, response, problem);
+    enum { BYTES = 64 }; /* are copied in the time in which a number is printed */
+    struct writer *writer = (void *)&job->written;
+    if (!job->writing) {
+        *writer = (struct writer){.call = job->call};
+        job->response = (struct api_response){.status = 200, .media_type = API_NPY, .rows = job->call->rows};
+        if (add_headers(job->call, &job->response, &job->problem) != 0)
+            return FRONT_FAILED;
+    }
+    if (!put_some(writer, BYTES * job->printed))
+        return fail(&job->problem);
+    if (writer->result < job->call->result_count)
+        return FRONT_MORE;
+    complete(writer, &job->response);
+    return FRONT_DONE;
 }
 
-int npy_write_some(struct npy_writer *writer, size_t most, struct api_response *response, struct api_problem *problem)
+static void close_write(struct api_job *job)
 {
-    if (!put_some(writer, most))
-        return fail(problem);
-    if (writer->result < writer->call->result_count)
-        return 1;
-    complete(writer, response);
-    return 0;
+    struct writer *writer = (void *)&job->written;
+    api_free(writer->body);
 }
+
+const struct api_front npy_front = {
+    .route = API_ROUTE_CALL,
+    .media_type = API_NPY,
+    .read = npy_read,
+    .write = write,
+    .close_write = close_write,
+};

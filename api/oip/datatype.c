@@ -90,8 +90,3 @@ const char *oip_datatype_of_result(enum api_dtype dtype)
     };
     return names[dtype];
 }
-
-bool oip_is_input(const struct api_parameter *parameter)
-{
-    return parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS;
-}

@@ -53,7 +53,7 @@ static int read_name(struct input *input)
     input->parameter = api_parameter_find(request->function, json_string_value(name), json_string_length(name));
     if (input->parameter == NULL)
         return FAIL(input, API_UNKNOWN_MEMBER, "/name", "%s has no such input", request->function->name);
-    if (!oip_is_input(input->parameter))
+    if (!api_parameter_is_array(input->parameter))
         return FAIL(input, API_WRONG_TYPE, "/name", "%s is given in the parameters", input->parameter->name);
     if (is_given(request, input->parameter->name))
         return FAIL(input, API_DUPLICATE_MEMBER, "/name", "%s is given twice", input->parameter->name);

@@ -9,7 +9,7 @@ void oip_answer_json(json_t *document, struct api_response *response)
     char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (text == NULL) {
-        api_answer_error(&(struct api_problem){.code = API_OUT_OF_MEMORY, .offset = API_NO_OFFSET}, response);
+        api_answer_problem("/v2", &(struct api_problem){.code = API_OUT_OF_MEMORY, .offset = API_NO_OFFSET}, response);
         return;
     }
     *response = (struct api_response){
@@ -77,7 +77,7 @@ static json_t *inputs(const struct wording *wording, const struct api_function *
     json_t *list = json_array();
     for (int id = 0; id < API_PARAMETER_COUNT; id++) {
         const struct api_parameter *parameter = &api_parameters[id];
-        if (!api_function_takes(function, (enum api_parameter_id)id) || !oip_is_input(parameter))
+        if (!api_function_takes(function, (enum api_parameter_id)id) || !api_parameter_is_array(parameter))
             continue;
         json_t *input = tensor(wording, parameter->name, oip_datatype_told(parameter->type),
                                parameter->per_row ? 1 : 2);

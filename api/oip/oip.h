@@ -4,7 +4,7 @@
 #ifndef API_OIP_OIP_H
 #define API_OIP_OIP_H
 
-#include "call/call.h"
+#include "call/front.h"
 #include "call/writer.h"
 #include "json/array.h"
 
@@ -35,10 +35,9 @@ const char *oip_datatype_told(enum api_type type);
 /* The name of a result's datatype. */
 const char *oip_datatype_of_result(enum api_dtype dtype);
 
-/* Whether the parameter is an input, as an array or because it may be a list of one value per row. */
-bool oip_is_input(const struct api_parameter *parameter);
-
 /* ---- Requests ---- */
+
+extern const struct api_front oip_json, oip_binary;
 
 enum { OIP_MAX_INPUTS = 16 };
 
@@ -57,14 +56,14 @@ struct oip_request {
     size_t tensor_count;
     struct oip_output outputs[API_MAX_RESULTS]; /* in the order in which they are answered */
     size_t output_count;
-    bool binary;         /* what an output is that does not say */
-    uint64_t timeout_us; /* the parameter `timeout`; 0 where it is left out */
+    bool binary; /* what an output is that does not say */
 };
 
 /* What is being read. */
 struct oip_reader {
     const struct api_request *request;
     struct oip_request *out;
+    uint64_t *timeout_us;  /* for the parameter `timeout` */
     size_t json_length;    /* of the body; binary tensors follow */
     size_t taken;          /* bytes of the body, so far */
     size_t lent;           /* up to this byte of the body tensors lie in it; 0: none does */
@@ -73,12 +72,11 @@ struct oip_reader {
     struct api_problem *problem;
 };
 
-/* Reads a body into a call. *out is to be freed with oip_request_free and *call, NULL before, with api_call_free, also
- * after an error. */
-int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
-             struct api_problem *problem);
-
-void oip_request_free(struct oip_request *request);
+/* The front's: reads the body into job->call and job->read, a struct oip_request; puts right the pointer of a problem
+ * with a row, which has only its number, since the data of logits may be flat, or no JSON; frees job->read. */
+int oip_read(struct api_job *job);
+int oip_refuse(struct api_job *job);
+void oip_close_read(struct api_job *job);
 
 /* Reads the input in `text` as the next tensor: from its data, or from the bytes after the JSON. */
 int oip_read_input(struct oip_reader *reader, const struct json_text *text);
@@ -127,43 +125,6 @@ int oip_classify_open(const struct api_call *call, const struct api_result_kind 
 bool oip_classify_some(struct oip_strings *strings, size_t *most);
 
 void oip_classify_close(struct oip_strings *strings);
-
-/* A wanted result as it is answered. */
-struct oip_part {
-    const struct oip_output *output;
-    struct api_tensor tensor;   /* its data is the call's */
-    struct oip_strings strings; /* in place of the data, if output->classes is not 0 */
-    const char *string;         /* to be printed next */
-    size_t binary_size;
-};
-
-/* An answer on its way. */
-struct oip_answer {
-    struct api_call *call;
-    const struct oip_request *request;
-    struct writer writer; /* of the JSON; then its text is the whole body */
-    char *id;             /* as JSON, or NULL */
-    struct oip_part parts[API_MAX_RESULTS];
-    size_t part_count;
-    size_t classified;  /* parts whose strings are made, if they have some */
-    size_t json_length; /* when it is complete */
-    size_t put, copied; /* parts after it, bytes of the next one */
-    bool binary;        /* one of the parts is */
-};
-
-/* Begins the answer with the results of all rows, to be freed with oip_write_close, also after an error. -1 and
- * *problem if memory is short, as the following. */
-int oip_write_open(struct oip_answer *answer, struct api_call *call, const struct oip_request *request,
-                   struct api_problem *problem);
-
-/* Makes about `most` numbers of it: 1 if there is more, 0 if *response is complete. */
-int oip_write_some(struct oip_answer *answer, size_t most, struct api_response *response, struct api_problem *problem);
-
-void oip_write_close(struct oip_answer *answer);
-
-/* Puts right the pointer of a problem with a row: it is told by its number alone, since the data of logits may be flat,
- * or no JSON. */
-void oip_place_row(const struct oip_request *request, struct api_problem *problem);
 
 /* ---- Documents: the bodies of answers about the server and its models ---- */
 

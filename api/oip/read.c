@@ -78,7 +78,7 @@ static int read_timeout(struct oip_reader *reader, const json_t *parameters)
     if (timeout < 0 || timeout > API_MAX_INTEGER || timeout != floor(timeout))
         return oip_fail(reader->problem, API_OUT_OF_RANGE, "", "/parameters/timeout",
                         "must be an integer from 0 to 9007199254740991, of microseconds");
-    reader->out->timeout_us = (uint64_t)timeout;
+    *reader->timeout_us = (uint64_t)timeout;
     return 0;
 }
 
@@ -207,15 +207,11 @@ static int read_outputs(struct oip_reader *reader)
 /* Strings take more than the numbers that they tell of. */
 static int check_strings(const struct oip_reader *reader, const struct api_call *call, const struct oip_output *output)
 {
-    const size_t *limits = reader->request->limits;
-    const size_t limit = limits != NULL ? limits[API_LIMIT_RESULT_BYTES] : api_limits[API_LIMIT_RESULT_BYTES].fallback;
+    const size_t *limits = reader->request->limits, limit = api_limit_of(limits, API_LIMIT_RESULT_BYTES);
     const size_t told = output->classes < call->classes ? output->classes : call->classes;
     if (told == 0 || told <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
         return 0;
-    api_fail(reader->problem, API_LIMIT_EXCEEDED, "/outputs", API_NO_OFFSET, "the limit is %zu %s", limit,
-             api_limits[API_LIMIT_RESULT_BYTES].doc);
-    reader->problem->limit = limit;
-    return -1;
+    return api_fail_limit(reader->problem, limits, API_LIMIT_RESULT_BYTES, "/outputs");
 }
 
 /* Without a list of them: all that the call gives. With one: each must be given. */
@@ -279,10 +275,9 @@ static int read_json(struct oip_reader *reader, const struct json_text *text)
 /* The readers of JSON need it to end as a body does. */
 static int read_body(struct oip_reader *reader)
 {
-    static const char empty[API_BODY_PADDING] = "";
     const struct api_request *request = reader->request;
     struct json_text *text = &reader->text;
-    *text = (struct json_text){.body = request->body != NULL ? request->body : empty, .length = reader->json_length};
+    *text = json_text_of(request, reader->json_length);
     if (text->length < request->length) {
         reader->copy = api_malloc(PADDED(text->length));
         if (reader->copy == NULL)
@@ -392,22 +387,43 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
     return settle_outputs(reader, *call);
 }
 
-int oip_read(const struct api_request *request, struct oip_request *out, struct api_call **call,
-             struct api_problem *problem)
+/* ---- The front's ---- */
+
+FRONT_STATE_FITS(struct oip_request);
+
+int oip_read(struct api_job *job)
 {
-    struct oip_reader reader = {
-        .request = request, .out = out, .json_length = request->length, .taken = request->length, .problem = problem};
-    const int result = read_call(&reader, call);
+    const struct api_request *request = &job->request;
+    struct oip_reader reader = {.request = request,
+                                .out = (void *)&job->read,
+                                .timeout_us = &job->timeout_us,
+                                .json_length = request->length,
+                                .taken = request->length,
+                                .problem = &job->problem};
+    const int result = read_call(&reader, &job->call);
     if (result != 0)
-        json_find_place(&reader.text, problem);
+        json_find_place(&reader.text, &job->problem);
     else
         memory_release_body(request);
     api_free(reader.copy);
     return result;
 }
 
-void oip_request_free(struct oip_request *request)
+int oip_refuse(struct api_job *job)
 {
+    const struct oip_request *request = (void *)&job->read;
+    struct api_problem *problem = &job->problem;
+    size_t i = 0;
+    while (i < request->tensor_count && strcmp(request->tensors[i].name, api_parameters[API_LOGITS].name) != 0)
+        i++;
+    if (problem->pointer[0] != '\0')
+        snprintf(problem->pointer, sizeof problem->pointer, "/inputs/%zu/data", i);
+    return FRONT_FAILED;
+}
+
+void oip_close_read(struct api_job *job)
+{
+    struct oip_request *request = (void *)&job->read;
     for (size_t i = 0; i < request->tensor_count; i++)
         if (!request->tensors[i].borrowed)
             api_free(request->tensors[i].data);

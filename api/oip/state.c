@@ -57,5 +57,5 @@ void api_answer_statistics(const struct api_function *function, const struct api
     if (memory_verdict(0, refusals, &problem) == 0)
         return;
     api_response_release(response);
-    api_answer_error(&problem, response);
+    api_answer_problem("/v2", &problem, response);
 }

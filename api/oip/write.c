@@ -5,6 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A wanted result as it is answered. */
+struct part {
+    const struct oip_output *output;
+    struct api_tensor tensor;   /* its data is the call's */
+    struct oip_strings strings; /* in place of the data, if output->classes is not 0 */
+    const char *string;         /* to be printed next */
+    size_t binary_size;
+};
+
+/* An answer on its way. */
+struct answer {
+    struct api_call *call;
+    const struct oip_request *request;
+    struct writer writer; /* of the JSON; then its text is the whole body */
+    char *id;             /* as JSON, or NULL */
+    struct part parts[API_MAX_RESULTS];
+    size_t part_count;
+    size_t classified;  /* parts whose strings are made, if they have some */
+    size_t json_length; /* when it is complete */
+    size_t put, copied; /* parts after it, bytes of the next one */
+    bool binary;        /* one of the parts is */
+};
+FRONT_STATE_FITS(struct answer);
+
 /* ---- What is answered ---- */
 
 static const struct api_tensor *find_result(const struct api_call *call, const char *name)
@@ -15,11 +39,11 @@ static const struct api_tensor *find_result(const struct api_call *call, const c
     return &call->results[i];
 }
 
-static int gather_part(struct oip_answer *answer, const struct oip_output *output, struct api_problem *problem)
+static int gather_part(struct answer *answer, const struct oip_output *output, struct api_problem *problem)
 {
     const struct api_result_kind *kind = &answer->call->function->results[output->result];
-    struct oip_part *part = &answer->parts[answer->part_count++];
-    *part = (struct oip_part){.output = output, .tensor = *find_result(answer->call, kind->name)};
+    struct part *part = &answer->parts[answer->part_count++];
+    *part = (struct part){.output = output, .tensor = *find_result(answer->call, kind->name)};
     part->binary_size = part->tensor.count * api_dtypes[part->tensor.dtype].size;
     answer->binary |= output->binary;
     return output->classes > 0
@@ -27,7 +51,7 @@ static int gather_part(struct oip_answer *answer, const struct oip_output *outpu
                : 0;
 }
 
-static int gather(struct oip_answer *answer, struct api_problem *problem)
+static int gather(struct answer *answer, struct api_problem *problem)
 {
     const json_t *id = json_object_get(answer->request->envelope, "id");
     for (size_t i = 0; i < answer->request->output_count; i++)
@@ -40,10 +64,10 @@ static int gather(struct oip_answer *answer, struct api_problem *problem)
 }
 
 /* Makes some of the strings; false when all are made. */
-static bool classify(struct oip_answer *answer, size_t *most)
+static bool classify(struct answer *answer, size_t *most)
 {
     for (; answer->classified < answer->part_count; answer->classified++) {
-        struct oip_part *part = &answer->parts[answer->classified];
+        struct part *part = &answer->parts[answer->classified];
         if (part->output->classes == 0)
             continue;
         if (oip_classify_some(&part->strings, most))
@@ -74,33 +98,8 @@ static char *put_string(char *out, const char *text)
     return out;
 }
 
-/* What repeats the answer. Parameters have no lists in this protocol: one of a value per row is a string of JSON. */
-static enum writer_step put_parameter(struct writer *writer, const struct api_call *call, const char *before,
-                                      enum api_parameter_id id)
-{
-    const bool listed = call->values[id].list != NULL;
-    char *out = text_room(&writer->text, HEAD_BYTES);
-    if (out == NULL)
-        return WRITER_FAILED;
-    out = put_string(json_put_text(out, before), api_parameters[id].name);
-    writer->suffix = listed ? "\"" : NULL;
-    return writer_parameter(writer, json_put_text(out, listed ? ":\"" : ":"), call, id);
-}
-
-static char *put_shape(char *out, const struct api_tensor *tensor)
-{
-    *out++ = '[';
-    for (size_t axis = 0; axis < tensor->rank; axis++) {
-        if (axis > 0)
-            *out++ = ',';
-        out = json_put_whole(out, tensor->shape[axis]);
-    }
-    *out++ = ']';
-    return out;
-}
-
 /* Some of the strings of a part. One has its quotation marks and comma in place of its length. */
-static enum writer_step put_strings(struct text *text, struct oip_part *part, size_t *most)
+static enum writer_step put_strings(struct text *text, struct part *part, size_t *most)
 {
     const char *at = part->string, *const end = part->strings.bytes + part->strings.size;
     char *out = text_room(text, (size_t)(end - at) + HEAD_BYTES);
@@ -120,7 +119,7 @@ static enum writer_step put_strings(struct text *text, struct oip_part *part, si
     return at == end ? WRITER_TEXT : WRITER_AGAIN;
 }
 
-static enum writer_step put_part_head(struct text *text, const struct oip_part *part)
+static enum writer_step put_part_head(struct text *text, const struct part *part)
 {
     const char *datatype = part->output->classes > 0 ? "BYTES" : oip_datatype_of_result(part->tensor.dtype);
     char *out = text_room(text, HEAD_BYTES);
@@ -128,7 +127,7 @@ static enum writer_step put_part_head(struct text *text, const struct oip_part *
         return WRITER_FAILED;
     out = put_string(json_put_text(out, "{\"name\":"), part->tensor.name);
     out = put_string(json_put_name(out, "datatype"), datatype);
-    out = put_shape(json_put_name(out, "shape"), &part->tensor);
+    out = json_put_shape(json_put_name(out, "shape"), part->tensor.shape, part->tensor.rank);
     if (part->output->binary)
         out = json_put_text(
             json_put_whole(json_put_text(out, ",\"parameters\":{\"binary_data_size\":"), part->binary_size), "}},");
@@ -138,7 +137,7 @@ static enum writer_step put_part_head(struct text *text, const struct oip_part *
     return WRITER_TEXT;
 }
 
-static enum writer_step put_part_data(struct writer *writer, struct oip_part *part, size_t *most)
+static enum writer_step put_part_data(struct writer *writer, struct part *part, size_t *most)
 {
     if (part->output->binary)
         return WRITER_TEXT;
@@ -151,7 +150,7 @@ static enum writer_step put_part_data(struct writer *writer, struct oip_part *pa
     return WRITER_ARRAY;
 }
 
-static enum writer_step put_head(struct writer *writer, const struct oip_answer *answer)
+static enum writer_step put_head(struct writer *writer, const struct answer *answer)
 {
     struct text *text = &writer->text;
     bool put = put_text(text, "{\"model_name\":\"") && put_text(text, answer->request->function->name) &&
@@ -162,7 +161,7 @@ static enum writer_step put_head(struct writer *writer, const struct oip_answer 
 }
 
 /* Its end too: there is one output at least, and a comma after it. */
-static enum writer_step put_part(struct writer *writer, struct oip_answer *answer, size_t item, size_t *most)
+static enum writer_step put_part(struct writer *writer, struct answer *answer, size_t item, size_t *most)
 {
     if (item < 2 * answer->part_count)
         return item % 2 == 0 ? put_part_head(&writer->text, &answer->parts[item / 2])
@@ -170,33 +169,36 @@ static enum writer_step put_part(struct writer *writer, struct oip_answer *answe
     if (item > 2 * answer->part_count)
         return WRITER_END;
     writer->text.bytes[writer->text.length - 1] = ']';
-    return writer_text(writer, "}", WRITER_TEXT);
+    return writer_text(writer, "}");
+}
+
+/* Parameters have no lists in this protocol: one of a value per row is a string of JSON. Datatypes are the outputs'. */
+static enum writer_step put_repeated(struct writer *writer, const struct answer *answer, enum call_repeated item)
+{
+    static const char opening[] = ",\"parameters\":{";
+    bool opened = false;
+    for (enum call_repeated before = CALL_REPEATED_RNG; before < item; before++)
+        opened |= call_repeats(answer->call, before);
+    if (item == CALL_REPEATED_COUNT)
+        return writer_text(writer, opened ? "},\"outputs\":[" : ",\"outputs\":[");
+    return writer_repeated(writer, answer->call, item, opened ? "," : opening, "\"");
 }
 
 static enum writer_step put_item(struct writer *writer, size_t item, size_t *most)
 {
-    enum { HEAD, SEED, TAU, OUTPUTS, PARTS };
-    struct oip_answer *answer = writer->closure;
-    const struct api_call *call = answer->call;
-    const bool draws = call->of->draws_noise, has_tau = api_function_takes(call->of, API_TAU);
-    switch (item) {
-    case HEAD:
+    enum { HEAD, REPEATED, PARTS = REPEATED + CALL_REPEATED_COUNT - CALL_REPEATED_RNG + 1 };
+    struct answer *answer = writer->closure;
+    if (item == HEAD)
         return put_head(writer, answer);
-    case SEED:
-        return draws ? put_parameter(writer, call, ",\"parameters\":{\"rng\":\"" API_RNG "\",", API_SEED) : WRITER_TEXT;
-    case TAU:
-        return has_tau ? put_parameter(writer, call, draws ? "," : ",\"parameters\":{", API_TAU) : WRITER_TEXT;
-    case OUTPUTS:
-        return writer_text(writer, draws || has_tau ? "},\"outputs\":[" : ",\"outputs\":[", WRITER_TEXT);
-    default:
-        return put_part(writer, answer, item - PARTS, most);
-    }
+    if (item < PARTS)
+        return put_repeated(writer, answer, (enum call_repeated)(item - REPEATED + CALL_REPEATED_RNG));
+    return put_part(writer, answer, item - PARTS, most);
 }
 
 /* ---- The body ---- */
 
 /* Some of a result after the JSON; true when it is all there. */
-static bool put_binary(struct text *text, struct oip_answer *answer, const struct oip_part *part, size_t *most)
+static bool put_binary(struct text *text, struct answer *answer, const struct part *part, size_t *most)
 {
     const char *from = part->output->classes > 0 ? part->strings.bytes : part->tensor.data;
     const size_t left = part->binary_size - answer->copied, count = left < *most ? left : *most;
@@ -212,11 +214,11 @@ static bool put_binary(struct text *text, struct oip_answer *answer, const struc
 
 /* Some of all of them: 1 if there is more, -1 if memory is short. Each result's memory is given back when it has been
  * copied. */
-static int put_binaries(struct oip_answer *answer, size_t most)
+static int put_binaries(struct answer *answer, size_t most)
 {
     struct text *text = &answer->writer.text;
     for (; answer->put < answer->part_count; answer->put++, answer->copied = 0) {
-        const struct oip_part *part = &answer->parts[answer->put];
+        const struct part *part = &answer->parts[answer->put];
         if (!part->output->binary)
             continue;
         if (!put_binary(text, answer, part, &most))
@@ -237,32 +239,14 @@ static int add_json_length(struct api_response *response, size_t length, struct 
     return 0;
 }
 
-static int complete(struct oip_answer *answer, struct api_response *response, struct api_problem *problem)
+static int complete(struct answer *answer, struct api_response *response, struct api_problem *problem)
 {
     writer_answer(&answer->writer, "application/json", answer->call->rows, response);
     return answer->binary ? add_json_length(response, answer->json_length, problem) : 0;
 }
 
-static int fail(struct api_problem *problem)
-{
-    return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the answer");
-}
-
-int oip_write_open(struct oip_answer *answer, struct api_call *call, const struct oip_request *request,
-                   struct api_problem *problem)
-{
-    answer->call = call;
-    answer->request = request;
-    answer->writer.text = (struct text){.bytes = NULL};
-    answer->id = NULL;
-    answer->part_count = answer->classified = answer->put = answer->copied = answer->json_length = 0;
-    answer->binary = false;
-    writer_open(&answer->writer, put_item, answer);
-    return call_finish(call, SIZE_MAX, problem) == 0 ? gather(answer, problem) : -1;
-}
-
 /* The JSON: 1 if there is more of it. */
-static int write_json(struct oip_answer *answer, size_t most)
+static int write_json(struct answer *answer, size_t most)
 {
     if (answer->json_length > 0)
         return 0;
@@ -273,31 +257,42 @@ static int write_json(struct oip_answer *answer, size_t most)
     return result;
 }
 
-int oip_write_some(struct oip_answer *answer, size_t most, struct api_response *response, struct api_problem *problem)
+/* ---- The fronts ---- */
+
+static int open_answer(struct answer *answer, struct api_job *job)
 {
-    int result = write_json(answer, most);
-    if (result == 0)
-        result = put_binaries(answer, most * BINARY_BYTES);
-    if (result < 0)
-        return fail(problem);
-    return result > 0 ? 1 : complete(answer, response, problem);
+    *answer = (struct answer){.call = job->call, .request = (void *)&job->read};
+    writer_open(&answer->writer, put_item, answer);
+    return gather(answer, &job->problem);
 }
 
-void oip_write_close(struct oip_answer *answer)
+static int write(struct api_job *job)
 {
+    struct answer *answer = (void *)&job->written;
+    if (!job->writing && open_answer(answer, job) != 0)
+        return FRONT_FAILED;
+    int result = write_json(answer, job->printed);
+    if (result == 0)
+        result = put_binaries(answer, job->printed * BINARY_BYTES);
+    if (result < 0)
+        return api_fail(&job->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the answer");
+    return result > 0 ? FRONT_MORE : complete(answer, &job->response, &job->problem);
+}
+
+static void close_write(struct api_job *job)
+{
+    struct answer *answer = (void *)&job->written;
     for (size_t i = 0; i < answer->part_count; i++)
         oip_classify_close(&answer->parts[i].strings);
     api_free(answer->id);
     api_free(answer->writer.text.bytes);
-    answer->writer.text = (struct text){.bytes = NULL};
 }
 
-void oip_place_row(const struct oip_request *request, struct api_problem *problem)
-{
-    const char *logits = api_parameters[API_LOGITS].name;
-    size_t i = 0;
-    while (i < request->tensor_count && strcmp(request->tensors[i].name, logits) != 0)
-        i++;
-    if (problem->pointer[0] != '\0')
-        snprintf(problem->pointer, sizeof problem->pointer, "/inputs/%zu/data", i);
-}
+/* A request is JSON with binary tensors after it or not, and so is its answer, as its outputs ask. */
+#define FRONT(type)                                                                                                    \
+    {                                                                                                                  \
+        .route = API_ROUTE_INFER, .media_type = type, .read = oip_read, .write = write, .refuse = oip_refuse,          \
+        .close_read = oip_close_read, .close_write = close_write                                                       \
+    }
+
+const struct api_front oip_json = FRONT("application/json"), oip_binary = FRONT("application/octet-stream");

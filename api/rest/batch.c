@@ -1,7 +1,8 @@
-#include "rest/batch.h"
-#include "call/plan.h"
-#include "rest/read.h"
-#include "rest/write.h"
+/* Several calls in one request: {"requests": [{"id", "function", "body"}]} is answered with {"responses": [{"id",
+ * "status", "body"}]}, in the same order: each body as if the call had been sent by itself to its route, a problem
+ * document too. */
+#include "rest/rest.h"
+#include "json/envelope.h"
 #include "json/find.h"
 #include "json/put.h"
 
@@ -9,19 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t limit_of(const struct batch *batch, enum api_limit_id limit)
-{
-    return batch->request->limits != NULL ? batch->request->limits[limit] : api_limits[limit].fallback;
-}
-
-static int fail_limit(const struct batch *batch, enum api_limit_id limit, const char *pointer,
-                      struct api_problem *problem)
-{
-    const size_t value = limit_of(batch, limit);
-    api_fail(problem, API_LIMIT_EXCEEDED, pointer, API_NO_OFFSET, "the limit is %zu %s", value, api_limits[limit].doc);
-    problem->limit = value;
-    return -1;
-}
+struct batch {
+    const struct api_request *request;
+    struct json_elements items;
+    size_t next;               /* item to be read; the one before is being answered */
+    size_t rows, result_bytes; /* of the calls so far */
+    json_t *envelope;          /* the item's */
+    struct writer writer;      /* of the answer */
+    size_t begin;              /* of the item's part of that */
+    bool encoding;             /* the item's results are being written */
+};
+FRONT_STATE_FITS(struct batch);
 
 /* ---- The answer's text ---- */
 
@@ -50,7 +49,7 @@ static int append_id(struct batch *batch, const json_t *id, struct api_problem *
     return result;
 }
 
-/* What stands before the body of an answer. */
+/* What comes before the body of an answer. */
 static int append_head(struct batch *batch, const json_t *id, int status, struct api_problem *problem)
 {
     char text[48];
@@ -64,7 +63,7 @@ static int append_problem(struct batch *batch, const json_t *id, const struct ap
                           struct api_problem *problem)
 {
     struct api_response response;
-    api_answer_problem(own, &response);
+    api_answer_problem(batch->request->route->path, own, &response);
     int result = append_head(batch, id, response.status, problem);
     if (result == 0)
         result = append(batch, response.body, response.length, problem);
@@ -163,8 +162,8 @@ static int end_item(struct batch *batch, struct api_problem *problem)
     return append_text(batch, "},", problem);
 }
 
-/* In place of what has been written of its answer. */
-int batch_refuse(struct batch *batch, const struct api_problem *own, struct api_problem *problem)
+/* The item's problem `own`, in place of what has been written of its answer. */
+static int refuse_item(struct batch *batch, const struct api_problem *own, struct api_problem *problem)
 {
     batch->writer.text.length = batch->begin;
     batch->encoding = false;
@@ -191,23 +190,23 @@ static int read_item(struct batch *batch, struct api_call **call, struct api_pro
 static int count_results(struct batch *batch, const struct api_call *call, struct api_problem *problem)
 {
     batch->result_bytes += call_result_bytes(call);
-    return batch->result_bytes > limit_of(batch, API_LIMIT_RESULT_BYTES)
-               ? fail_limit(batch, API_LIMIT_RESULT_BYTES, item_of(batch)->pointer, problem)
+    const size_t *limits = batch->request->limits;
+    return batch->result_bytes > api_limit_of(limits, API_LIMIT_RESULT_BYTES)
+               ? api_fail_limit(problem, limits, API_LIMIT_RESULT_BYTES, item_of(batch)->pointer)
                : 0;
 }
 
-static int open_answer(struct batch *batch, struct api_call *call, struct api_problem *problem)
+/* Writes about `numbers` numbers of the answer of the item's call: 1 if there is more. */
+static int write_item(struct batch *batch, struct api_call *call, size_t numbers, struct api_problem *problem)
 {
-    batch->rows += call->rows;
-    batch->encoding = true;
-    return append_head(batch, id_of(batch), 200, problem) == 0 ? encode_open(call, &batch->writer, problem) : -1;
-}
-
-int batch_write(struct batch *batch, struct api_call *call, size_t numbers, struct api_problem *problem)
-{
-    if (!batch->encoding && open_answer(batch, call, problem) != 0)
-        return -1;
-    const int result = encode_some(&batch->writer, numbers, problem);
+    if (!batch->encoding) {
+        batch->rows += call->rows;
+        batch->encoding = true;
+        if (append_head(batch, id_of(batch), 200, problem) != 0)
+            return -1;
+        rest_write_open(&batch->writer, call);
+    }
+    const int result = rest_write_some(&batch->writer, numbers, problem);
     if (result != 0)
         return result;
     batch->encoding = false;
@@ -223,18 +222,18 @@ static int answer_small(struct batch *batch, struct api_call *call, struct api_p
     int result = call_plan_run(&plan, &own);
     call_plan_close(&plan);
     if (result != 0)
-        return batch_refuse(batch, &own, problem);
-    return batch_write(batch, call, SIZE_MAX, problem);
+        return refuse_item(batch, &own, problem);
+    return call_finish(call, SIZE_MAX, problem) == 0 ? write_item(batch, call, SIZE_MAX, problem) : -1;
 }
 
 /* Reads the next item, and answers it if it has a problem, or *left numbers are enough: then *call stays NULL. */
 static int answer_item(struct batch *batch, size_t *left, struct api_call **call, struct api_problem *problem)
 {
-    struct api_problem own; /* of this call alone */
+    struct api_problem own; /* of this call only */
     batch->begin = batch->writer.text.length;
     batch->next++;
     if (read_item(batch, call, &own) != 0)
-        return batch_refuse(batch, &own, problem);
+        return refuse_item(batch, &own, problem);
     const size_t cost = call_cost(*call);
     if (count_results(batch, *call, problem) != 0)
         return -1;
@@ -268,62 +267,91 @@ static int find_items(struct batch *batch, const json_t *envelope, struct api_pr
 
 static int read_items(struct batch *batch, struct api_problem *problem)
 {
-    static const char empty[API_BODY_PADDING] = "";
-    const struct api_request *request = batch->request;
-    const struct json_text text = {.body = request->body != NULL ? request->body : empty, .length = request->length};
-    const size_t most = limit_of(batch, API_LIMIT_BATCH_REQUESTS);
+    const size_t *limits = batch->request->limits;
+    const struct json_text text = json_text_of(batch->request, batch->request->length);
+    const size_t most = api_limit_of(limits, API_LIMIT_BATCH_REQUESTS);
     json_t *envelope = NULL;
     int result = json_elements_read(&text, "requests", most, &batch->items, &envelope, problem);
     if (result == 0)
         result = find_items(batch, envelope, problem);
     else if (problem->code == API_OUT_OF_RANGE && problem->limit != 0)
-        fail_limit(batch, API_LIMIT_BATCH_REQUESTS, "/requests", problem);
+        api_fail_limit(problem, limits, API_LIMIT_BATCH_REQUESTS, "/requests");
     if (result != 0)
         json_find_place(&text, problem);
     json_decref(envelope);
     return result;
 }
 
-static int begin(struct batch *batch, struct api_problem *problem)
-{
-    batch->begun = true;
-    return read_items(batch, problem) == 0 ? append_text(batch, "{\"responses\":[", problem) : -1;
-}
-
-void batch_open(struct batch *batch, const struct api_request *request)
+static int begin(struct batch *batch, const struct api_request *request, struct api_problem *problem)
 {
     *batch = (struct batch){.request = request};
+    return read_items(batch, problem) == 0 ? append_text(batch, "{\"responses\":[", problem) : FRONT_FAILED;
 }
 
-void batch_close(struct batch *batch)
+/* ---- The front ---- */
+
+enum { ITEM_NUMBERS = 1024 /* what an item takes beside its numbers */ };
+
+/* Answers calls until one is to be computed in parts, which is left in job->call. */
+static int read(struct api_job *job)
 {
+    struct batch *batch = (void *)&job->read;
+    if (!job->reading && begin(batch, &job->request, &job->problem) != 0)
+        return FRONT_FAILED;
+    for (size_t left = job->printed; batch->next < batch->items.count;) {
+        if (answer_item(batch, &left, &job->call, &job->problem) != 0)
+            return FRONT_FAILED;
+        if (job->call != NULL)
+            return FRONT_DONE;
+        if (left <= ITEM_NUMBERS && batch->next < batch->items.count)
+            return FRONT_MORE;
+        left = left > ITEM_NUMBERS ? left - ITEM_NUMBERS : 0;
+    }
+    struct text *text = &batch->writer.text;
+    text->bytes[text->length - 1] = ']';
+    if (append_text(batch, "}", &job->problem) != 0)
+        return FRONT_FAILED;
+    writer_answer(&batch->writer, "application/json", batch->rows, &job->response);
+    return FRONT_DONE;
+}
+
+static void drop_call(struct api_job *job)
+{
+    api_call_free(job->call);
+    job->call = NULL;
+}
+
+static int write(struct api_job *job)
+{
+    struct batch *batch = (void *)&job->read;
+    const int result = write_item(batch, job->call, job->printed, &job->problem);
+    if (result != FRONT_DONE)
+        return result;
+    drop_call(job);
+    return FRONT_NEXT;
+}
+
+static int refuse(struct api_job *job)
+{
+    struct batch *batch = (void *)&job->read;
+    const struct api_problem own = job->problem;
+    drop_call(job);
+    return refuse_item(batch, &own, &job->problem);
+}
+
+static void close_read(struct api_job *job)
+{
+    struct batch *batch = (void *)&job->read;
     api_free(batch->items.texts);
     api_free(batch->writer.text.bytes);
     json_decref(batch->envelope);
 }
 
-/* What an item takes beside its numbers. */
-enum { ITEM_NUMBERS = 1024 };
-
-int batch_read(struct batch *batch, size_t numbers, struct api_call **call, struct api_problem *problem)
-{
-    if (!batch->begun && begin(batch, problem) != 0)
-        return -1;
-    for (size_t left = numbers; batch->next < batch->items.count;) {
-        if (answer_item(batch, &left, call, problem) != 0)
-            return -1;
-        if (*call != NULL)
-            return 0;
-        if (left <= ITEM_NUMBERS && batch->next < batch->items.count)
-            return 1;
-        left = left > ITEM_NUMBERS ? left - ITEM_NUMBERS : 0;
-    }
-    struct text *text = &batch->writer.text;
-    text->bytes[text->length - 1] = ']';
-    return append_text(batch, "}", problem);
-}
-
-void batch_answer(struct batch *batch, struct api_response *response)
-{
-    writer_answer(&batch->writer, "application/json", batch->rows, response);
-}
+const struct api_front rest_batch = {
+    .route = API_ROUTE_BATCH,
+    .media_type = "application/json",
+    .read = read,
+    .write = write,
+    .refuse = refuse,
+    .close_read = close_read,
+};

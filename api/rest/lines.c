@@ -2,9 +2,8 @@
  * that these were all, or in its place a problem document.
  *
  * The text is made in pieces of at most PIECE_BYTES, so that a line may end in another buffer than it began in. What
- * a line says of the call is said by put_head and put_row_head alone. */
+ * a line says of the call is printed by put_head and put_row_head. */
 #include "call/plan.h"
-#include "http/accept.h"
 #include "json/put.h"
 
 #include <stdio.h>
@@ -87,51 +86,34 @@ static void compute_part(struct api_stream *stream)
 
 /* ---- Pieces ---- */
 
-static char *put_shape(char *out, const struct api_call *call)
+/* What the answer repeats: what holds for all rows, or, of `lists`, the row's own. */
+static char *put_repeated(char *out, const struct api_call *call, bool lists, size_t row)
 {
-    out = json_put_text(out, "{\"shape\":[");
-    for (size_t i = 0; i < call->rank; i++) {
-        out = json_put_whole(out, call->shape[i]);
-        *out++ = ',';
-    }
-    return json_put_text(out - 1, "]");
-}
-
-/* The parameters that an answer repeats: for all rows, or in each row's line. */
-static char *put_parameters(char *out, const struct api_call *call, bool lists, size_t row)
-{
-    const struct api_value *seed = &call->values[API_SEED], *tau = &call->values[API_TAU];
-    if (call->of->draws_noise && (seed->list != NULL) == lists) {
-        out = json_put_name(out, api_parameters[API_SEED].name);
-        out = json_put_whole(out, lists ? ((const uint64_t *)seed->list)[row] : (uint64_t)seed->one.integer);
-    }
-    if (api_function_takes(call->of, API_TAU) && (tau->list != NULL) == lists) {
-        out = json_put_name(out, api_parameters[API_TAU].name);
-        out = json_put_double(out, lists ? ((const double *)tau->list)[row] : tau->one.number);
-    }
+    for (enum call_repeated item = 0; item < CALL_REPEATED_COUNT; item++)
+        if (call_repeats(call, item) && call_repeats_list(call, item) == lists) {
+            const char *mark = call_repeated_kinds[item].text != NULL ? "\"" : "";
+            out = json_put_text(json_put_name(out, call_repeated_kinds[item].name), mark);
+            out = json_put_text(call_put_repeated(out, call, item, row), mark);
+        }
     return out;
 }
 
-/* What holds for all rows. */
 static char *put_head(char *out, const struct api_call *call)
 {
-    out = json_put_name(put_shape(out, call), "dtype");
-    out = json_put_text(out, call->dtype == CORE_FLOAT64 ? "\"float64\"" : "\"float32\"");
-    if (call->of->draws_noise)
-        out = json_put_text(out, ",\"rng\":\"" API_RNG "\"");
-    return json_put_text(put_parameters(out, call, false, 0), "}\n");
+    out = json_put_shape(json_put_text(out, "{\"shape\":"), call->shape, call->rank);
+    return json_put_text(put_repeated(out, call, false, 0), "}\n");
 }
 
 static char *put_row_head(char *out, const struct api_call *call, size_t row)
 {
-    return put_parameters(json_put_whole(json_put_text(out, "{\"row\":"), row), call, true, row);
+    return put_repeated(json_put_whole(json_put_text(out, "{\"row\":"), row), call, true, row);
 }
 
 static char *problem_line(struct api_stream *stream, char *out, const char *end)
 {
     struct api_response response;
     (void)end;
-    api_answer_problem(&stream->problem, &response);
+    api_answer_problem(NULL, &stream->problem, &response);
     memcpy(out, response.body, response.length);
     out += response.length;
     api_free(response.owned);
@@ -230,7 +212,7 @@ int api_stream_begin(const struct api_request *request, struct api_stream **stre
     if (opened == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the stream");
     opened->next = first_line;
-    if (accept_negotiate(request, &opened->problem) == 0 && api_decode(request, &opened->call, &opened->problem) == 0) {
+    if (api_decode(request, &opened->call, &opened->problem) == 0) {
         *stream = opened;
         return 0;
     }

@@ -1,7 +1,7 @@
 /* A JSON body into a call: one walk over the text, in which each member is matched to its parameter. Arrays are read
  * straight from the text, in the types that the table of parameters says; what is left becomes small trees. */
-#include "rest/read.h"
 #include "call/arrays.h"
+#include "rest/rest.h"
 #include "json/envelope.h"
 #include "json/find.h"
 #include "json/string.h"
@@ -28,11 +28,6 @@ struct body {
 };
 
 /* ---- Arrays ---- */
-
-static bool is_array(const struct api_parameter *parameter)
-{
-    return parameter->per_row || parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS;
-}
 
 /* Reads the array again from its first byte, if it was read in the other precision. */
 static int read_anew(const struct body *body, struct read_array *array)
@@ -131,7 +126,7 @@ static int read_member(struct body *body, const struct json_key *key)
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
     const struct json_named_array named = call_array_of(parameter, JSON_FLOAT32);
-    if (is_array(parameter) && json_array_begins(&named, *reader->next)) {
+    if (api_parameter_is_array(parameter) && json_array_begins(&named, *reader->next)) {
         const char *end = read_array(body, id);
         if (end != NULL)
             json_reader_pass_to(reader, end);

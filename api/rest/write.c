@@ -1,45 +1,25 @@
 /* A computed call into a body. Its members have known names and no strings of the client's, so it is printed as text.
  */
-#include "rest/write.h"
+#include "call/query.h"
+#include "http/memory.h"
+#include "rest/rest.h"
 #include "json/put.h"
 
 enum { HEAD_BYTES = 512 /* more than all that is not a tensor takes */ };
 
-static char *put_shape(char *out, const struct api_tensor *tensor)
-{
-    *out++ = '[';
-    for (size_t i = 0; i < tensor->rank; i++) {
-        if (i > 0)
-            *out++ = ',';
-        out = json_put_whole(out, tensor->shape[i]);
-    }
-    *out++ = ']';
-    return out;
-}
-
-static enum writer_step put_head(struct text *text, const struct api_call *call)
+static enum writer_step put_shape(struct text *text, const struct api_call *call)
 {
     char *out = text_room(text, HEAD_BYTES);
     if (out == NULL)
         return WRITER_FAILED;
-    out = put_shape(json_put_text(out, "{\"shape\":"), &call->results[0]);
-    out = json_put_name(out, "dtype");
-    out = json_put_text(out, call->dtype == CORE_FLOAT64 ? "\"float64\"" : "\"float32\"");
-    text_end(text, call->of->draws_noise ? json_put_text(out, ",\"rng\":\"" API_RNG "\"") : out);
+    text_end(text, json_put_shape(json_put_text(out, "{\"shape\":"), call->results[0].shape, call->results[0].rank));
     return WRITER_TEXT;
-}
-
-static enum writer_step put_parameter(struct writer *writer, const struct api_call *call, enum api_parameter_id id)
-{
-    char *out = text_room(&writer->text, HEAD_BYTES);
-    return out != NULL ? writer_parameter(writer, json_put_name(out, api_parameters[id].name), call, id)
-                       : WRITER_FAILED;
 }
 
 static enum writer_step put_result(struct writer *writer, const struct api_call *call, size_t result)
 {
     if (result == call->result_count)
-        return writer_text(writer, "}", WRITER_TEXT);
+        return writer_text(writer, "}");
     if (result > call->result_count)
         return WRITER_END;
     char *out = text_room(&writer->text, HEAD_BYTES);
@@ -52,28 +32,22 @@ static enum writer_step put_result(struct writer *writer, const struct api_call 
 
 static enum writer_step put_item(struct writer *writer, size_t item, size_t *most)
 {
-    enum { HEAD, SEED, TAU, RESULTS };
+    enum { SHAPE, REPEATED, RESULTS = REPEATED + CALL_REPEATED_COUNT };
     const struct api_call *call = writer->closure;
     (void)most;
-    switch (item) {
-    case HEAD:
-        return put_head(&writer->text, call);
-    case SEED:
-        return call->of->draws_noise ? put_parameter(writer, call, API_SEED) : WRITER_TEXT;
-    case TAU:
-        return api_function_takes(call->of, API_TAU) ? put_parameter(writer, call, API_TAU) : WRITER_TEXT;
-    default:
-        return put_result(writer, call, item - RESULTS);
-    }
+    if (item == SHAPE)
+        return put_shape(&writer->text, call);
+    if (item < RESULTS)
+        return writer_repeated(writer, call, (enum call_repeated)(item - REPEATED), ",", "");
+    return put_result(writer, call, item - RESULTS);
 }
 
-int encode_open(struct api_call *call, struct writer *writer, struct api_problem *problem)
+void rest_write_open(struct writer *writer, struct api_call *call)
 {
     writer_open(writer, put_item, call);
-    return call_finish(call, SIZE_MAX, problem);
 }
 
-int encode_some(struct writer *writer, size_t most, struct api_problem *problem)
+int rest_write_some(struct writer *writer, size_t most, struct api_problem *problem)
 {
     const int result = writer_put(writer, most);
     return result >= 0 ? result : api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the answer");
@@ -82,10 +56,55 @@ int encode_some(struct writer *writer, size_t most, struct api_problem *problem)
 int api_encode(struct api_call *call, struct api_response *response, struct api_problem *problem)
 {
     struct writer writer = {.text = {.bytes = NULL}};
-    if (encode_open(call, &writer, problem) == 0 && encode_some(&writer, SIZE_MAX, problem) == 0) {
+    rest_write_open(&writer, call);
+    if (call_finish(call, SIZE_MAX, problem) == 0 && rest_write_some(&writer, SIZE_MAX, problem) == 0) {
         writer_answer(&writer, "application/json", call->rows, response);
         return 0;
     }
     api_free(writer.text.bytes);
     return -1;
 }
+
+/* ---- The front ---- */
+
+FRONT_STATE_FITS(struct writer);
+
+static int read(struct api_job *job)
+{
+    const struct api_request *request = &job->request;
+    const struct json_text text = json_text_of(request, request->length);
+    if (query_refuse(request, &job->problem) != 0 ||
+        rest_read(&text, request->route->function, request, &job->call, &job->problem) != 0)
+        return FRONT_FAILED;
+    memory_release_body(request);
+    return FRONT_DONE;
+}
+
+static int write(struct api_job *job)
+{
+    struct writer *writer = (void *)&job->written;
+    if (!job->writing) {
+        writer->text = (struct text){.bytes = NULL};
+        rest_write_open(writer, job->call);
+    }
+    const int result = rest_write_some(writer, job->printed, &job->problem);
+    if (result == 0)
+        writer_answer(writer, "application/json", job->call->rows, &job->response);
+    return result;
+}
+
+static void close_write(struct api_job *job)
+{
+    struct writer *writer = (void *)&job->written;
+    api_free(writer->text.bytes);
+}
+
+const struct api_front rest_json = {
+    .route = API_ROUTE_CALL,
+    .media_type = "application/json",
+    .read = read,
+    .write = write,
+    .close_write = close_write,
+};
+const struct api_front rest_lines = {
+    .route = API_ROUTE_CALL, .media_type = API_NDJSON, .streams = true, .write = write, .close_write = close_write};

@@ -381,8 +381,8 @@ static struct taken ask_for(const struct request *how, const char *sent, size_t 
     receive(&body, sent, length, how->with & GZIP_IN ? ENCODING_GZIP : ENCODING_IDENTITY);
     request.body = body.bytes;
     request.length = taken.body = body.length;
-    taken.answer = api_form_of(&request) == API_FORM_LINES ? answer_lines(&request, &body)
-                                                           : answer_whole(&request, how->with & GZIP_OUT);
+    taken.answer = api_front_streams(api_front_of(&request)) ? answer_lines(&request, &body)
+                                                             : answer_whole(&request, how->with & GZIP_OUT);
     body_drop(&body);
     taken.peak = memory_stop();
     return taken;

@@ -117,7 +117,7 @@ static const char *judge_lines(const struct line *line, const struct api_request
     const char *what = NULL;
     if (api_stream_open(request, &stream, &problem) != 0) {
         struct api_response response = {0};
-        api_answer_problem(&problem, &response);
+        api_answer_problem(NULL, &problem, &response);
         what = judge(line, &response);
         api_response_release(&response);
         return what;
@@ -160,7 +160,7 @@ const char *fuzz_one(const uint8_t *input, size_t length)
                                   .header = header,
                                   .header_closure = &line};
     const char *what;
-    if (api_form_of(&request) == API_FORM_LINES) {
+    if (api_front_streams(api_front_of(&request))) {
         what = judge_lines(&line, &request);
     } else {
         struct api_response response = {0};

@@ -88,7 +88,7 @@ static struct api_response compute_answer(const char *method, const char *path, 
     struct api_response response;
     struct api_request request = {.length = body->length, .fresh_seed = no_fresh_seed};
     if (api_route_find(method, path, &request.route, &problem) != 0) {
-        api_answer_problem(&problem, &response);
+        api_answer_problem(NULL, &problem, &response);
         return response;
     }
     reserve(body, API_BODY_PADDING);

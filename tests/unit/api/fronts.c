@@ -175,7 +175,7 @@ static void answer_lines(const struct api_request *request, struct result *resul
     struct api_stream *stream;
     struct api_problem problem;
     if (api_stream_open(request, &stream, &problem) != 0) {
-        api_answer_problem(&problem, &result->response);
+        api_answer_problem(NULL, &problem, &result->response);
         return;
     }
     for (size_t more = 1; more > 0; result->line_bytes += more)
@@ -201,7 +201,7 @@ static void answer(const struct api_request *request, struct result *result)
     static const struct api_model_statistics statistics[API_FUNCTION_COUNT];
     if (request->route->kind == API_ROUTE_STATISTICS)
         api_answer_statistics(request->model, statistics, &result->response);
-    else if (api_form_of(request) == API_FORM_LINES)
+    else if (api_front_streams(api_front_of(request)))
         answer_lines(request, result);
     else
         answer_whole(request, result);
