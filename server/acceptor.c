@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 enum {
-    CLIENTS_A_TURN = 32, /* so that those who are connected get their turn too */
+    ACCEPTS_PER_TURN = 32, /* so that those who are connected get their turn too */
     QUIET_MS = 100,
-    PLACES_A_HEADROOM = 64, /* of so many places one is kept free */
+    PLACES_PER_SPARE = 64, /* of so many places one is kept free */
 };
 
 /* ---- Watching ---- */
@@ -45,7 +45,7 @@ static size_t free_places(const struct acceptor *acceptor)
 /* Some at once, since finding them takes a look at all. */
 static void make_room(struct acceptor *acceptor)
 {
-    const size_t headroom = acceptor->places / PLACES_A_HEADROOM;
+    const size_t headroom = acceptor->places / PLACES_PER_SPARE;
     connections_evict(&acceptor->loop->connections, NULL, headroom > 0 ? headroom : 1);
 }
 
@@ -58,7 +58,7 @@ static bool has_waiting(const struct listening *listening)
 static bool has_place(const struct listening *listening)
 {
     struct acceptor *acceptor = listening->acceptor;
-    if (free_places(acceptor) <= acceptor->places / PLACES_A_HEADROOM && has_waiting(listening))
+    if (free_places(acceptor) <= acceptor->places / PLACES_PER_SPARE && has_waiting(listening))
         make_room(acceptor);
     return acceptor->loop->connections.count < acceptor->places;
 }
@@ -151,7 +151,7 @@ static void on_client(uv_poll_t *handle, int status, int events)
 {
     (void)status;
     (void)events;
-    for (int i = 0; i < CLIENTS_A_TURN && accept_one(handle->data); i++)
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(handle->data); i++)
         continue;
 }
 

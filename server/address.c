@@ -65,7 +65,7 @@ bool addresses_parse(const char *text, struct addresses *addresses)
     char one[256];
     for (;;) {
         const size_t length = strcspn(text, ",");
-        if (length >= sizeof one || addresses->count == ADDRESSES_MOST)
+        if (length >= sizeof one || addresses->count == ADDRESSES_MAX)
             return false;
         snprintf(one, sizeof one, "%.*s", (int)length, text);
         if (!address_parse(one, &addresses->all[addresses->count]))

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-enum { ADDRESSES_MOST = 16 };
+enum { ADDRESSES_MAX = 16 };
 
 struct address {
     struct sockaddr_storage storage;
@@ -14,7 +14,7 @@ struct address {
 };
 
 struct addresses {
-    struct address all[ADDRESSES_MOST];
+    struct address all[ADDRESSES_MAX];
     size_t count;
 };
 

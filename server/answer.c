@@ -24,7 +24,7 @@ static enum MHD_Result refuse(struct exchange *exchange, enum api_problem_code c
 /* What needs more memory than there can be is refused for good, not for now. */
 static void check_memory(struct exchange *exchange)
 {
-    const size_t most = budget_most(exchange->reservation.budget, BUDGET_WORK);
+    const size_t most = budget_max(exchange->reservation.budget, BUDGET_WORK);
     struct api_problem problem;
     if (exchange->work.response.problem != &api_problem_kinds[API_OUT_OF_MEMORY] ||
         !atomic_load_explicit(&exchange->reservation.never_fits, memory_order_relaxed))
@@ -71,14 +71,14 @@ static bool join_queue(struct exchange *exchange)
 /* ---- By the workers ---- */
 
 /* Whether the client has closed its side, even if only that: a client that waits for an answer keeps it open. */
-static bool has_left(struct task *task)
+static bool client_has_closed(struct task *task)
 {
     const struct exchange *exchange = task->closure;
     struct pollfd connection = {.fd = exchange->peer->fd, .events = POLLRDHUP};
     return poll(&connection, 1, 0) == 1;
 }
 
-enum { CLIENT_LEFT = 499 /* as nginx logs it; it is never sent */ };
+enum { CLIENT_CLOSED_REQUEST = 499 /* as nginx logs it; it is never sent */ };
 
 /* What is answered in place of work that was not done. */
 static void answer_unfinished(struct exchange *exchange, enum task_end end)
@@ -92,7 +92,7 @@ static void answer_unfinished(struct exchange *exchange, enum task_end end)
     else if (end == TASK_STOPPED)
         fail(exchange, API_OVERLOADED, "the server ends (--drain-timeout-ms)");
     else
-        exchange->work.response.status = CLIENT_LEFT;
+        exchange->work.response.status = CLIENT_CLOSED_REQUEST;
 }
 
 static uint64_t deadline_of(const struct exchange *exchange)
@@ -135,7 +135,7 @@ static enum MHD_Result submit(struct exchange *exchange)
     struct task *task = &exchange->work.task;
     task->queue = client_queue(exchange->peer->client);
     task->loop = &loop->scheduler;
-    task->gone = has_left;
+    task->gone = client_has_closed;
     task->done = on_worked;
     task->closure = exchange;
     task->deadline_ns = deadline_of(exchange);
@@ -203,7 +203,7 @@ static enum MHD_Result finish(struct exchange *exchange)
     return reply_send(exchange);
 }
 
-static bool answer_here(struct exchange *exchange)
+static bool answer_inline(struct exchange *exchange)
 {
     const size_t small = exchange->config->inline_max_bytes;
     if (exchange->fields.encoding != ENCODING_IDENTITY || exchange->body.length > small || small == 0 ||
@@ -221,7 +221,7 @@ static enum MHD_Result answer_call(struct exchange *exchange)
     request->front = api_front_of(request);
     const bool streams = api_front_streams(request->front);
     exchange->reservation.use = BUDGET_WORK;
-    if (!streams && answer_here(exchange))
+    if (!streams && answer_inline(exchange))
         return finish(exchange);
     if (streams && !join(exchange, CLIENT_STREAMS, server->config.max_streams))
         return refuse(exchange, API_OVERLOADED, "too many answers are being streamed (--max-streams)");

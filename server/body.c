@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    FIRST_BYTES = 4096,
+    INITIAL_BYTES = 4096,
     TRUSTED_BYTES = 256 * 1024, /* are allocated for a client that only announces a body */
     TRUSTED_FACTOR = 16,        /* as much as this times what has come is, for one that sends it */
     DOUBLED_BYTES = 1 << 20,    /* bodies of unknown length that are longer grow by an eighth at a time */
@@ -13,12 +13,12 @@ enum {
 static size_t grown(const struct body *body)
 {
     if (body->capacity == 0)
-        return FIRST_BYTES;
+        return INITIAL_BYTES;
     return body->capacity + (body->capacity < DOUBLED_BYTES ? body->capacity : body->capacity / 8);
 }
 
 /* What is to be allocated where `least` bytes are needed. */
-static size_t next_capacity(const struct body *body, size_t least)
+static size_t next_capacity(const struct body *body, size_t needed)
 {
     const size_t trusted = body->received * TRUSTED_FACTOR > TRUSTED_BYTES ? body->received * TRUSTED_FACTOR
                                                                            : TRUSTED_BYTES;
@@ -27,14 +27,14 @@ static size_t next_capacity(const struct body *body, size_t least)
         capacity = (body->announced < trusted ? body->announced : trusted) + API_BODY_PADDING;
     if (capacity > body->limit + API_BODY_PADDING)
         capacity = body->limit + API_BODY_PADDING;
-    return capacity > least ? capacity : least;
+    return capacity > needed ? capacity : needed;
 }
 
 char *body_room(struct body *body, size_t length)
 {
-    const size_t least = body->length + length + API_BODY_PADDING;
-    if (least > body->capacity) {
-        const size_t capacity = next_capacity(body, least);
+    const size_t needed = body->length + length + API_BODY_PADDING;
+    if (needed > body->capacity) {
+        const size_t capacity = next_capacity(body, needed);
         char *bytes = api_realloc(body->bytes, capacity);
         if (bytes == NULL)
             return NULL;

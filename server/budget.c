@@ -37,7 +37,7 @@ static size_t ceiling(const struct budget *budget, enum budget_use use)
     return budget->limit / 8 * eighths[use];
 }
 
-size_t budget_most(const struct budget *budget, enum budget_use use)
+size_t budget_max(const struct budget *budget, enum budget_use use)
 {
     const size_t most = ceiling(budget, use);
     return most > budget->aside ? most - budget->aside : 0;
@@ -81,7 +81,7 @@ static bool account_take(struct api_account *account, size_t bytes)
     if (take(reservation->budget, sum <= BUDGET_SMALL_BYTES ? BUDGET_SMALL : reservation->use, bytes))
         return true;
     atomic_fetch_sub_explicit(&reservation->bytes, bytes, memory_order_relaxed);
-    if (sum > budget_most(reservation->budget, BUDGET_WORK))
+    if (sum > budget_max(reservation->budget, BUDGET_WORK))
         atomic_store_explicit(&reservation->never_fits, true, memory_order_relaxed);
     return false;
 }

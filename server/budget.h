@@ -25,7 +25,7 @@ void budget_set_aside(struct budget *budget, size_t bytes);
 
 /* Whether that many bytes could be taken now, and how many at most if nothing else were. */
 bool budget_has_room(const struct budget *budget, enum budget_use use, size_t bytes);
-size_t budget_most(const struct budget *budget, enum budget_use use);
+size_t budget_max(const struct budget *budget, enum budget_use use);
 
 /* A request that has taken up to this much is small, whatever its use. */
 #define BUDGET_SMALL_BYTES ((size_t)256 * 1024)

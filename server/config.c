@@ -206,21 +206,21 @@ static bool parse_number(const char *text, const struct key *key, uint64_t *valu
            *value <= key->maximum;
 }
 
-static void end_without_memory(void)
+static void exit_out_of_memory(void)
 {
     start_failed("the configuration", ENOMEM);
     exit(1);
 }
 
 /* `source` is the flag's or the variable's name, for the message. */
-static void set(struct config *config, const struct key *key, const char *text, const char *source)
+static void set_value(struct config *config, const struct key *key, const char *text, const char *source)
 {
     void *value = (char *)config + key->offset;
     errno = 0;
     if (key->parse != NULL ? key->parse(text, value) : parse_number(text, key, value))
         return;
     if (errno == ENOMEM)
-        end_without_memory();
+        exit_out_of_memory();
     if (key->parse != NULL)
         fprintf(stderr, "gumbeld: %s: '%s' is not %s\n", source, text, key->expected);
     else
@@ -230,7 +230,7 @@ static void set(struct config *config, const struct key *key, const char *text, 
 }
 
 /* A flag or a variable replaces what a list has been given before it. */
-static void forget(struct config *config, const struct key *key)
+static void clear_list(struct config *config, const struct key *key)
 {
     if (key->is_list)
         ((struct addresses *)((char *)config + key->offset))->count = 0;
@@ -249,8 +249,8 @@ static void read_environment(struct config *config, const struct keys *keys)
         const char *text = getenv(name);
         if (text == NULL || *text == '\0') /* compose and shells make an empty one of a setting that is not there */
             continue;
-        forget(config, &keys->all[i]);
-        set(config, &keys->all[i], text, name);
+        clear_list(config, &keys->all[i]);
+        set_value(config, &keys->all[i], text, name);
     }
 }
 
@@ -282,13 +282,13 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
     char flag[64];
     snprintf(flag, sizeof flag, "--%s", key->name);
     if (!*given)
-        forget(reading->config, key);
+        clear_list(reading->config, key);
     *given = true;
-    set(reading->config, key, text, flag);
+    set_value(reading->config, key, text, flag);
     return 0;
 }
 
-static void take_from_machine(struct config *config)
+static void set_machine_defaults(struct config *config)
 {
     if (config->workers == 0)
         config->workers = cgroup_allowed_processors();
@@ -307,7 +307,7 @@ struct config config_read(int argc, char **argv)
     list_keys(&keys);
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *key = &keys.all[i];
-        set(&config, key, key->fallback, key->name);
+        set_value(&config, key, key->fallback, key->name);
         snprintf(help[i], sizeof help[i], "%s (default %s)", key->help, key->fallback);
         options[i] = (struct argp_option){key->name, FIRST_KEY + (int)i, key->argument, 0, help[i], 0};
     }
@@ -324,7 +324,7 @@ struct config config_read(int argc, char **argv)
     read_environment(&config, &keys);
     argp_err_exit_status = BAD_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &reading) != 0)
-        end_without_memory();
-    take_from_machine(&config);
+        exit_out_of_memory();
+    set_machine_defaults(&config);
     return config;
 }

@@ -9,9 +9,9 @@
 
 /* A client that has just come is about to send its request: it keeps its connection for so long. Against one of its own
  * it is spared less. */
-enum { SETTLED_MS = 100, SETTLED_AT_SHARE_MS = 10 };
+enum { MIN_IDLE_MS = 100, MIN_IDLE_OWN_MS = 10 };
 
-enum { CHECKS_A_TIMEOUT = 4 };
+enum { CHECKS_PER_TIMEOUT = 4 };
 
 uint64_t connection_clock_ms(void)
 {
@@ -24,7 +24,7 @@ uint64_t connection_clock_ms(void)
 uint64_t connection_check_interval_ms(const struct config *config)
 {
     const uint64_t head = config->head_timeout_s, grace = config->min_rate_grace_s;
-    return (head < grace ? head : grace) * 1000 / CHECKS_A_TIMEOUT;
+    return (head < grace ? head : grace) * 1000 / CHECKS_PER_TIMEOUT;
 }
 
 void connections_init(struct connections *connections)
@@ -68,7 +68,7 @@ struct connection *connections_started(struct connections *connections, struct M
     return connection;
 }
 
-void connections_drop_arriving(struct connections *connections)
+void connections_drop_unstarted(struct connections *connections)
 {
     while (!TAILQ_EMPTY(&connections->arriving))
         connection_free(TAILQ_FIRST(&connections->arriving));
@@ -80,10 +80,10 @@ static bool is_idle(const struct connection *connection)
 }
 
 /* A UNIX socket does not tell who has closed it. */
-static bool peer_has_finished(const struct connection *connection)
+static bool peer_has_closed(const struct connection *connection)
 {
     struct socket_tcp tcp;
-    return connection->is_unix || !socket_tcp(connection->fd, &tcp) || tcp.peer_has_finished;
+    return connection->is_unix || !socket_tcp(connection->fd, &tcp) || tcp.peer_has_closed;
 }
 
 /* What the daemon does by itself tells no reason. */
@@ -96,7 +96,7 @@ static enum metrics_closed reason_of(const struct connection *connection)
         return CLOSED_NO_MEMORY;
     if (loop->is_stopping)
         return CLOSED_DRAINING;
-    if (!is_idle(connection) || peer_has_finished(connection))
+    if (!is_idle(connection) || peer_has_closed(connection))
         return CLOSED_BY_CLIENT;
     if (connection_clock_ms() - connection->since >= loop->server->config.idle_timeout_s * 1000)
         return CLOSED_IDLE;
@@ -111,7 +111,7 @@ bool connection_linger(struct connection *connection)
 }
 
 /* Closing a socket with unread bytes resets it, and what was sent last may never be read. */
-static void let_finish(struct connection *connection)
+static void end_sending(struct connection *connection)
 {
     if (connection->reason != CLOSED_SLOW_READER && socket_has_input(connection->fd))
         connection_linger(connection);
@@ -124,13 +124,13 @@ void connection_free(struct connection *connection)
     metrics_count(connection->loop->server->metrics, METRIC_CLOSED, reason_of(connection));
     const bool started = connection->daemon_side != NULL;
     if (started)
-        let_finish(connection);
+        end_sending(connection);
     TAILQ_REMOVE(started ? &connections->all : &connections->arriving, connection, in_all);
     if (started && is_idle(connection))
         TAILQ_REMOVE(&connections->idle, connection, in_idle);
     connections->count--;
     free(connection->target.text);
-    connection_forget_target(connection);
+    connection_clear_target(connection);
     connections->closing -= connection->is_closing;
     if (!connection->loop->is_admin)
         client_leave(connection->client, CLIENT_CONNECTIONS);
@@ -151,7 +151,7 @@ void connection_note_target(struct connection *connection, const char *target)
     TAILQ_INSERT_TAIL(&connection->loop->connections.heads, connection, in_heads);
 }
 
-void connection_forget_target(struct connection *connection)
+void connection_clear_target(struct connection *connection)
 {
     if (connection->target.at != NULL)
         TAILQ_REMOVE(&connection->loop->connections.heads, connection, in_heads);
@@ -172,7 +172,7 @@ void connection_set_phase(struct connection *connection, enum connection_phase p
     connection->phase = phase;
     connection->since = connection_clock_ms();
     connection->had_request = true;
-    connection->head_seen = connection->body_bytes = 0;
+    connection->head_began = connection->body_bytes = 0;
     connection->mark.is_set = false;
 }
 
@@ -195,7 +195,7 @@ void connection_resume(struct connection *connection)
 /* ---- Cutting off ---- */
 
 /* Nothing of an answer is sent yet in these phases. */
-static void say_why(const struct connection *connection, enum metrics_closed reason)
+static void send_reason(const struct connection *connection, enum metrics_closed reason)
 {
     if (reason == CLOSED_HEAD_TIMEOUT)
         direct_problem(connection->fd, API_TOO_SLOW, "the head did not come in time (--head-timeout-s)");
@@ -206,7 +206,7 @@ static void say_why(const struct connection *connection, enum metrics_closed rea
 }
 
 /* What it has not read goes with it, instead of waiting in the kernel for as long as it likes. */
-static void drop_unsent(const struct connection *connection)
+static void discard_unsent(const struct connection *connection)
 {
     const struct linger at_once = {.l_onoff = 1};
     setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -220,9 +220,9 @@ void connection_close(struct connection *connection, enum metrics_closed reason)
     connections->closing += !connection->is_closing;
     connection->is_closing = true;
     connection->reason = reason;
-    say_why(connection, reason);
+    send_reason(connection, reason);
     if (reason == CLOSED_SLOW_READER)
-        drop_unsent(connection);
+        discard_unsent(connection);
     shutdown(connection->fd, SHUT_RDWR);
     if (reason != CLOSED_BY_CLIENT)
         log_message(connection->loop->server->log, LOG_INFO, "closed the connection of %s: %s", connection->peer,
@@ -254,7 +254,7 @@ static const struct client *largest_client(const struct connections *connections
 
 size_t connections_evict(struct connections *connections, const struct client *client, size_t most)
 {
-    const uint64_t before = connection_clock_ms() - (client != NULL ? SETTLED_AT_SHARE_MS : SETTLED_MS);
+    const uint64_t before = connection_clock_ms() - (client != NULL ? MIN_IDLE_OWN_MS : MIN_IDLE_MS);
     const enum metrics_closed reason = client != NULL ? CLOSED_CLIENT_LIMIT : CLOSED_EVICTED;
     struct connection *connection = TAILQ_FIRST(&connections->idle), *next;
     size_t evicted = 0;

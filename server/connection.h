@@ -36,7 +36,7 @@ struct connection {
     bool is_closing;            /* shut down; the daemon has not noticed yet */
     bool lingers;
     uint64_t since;      /* ms: the phase began */
-    uint64_t head_seen;  /* ms: that bytes of a head have come was noticed; 0: it was not */
+    uint64_t head_began; /* ms: that bytes of a head have come was noticed; 0: it was not */
     uint64_t body_bytes; /* of the request, that have arrived */
     struct {
         bool is_set;
@@ -56,7 +56,7 @@ struct connection *connection_new(struct loop *loop, int fd, const struct peer *
 struct connection *connections_started(struct connections *connections, struct MHD_Connection *daemon_side);
 
 /* The daemon has had its turn: what it has not started is closed. */
-void connections_drop_arriving(struct connections *connections);
+void connections_drop_unstarted(struct connections *connections);
 
 /* The daemon has closed it, or not taken it. */
 void connection_free(struct connection *connection);
@@ -67,7 +67,7 @@ struct connection *connection_of(struct MHD_Connection *daemon_side);
 /* A request line has come, with this target; and the request's head is whole, which has taken over the target's text.
  */
 void connection_note_target(struct connection *connection, const char *target);
-void connection_forget_target(struct connection *connection);
+void connection_clear_target(struct connection *connection);
 
 /* What the connection waits for from now on. */
 void connection_set_phase(struct connection *connection, enum connection_phase phase);

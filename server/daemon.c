@@ -18,12 +18,12 @@ enum {
     HEARTBEAT_MS = 200,
     CONNECTION_MEMORY_BYTES = 32 * 1024, /* more slows small requests, less large ones */
     DRAIN_STEP_MS = 5,
-    GOODBYE_MS = 300, /* of silence, for idle clients to send a last request and read Connection: close */
+    LAST_REQUEST_MS = 300, /* of silence, for idle clients to send a last request and read Connection: close */
 };
 
 /* ---- Running the daemon ---- */
 
-static void stay_awake(uv_idle_t *handle)
+static void on_idle(uv_idle_t *handle)
 {
     ((struct loop *)handle->data)->pump_wanted = true;
 }
@@ -37,11 +37,11 @@ static void pump(struct loop *loop)
     loop->pump_wanted = false;
     for (int round = 0; round < PUMP_ROUNDS && more; round++) {
         MHD_run(loop->daemon);
-        connections_drop_arriving(&loop->connections);
+        connections_drop_unstarted(&loop->connections);
         more = MHD_get_timeout(loop->daemon, &timeout) == MHD_YES && timeout == 0;
     }
     if (more)
-        uv_idle_start(&loop->busy, stay_awake);
+        uv_idle_start(&loop->busy, on_idle);
     else
         uv_idle_stop(&loop->busy);
 }
@@ -88,7 +88,7 @@ static bool drained(const struct loop *loop)
     if (loop_is_ending(loop))
         return true;
     return loop->acceptor.is_closed && loop->exchanges == 0 &&
-           (loop->connections.count == 0 || now - quiet_since >= GOODBYE_MS);
+           (loop->connections.count == 0 || now - quiet_since >= LAST_REQUEST_MS);
 }
 
 static void close_all(struct loop *loop)
@@ -100,7 +100,7 @@ static void close_all(struct loop *loop)
     scheduler_detach(&loop->scheduler);
     linger_sweep(loop, true);
     loop->daemon = NULL;
-    connections_drop_arriving(&loop->connections);
+    connections_drop_unstarted(&loop->connections);
     uv_close((uv_handle_t *)&loop->poll, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->busy, NULL);
@@ -156,7 +156,7 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
 /* The daemon's own limit is never met: at it, 0.9.75 keeps a lock for ever.
  * 1.0 is better strict, or it answers a blank in the target with a redirection that repeats the bytes there. 0.9.75
  * would become less exact: it would close the connection where it now shows the request to fields_read. */
-static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connections)
+static struct MHD_Daemon *start_daemon(struct loop *loop, size_t max_connections)
 {
     const struct config *config = &loop->server->config;
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET, 0,
@@ -165,8 +165,7 @@ static struct MHD_Daemon *start_daemon(struct loop *loop, size_t most_connection
                             MHD_OPTION_EXTERNAL_LOGGER, refusal_log, loop, MHD_OPTION_URI_LOG_CALLBACK,
                             fields_note_target, NULL, MHD_OPTION_NOTIFY_COMPLETED, handler_completed, loop,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)most_connections + 1,
+                            (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)max_connections + 1,
                             /* also ends a connection that closed in the middle of a request in the same edge */
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s,
                             MHD_OPTION_STRICT_FOR_CLIENT, !loop_has_mhd_0_9(), MHD_OPTION_END);
@@ -193,13 +192,13 @@ static void watch(struct loop *loop)
 }
 
 /* 0 or a number of errno. */
-static int open_daemon(struct loop *loop, size_t most_connections)
+static int open_daemon(struct loop *loop, size_t max_connections)
 {
     const int result = uv_loop_init(&loop->uv);
     if (result != 0)
         return -result;
     errno = 0;
-    loop->daemon = start_daemon(loop, most_connections);
+    loop->daemon = start_daemon(loop, max_connections);
     int reason = errno != 0 ? errno : ENOMEM;
     if (loop->daemon != NULL && (reason = -scheduler_attach(loop->server->scheduler, &loop->scheduler, &loop->uv)) == 0)
         return 0;
@@ -219,13 +218,13 @@ int loop_start(struct loop *loop, struct server *server, const struct loop_duty 
 {
     *loop = (struct loop){.server = server, .is_admin = duty->is_admin};
     connections_init(&loop->connections);
-    const int result = open_daemon(loop, duty->most_connections);
+    const int result = open_daemon(loop, duty->max_connections);
     if (result != 0) {
         close_sockets(duty);
         return result;
     }
     watch(loop);
-    acceptor_start(&loop->acceptor, loop, duty->sockets, duty->socket_count, duty->most_connections);
+    acceptor_start(&loop->acceptor, loop, duty->sockets, duty->socket_count, duty->max_connections);
     const int refused = uv_thread_create(&loop->thread, run, loop);
     if (refused != 0) {
         close_all(loop);

@@ -7,8 +7,8 @@
 /* What a loop is for. */
 struct loop_duty {
     bool is_admin;
-    size_t most_connections;
-    int sockets[ADDRESSES_MOST];
+    size_t max_connections;
+    int sockets[ADDRESSES_MAX];
     size_t socket_count;
 };
 

@@ -9,7 +9,7 @@ enum {
     GZIP_BITS = WINDOW_BITS + 16, /* zlib's way to say gzip, and below zero raw deflate */
     GZIP_LEVEL = 1,               /* numbers: 2.3 times shorter at 115 MB/s; level 6 gives 2.6 at 20 */
     GZIP_MEMORY = 8,
-    MOST_BYTES = 1 << 30, /* zlib counts in unsigned int */
+    MAX_BYTES = 1 << 30, /* zlib counts in unsigned int */
     GZIP_FIRST_BYTES = 64 * 1024,
     STEP_BYTES = 256 * 1024, /* about two milliseconds */
     INFLATE_IN_BYTES = 64 * 1024,
@@ -128,7 +128,7 @@ static int deflate_some(struct deflater *deflater, size_t end)
 {
     z_stream *stream = &deflater->stream;
     const unsigned give = (unsigned)at_most(end - deflater->taken, STEP_BYTES);
-    const unsigned space = (unsigned)at_most(deflater->capacity - deflater->length, MOST_BYTES);
+    const unsigned space = (unsigned)at_most(deflater->capacity - deflater->length, MAX_BYTES);
     stream->next_in = (Bytef *)(deflater->in + deflater->taken);
     stream->avail_in = give;
     stream->next_out = (Bytef *)(deflater->out + deflater->length);

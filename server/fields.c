@@ -294,7 +294,7 @@ static int fail_for_memory(struct api_problem *problem)
 static int read_target(struct connection *connection, struct fields *fields, struct api_problem *problem)
 {
     char *text = connection->target.text;
-    connection_forget_target(connection);
+    connection_clear_target(connection);
     if (text == NULL)
         return fail_for_memory(problem);
     switch (target_read(&fields->target, text)) {
@@ -302,7 +302,7 @@ static int read_target(struct connection *connection, struct fields *fields, str
         return fail_for_memory(problem);
     case TARGET_TOO_MANY:
         return api_fail(problem, API_MALFORMED_REQUEST, "", API_NO_OFFSET, "a query may have up to %d arguments",
-                        TARGET_MOST_ARGUMENTS);
+                        TARGET_MAX_ARGUMENTS);
     case TARGET_MALFORMED: /* fault_of_line reports it, unless the request line is worse */
     case TARGET_OK:
         break;

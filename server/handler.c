@@ -59,7 +59,7 @@ static void receive(struct exchange *exchange, const char *data, size_t length)
         break;
     case BODY_NO_MEMORY:
         if (exchange->reservation.never_fits)
-            refuse_body(exchange, budget_most(exchange->reservation.budget, BUDGET_BODY), "max-memory-bytes");
+            refuse_body(exchange, budget_max(exchange->reservation.budget, BUDGET_BODY), "max-memory-bytes");
         else
             refuse_for_memory(exchange);
         break;
@@ -74,8 +74,8 @@ static void check_announced(struct exchange *exchange)
     exchange->body.announced = announced;
     if (announced > limit)
         refuse_body(exchange, limit, "max-body-bytes");
-    else if (announced > budget_most(budget, BUDGET_BODY))
-        refuse_body(exchange, budget_most(budget, BUDGET_BODY), "max-memory-bytes");
+    else if (announced > budget_max(budget, BUDGET_BODY))
+        refuse_body(exchange, budget_max(budget, BUDGET_BODY), "max-memory-bytes");
     else if (announced > BUDGET_SMALL_BYTES && !budget_has_room(budget, BUDGET_BODY, announced))
         refuse_for_memory(exchange);
 }
@@ -155,7 +155,7 @@ static int check_sender(struct exchange *exchange, const char *method)
 }
 
 /* What can be refused before the body is in. */
-static enum MHD_Result begin(struct exchange *exchange, const char *method)
+static enum MHD_Result check_head(struct exchange *exchange, const char *method)
 {
     const struct fields *fields = &exchange->fields;
     if (find_route(exchange, method) != 0 || check_sender(exchange, method) != 0)
@@ -193,7 +193,7 @@ static enum MHD_Result read_head(struct exchange *exchange, const char *method, 
     trace_take(&exchange->trace, fields->traceparent);
     request_id_take(&exchange->id, fields->request_id, &exchange->loop->server->request_ids);
     if (result == 0)
-        return begin(exchange, method);
+        return check_head(exchange, method);
     set_refused(exchange);
     exchange->peer->reason = CLOSED_MALFORMED;
     return reply_send_problem(exchange);
@@ -218,7 +218,7 @@ static struct exchange *exchange_new(struct loop *loop, struct MHD_Connection *c
     return exchange;
 }
 
-static enum MHD_Result go_on(struct exchange *exchange)
+static enum MHD_Result continue_request(struct exchange *exchange)
 {
     switch (exchange->state) {
     case EXCHANGE_RECEIVING:
@@ -238,7 +238,7 @@ static enum MHD_Result go_on(struct exchange *exchange)
 static enum MHD_Result handle(struct exchange *exchange, const char *data, size_t *length)
 {
     if (*length == 0)
-        return go_on(exchange);
+        return continue_request(exchange);
     receive(exchange, data, *length);
     *length = 0;
     if (exchange->body.received / DISCARD_FACTOR <= exchange->body.limit)
@@ -285,7 +285,7 @@ static size_t bytes_sent(const struct exchange *exchange, bool completed)
                                                    : length;
 }
 
-static void record(const struct exchange *exchange, bool completed)
+static void report(const struct exchange *exchange, bool completed)
 {
     struct server *server = exchange->loop->server;
     const struct api_response *response = &exchange->work.response;
@@ -334,7 +334,7 @@ void handler_completed(void *closure, struct MHD_Connection *connection, void **
     if (exchange == NULL)
         return;
     assert(exchange->state != EXCHANGE_WORKING);
-    record(exchange, reason == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    report(exchange, reason == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     metrics_add(loop->server->metrics, METRIC_IN_FLIGHT, -1);
     loop->exchanges--;
     loop->last_active = uv_now(&loop->uv);

@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { LIMIT_S = 2, FAILED = -1, NO_HTTP = 0 };
+enum { TIMEOUT_S = 2, FAILED = -1, NOT_HTTP = 0 };
 
 /* Reads "HTTP/1.1 200 " and no further. */
 static int read_status(int fd)
@@ -16,38 +16,38 @@ static int read_status(int fd)
     const ssize_t length = recv(fd, line, sizeof line - 1, MSG_WAITALL);
     if (length < 0)
         return FAILED;
-    return sscanf(line, "HTTP/1.%*1d %3d ", &status) == 1 ? status : NO_HTTP;
+    return sscanf(line, "HTTP/1.%*1d %3d ", &status) == 1 ? status : NOT_HTTP;
 }
 
-/* The answer's status; FAILED, with errno, or NO_HTTP. */
+/* The answer's status; FAILED, with errno, or NOT_HTTP. */
 static int ask(int fd, const struct address *address)
 {
     static const char request[] = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    const struct timeval limit = {.tv_sec = LIMIT_S};
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+    const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0 ||
         connect(fd, (const struct sockaddr *)&address->storage, address->length) != 0 ||
         send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
         return FAILED;
     return read_status(fd);
 }
 
-static bool is_late(int reason)
+static bool is_timeout(int reason)
 {
     return reason == EAGAIN || reason == EINPROGRESS;
 }
 
-static void complain(const struct address *address, int status, int reason)
+static void print_failure(const struct address *address, int status, int reason)
 {
     char where[160];
     address_format(address, where, sizeof where);
     fprintf(stderr, "gumbeld: --healthcheck: %s: GET /livez: ", where);
     if (status > 0)
         fprintf(stderr, "answered with status %d\n", status);
-    else if (status == NO_HTTP)
+    else if (status == NOT_HTTP)
         fprintf(stderr, "no answer of HTTP\n");
-    else if (is_late(reason))
-        fprintf(stderr, "no answer within %d seconds\n", LIMIT_S);
+    else if (is_timeout(reason))
+        fprintf(stderr, "no answer within %d seconds\n", TIMEOUT_S);
     else
         fprintf(stderr, "%s\n", strerror(reason));
 }
@@ -60,7 +60,7 @@ bool healthcheck(const struct address *address)
     int fd = socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int status = fd >= 0 ? ask(fd, &target) : FAILED;
     if (status != 200)
-        complain(&target, status, errno);
+        print_failure(&target, status, errno);
     if (fd >= 0)
         close(fd);
     return status == 200;

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 enum {
-    MOST = 512, /* at once */
+    MAX_COUNT = 512, /* at once */
     SILENT_MS = 1000,
-    LONGEST_MS = 10000,
-    TURN_BYTES = 16 * 1024 * 1024, /* dropped before the loop's other handles have their turn */
+    MAX_MS = 10000,
+    MAX_TURN_BYTES = 16 * 1024 * 1024, /* dropped before the loop's other handles have their turn */
     PIECE_BYTES = 64 * 1024,
 };
 
@@ -27,7 +27,7 @@ static ssize_t drop(const struct lingering *lingering)
 {
     static _Thread_local char piece[PIECE_BYTES];
     return lingering->is_unix ? recv(lingering->fd, piece, sizeof piece, MSG_DONTWAIT)
-                              : recv(lingering->fd, NULL, TURN_BYTES, MSG_DONTWAIT | MSG_TRUNC);
+                              : recv(lingering->fd, NULL, MAX_TURN_BYTES, MSG_DONTWAIT | MSG_TRUNC);
 }
 
 static void release(uv_handle_t *handle)
@@ -49,7 +49,7 @@ static void on_input(uv_poll_t *handle, int status, int events)
     struct lingering *lingering = (struct lingering *)handle;
     ssize_t dropped = status == 0 ? 1 : 0;
     (void)events;
-    for (size_t sum = 0; dropped > 0 && sum < TURN_BYTES; sum += (size_t)dropped)
+    for (size_t sum = 0; dropped > 0 && sum < MAX_TURN_BYTES; sum += (size_t)dropped)
         dropped = drop(lingering);
     lingering->last = uv_now(&lingering->loop->uv);
     if (dropped == 0 || (dropped < 0 && errno != EAGAIN && errno != EINTR))
@@ -58,7 +58,7 @@ static void on_input(uv_poll_t *handle, int status, int events)
 
 bool linger_start(struct loop *loop, int fd, bool is_unix)
 {
-    struct lingering *lingering = loop->lingerers.count < MOST ? calloc(1, sizeof *lingering) : NULL;
+    struct lingering *lingering = loop->lingerers.count < MAX_COUNT ? calloc(1, sizeof *lingering) : NULL;
     if (lingering == NULL)
         return false;
     lingering->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -82,7 +82,7 @@ void linger_sweep(struct loop *loop, bool all)
     const uint64_t now = uv_now(&loop->uv);
     for (struct lingering *lingering = LIST_FIRST(&loop->lingerers.all), *next; lingering != NULL; lingering = next) {
         next = LIST_NEXT(lingering, in_all);
-        if (all || now - lingering->last >= SILENT_MS || now - lingering->since >= LONGEST_MS)
+        if (all || now - lingering->last >= SILENT_MS || now - lingering->since >= MAX_MS)
             end(lingering);
     }
 }

@@ -159,7 +159,7 @@ int listeners_open(struct listeners *listeners, const struct addresses *addresse
     return 0;
 }
 
-size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MOST])
+size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MAX])
 {
     for (size_t i = 0; i < listeners->count; i++)
         sockets[i] = listeners->all[i].sockets[loop];
@@ -181,7 +181,7 @@ static void drop_syns(int fd)
     setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-void listeners_bar(const struct listeners *listeners)
+void listeners_refuse_new(const struct listeners *listeners)
 {
     for (size_t i = 0; i < listeners->count; i++) {
         const struct listener *listener = &listeners->all[i];

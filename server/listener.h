@@ -13,7 +13,7 @@ struct listener {
 };
 
 struct listeners {
-    struct listener all[ADDRESSES_MOST];
+    struct listener all[ADDRESSES_MAX];
     size_t count, loops;
 };
 
@@ -25,10 +25,10 @@ int listeners_open(struct listeners *listeners, const struct addresses *addresse
                    struct address *failed);
 
 /* The sockets of one loop, which it closes itself. How many there are. */
-size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MOST]);
+size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MAX]);
 
 /* From now on nobody new gets in, while who has connected already waits to be accepted as before. */
-void listeners_bar(const struct listeners *listeners);
+void listeners_refuse_new(const struct listeners *listeners);
 
 /* Closes the sockets of the loops from `first` on, and removes the files of the UNIX sockets. */
 void listeners_close(struct listeners *listeners, size_t first);

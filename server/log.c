@@ -15,7 +15,7 @@
 enum {
     BUFFER_BYTES = 1 << 20,
     LINE_BYTES = 2048,
-    PAUSE_MS = 20, /* the writer gathers lines for this long, so that it wakes seldom */
+    BATCH_MS = 20, /* the writer gathers lines for this long, so that it wakes seldom */
     POLL_MS = 100,
     CLOSING_MS = 1000,
 };
@@ -59,7 +59,7 @@ uint64_t log_dropped(const struct log *log)
 
 /* Whether a write of up to PIPE_BUF bytes will not block. Waits for that, but at the end of the program only so
  * long: a pipe that nobody reads must not hold it up. */
-static bool await_writable(struct log *log)
+static bool wait_until_writable(struct log *log)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     for (int waited_ms = 0; poll(&out, 1, POLL_MS) == 0;) {
@@ -84,7 +84,7 @@ static void write_all(struct log *log, const char *bytes, size_t length)
     while (length > 0) {
         ssize_t written = -1;
         errno = 0;
-        if (await_writable(log))
+        if (wait_until_writable(log))
             written = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
         if (written < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
@@ -119,7 +119,7 @@ static void write_lines(void *argument)
             break;
         uv_mutex_unlock(&log->mutex);
         if (!atomic_load(&log->closing))
-            uv_sleep(PAUSE_MS);
+            uv_sleep(BATCH_MS);
         uv_mutex_lock(&log->mutex);
         const size_t length = swap_buffers(log);
         uv_mutex_unlock(&log->mutex);

@@ -41,7 +41,7 @@ struct acceptor {
         int fd;
         bool is_loopback;
         uv_poll_t poll;
-    } sockets[ADDRESSES_MOST];
+    } sockets[ADDRESSES_MAX];
     size_t count;
     size_t places; /* for connections */
     bool is_watching;

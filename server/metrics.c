@@ -40,7 +40,7 @@ static const struct {
     [METRIC_PROCESS_START] = {"process_start_time_seconds", "gauge", "Start time since the Unix epoch."},
 };
 
-static const char *refusal(size_t code)
+static const char *refusal_reason(size_t code)
 {
     return api_problem_kinds[code].slug;
 }
@@ -64,7 +64,7 @@ const char *metrics_closed_name(enum metrics_closed reason)
     return reasons[reason];
 }
 
-static const char *closing(size_t reason)
+static const char *closed_reason(size_t reason)
 {
     return metrics_closed_name((enum metrics_closed)reason);
 }
@@ -92,15 +92,15 @@ static const struct {
     const char *(*value)(size_t i);
 } labelled[METRIC_LABELLED_COUNT] = {
     [METRIC_REFUSALS] = {"gumbeld_refusals_total", "reason", "Requests refused, by the problem's code.",
-                         API_PROBLEM_COUNT, refusal},
+                         API_PROBLEM_COUNT, refusal_reason},
     [METRIC_CLOSED] = {"gumbeld_connections_closed_total", "reason", "Connections closed, by reason.", CLOSED_COUNT,
-                       closing},
+                       closed_reason},
     [METRIC_LIBRARY_REFUSALS] = {"gumbeld_library_refusals_total", "status",
                                  "Requests that libmicrohttpd refused before anybody saw them.", LIBRARY_STATUSES,
                                  library_status},
 };
-#define MOST_LABELS 64
-_Static_assert((int)API_PROBLEM_COUNT <= MOST_LABELS && (int)CLOSED_COUNT <= MOST_LABELS, "each label has its counter");
+#define MAX_LABELS 64
+_Static_assert((int)API_PROBLEM_COUNT <= MAX_LABELS && (int)CLOSED_COUNT <= MAX_LABELS, "each label has its counter");
 
 enum timed { TIMED_REQUEST, TIMED_WAIT, TIMED_COMPUTE, TIMED_COUNT };
 
@@ -145,7 +145,7 @@ struct route {
 struct metrics {
     struct model models[API_FUNCTION_COUNT];
     atomic_int_fast64_t values[METRIC_COUNT];
-    atomic_uint_fast64_t labelled[METRIC_LABELLED_COUNT][MOST_LABELS];
+    atomic_uint_fast64_t labelled[METRIC_LABELLED_COUNT][MAX_LABELS];
     struct histogram wait, compute;
     struct route *routes; /* the last for none */
 };

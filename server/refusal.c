@@ -8,18 +8,18 @@
 /* ---- 0.9.75 answers twice: where it refuses a head that is complete (its Content-Length is not a number, or its
  * cookies do not fit), it forgets that it did, and goes on to send the answer's head a second time ---- */
 
-static bool knows(const struct connection *connection, enum MHD_ConnectionInfoType what)
+static bool has_info(const struct connection *connection, enum MHD_ConnectionInfoType what)
 {
     return MHD_get_connection_info(connection->daemon_side, what) != NULL;
 }
 
 /* The connection whose head is whole, has not been seen by anybody, and has no answer yet: there is one at most,
  * and mostly the last to have come. */
-static struct connection *find_whole_head(struct loop *loop)
+static struct connection *find_complete_head(struct loop *loop)
 {
     struct connection *connection = TAILQ_LAST(&loop->connections.heads, connection_list);
-    while (connection != NULL && (!knows(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) ||
-                                  knows(connection, MHD_CONNECTION_INFO_HTTP_STATUS)))
+    while (connection != NULL && (!has_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) ||
+                                  has_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS)))
         connection = TAILQ_PREV(connection, connection_list, in_heads);
     return connection;
 }
@@ -52,11 +52,11 @@ static void answer_once(struct connection *connection, unsigned status)
 
 /* ---- Its messages ---- */
 
-static void count(struct loop *loop, unsigned status)
+static void count_refusal(struct loop *loop, unsigned status)
 {
     log_message(loop->server->log, LOG_INFO, "libmicrohttpd refused a request by itself, with status %u", status);
     metrics_count(loop->server->metrics, METRIC_LIBRARY_REFUSALS, metrics_library_status(status));
-    struct connection *connection = loop_has_mhd_0_9() ? find_whole_head(loop) : NULL;
+    struct connection *connection = loop_has_mhd_0_9() ? find_complete_head(loop) : NULL;
     if (connection != NULL)
         answer_once(connection, status);
 }
@@ -71,6 +71,6 @@ void refusal_log(void *closure, const char *format, va_list arguments)
     vsnprintf(message, sizeof message, format, arguments);
     log_message(loop->server->log, LOG_DEBUG, "libmicrohttpd: %s", message);
     if (strncmp(format, refusing, strlen(refusing)) == 0)
-        count(loop, va_arg(status, unsigned));
+        count_refusal(loop, va_arg(status, unsigned));
     va_end(status);
 }

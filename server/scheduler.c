@@ -3,11 +3,11 @@
 #include <stdlib.h>
 
 enum {
-    TURN_US = 4000,          /* of a task, before the others are looked at again */
+    QUANTUM_US = 4000,       /* of a task, before the others are looked at again */
     FIRST_ESTIMATE_US = 500, /* of a part, where none of its task has been measured */
-    CALM_US = 20000,         /* who begins within this time has not waited */
+    PROMPT_US = 20000,       /* who begins within this time has not waited */
     STANDING_US = 250000,    /* a queue in which nobody began so soon for this long stands */
-    TURNS_OF_THE_NEWEST = 4, /* of five, while it stands */
+    TURNS_OF_NEWEST = 4,     /* of five, while it stands */
 };
 
 struct runner {
@@ -54,13 +54,13 @@ static struct task *oldest(const struct scheduler_queue *queue)
     return queue->waiting > 0 ? TAILQ_FIRST(&queue->unbegun) : NULL;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
+static uint64_t max_ns(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
 /* A client that has something to be taken is in the list of these; one that comes back has not saved up time. */
-static void settle(struct scheduler *scheduler, struct scheduler_queue *queue)
+static void update_active(struct scheduler *scheduler, struct scheduler_queue *queue)
 {
     const bool active = queue->waiting > 0 || !LIST_EMPTY(&queue->started);
     if (active == queue->active)
@@ -72,7 +72,7 @@ static void settle(struct scheduler *scheduler, struct scheduler_queue *queue)
         return;
     }
     scheduler->active_count++;
-    queue->served_ns = later(queue->served_ns, scheduler->virtual_ns);
+    queue->served_ns = max_ns(queue->served_ns, scheduler->virtual_ns);
     LIST_INSERT_HEAD(&scheduler->active, queue, in_active);
 }
 
@@ -87,32 +87,32 @@ static void finish(struct scheduler *scheduler, struct task *task)
     unlist_started(task);
     if (task->has_started)
         scheduler->started--;
-    settle(scheduler, queue);
+    update_active(scheduler, queue);
     task->finished_before = loop->finished;
     loop->finished = task;
     uv_async_send(&loop->wake);
 }
 
 /* TASK_DONE where it has time. */
-static enum task_end time_is_over(const struct task *task, uint64_t now)
+static enum task_end reason_to_stop(const struct task *task, uint64_t now)
 {
     if (task->loop->stopping)
         return TASK_STOPPED;
     return task->deadline_ns != 0 && now >= task->deadline_ns ? TASK_EXPIRED : TASK_DONE;
 }
 
-static bool is_shed(const struct scheduler *scheduler, const struct task *task, uint64_t now)
+static bool waited_too_long(const struct scheduler *scheduler, const struct task *task, uint64_t now)
 {
     return scheduler->max_wait_ns > 0 && !task->continued && now - task->queued_ns > scheduler->max_wait_ns;
 }
 
 /* What nobody has taken of it is not done any more. */
-static void halt(struct scheduler *scheduler, struct task *task, enum task_end end)
+static void stop(struct scheduler *scheduler, struct task *task, enum task_end end)
 {
     task->end = end;
     task->parts = task->begun;
     unlist_started(task);
-    settle(scheduler, task->queue);
+    update_active(scheduler, task->queue);
 }
 
 /* ---- Whose turn ---- */
@@ -137,19 +137,19 @@ static struct task *least_served_task(const struct scheduler_queue *queue)
 
 static struct task *next_to_begin(struct scheduler_queue *queue, uint64_t now)
 {
-    const bool stands = now - queue->calm_ns > (uint64_t)STANDING_US * 1000;
-    if (!stands)
+    const bool is_standing = now - queue->prompt_ns > (uint64_t)STANDING_US * 1000;
+    if (!is_standing)
         return oldest(queue);
-    return queue->turns++ % (TURNS_OF_THE_NEWEST + 1) < TURNS_OF_THE_NEWEST ? TAILQ_LAST(&queue->unbegun, task_list)
-                                                                            : oldest(queue);
+    return queue->turns++ % (TURNS_OF_NEWEST + 1) < TURNS_OF_NEWEST ? TAILQ_LAST(&queue->unbegun, task_list)
+                                                                    : oldest(queue);
 }
 
 static void begin(struct scheduler *scheduler, struct task *task, uint64_t now)
 {
     struct scheduler_queue *queue = task->queue;
     task->waited_ns = now - task->queued_ns;
-    if (queue->waiting == 1 || (task == oldest(queue) && task->waited_ns < (uint64_t)CALM_US * 1000))
-        queue->calm_ns = now;
+    if (queue->waiting == 1 || (task == oldest(queue) && task->waited_ns < (uint64_t)PROMPT_US * 1000))
+        queue->prompt_ns = now;
     task->tag_ns = queue->fresh_ns;
     task->weight = (int64_t)queue->waiting;
     dequeue(scheduler, task);
@@ -171,8 +171,8 @@ static struct task *choose(struct scheduler *scheduler, uint64_t now)
     } else {
         task->weight = 0;
     }
-    queue->clock_ns = later(queue->clock_ns, task->tag_ns);
-    settle(scheduler, queue);
+    queue->clock_ns = max_ns(queue->clock_ns, task->tag_ns);
+    update_active(scheduler, queue);
     return task;
 }
 
@@ -180,7 +180,7 @@ static struct task *choose(struct scheduler *scheduler, uint64_t now)
 
 /* A part is paid for before it is done, so that not all workers take the same client's, and put right afterwards. In a
  * task's first turn those that wait pay too, as many as they were. */
-static void pay(struct task *task, int64_t ns)
+static void charge(struct task *task, int64_t ns)
 {
     struct scheduler_queue *queue = task->queue;
     queue->served_ns += (uint64_t)ns;
@@ -194,10 +194,10 @@ static void do_part(struct scheduler *scheduler, struct task *task)
     const size_t part = task->begun++;
     const int64_t estimate = task->estimate_ns;
     task->running++;
-    pay(task, estimate);
+    charge(task, estimate);
     if (task->begun == task->parts)
         unlist_started(task);
-    settle(scheduler, task->queue);
+    update_active(scheduler, task->queue);
     uv_mutex_unlock(&scheduler->mutex);
     const uint64_t before = uv_hrtime();
     task->part(task, part);
@@ -206,7 +206,7 @@ static void do_part(struct scheduler *scheduler, struct task *task)
     task->running--;
     task->service_ns += (uint64_t)took;
     task->estimate_ns = (estimate + took) / 2;
-    pay(task, took - estimate);
+    charge(task, took - estimate);
 }
 
 /* Begins its next stage. False if that was the last. */
@@ -223,31 +223,31 @@ static bool advance(struct scheduler *scheduler, struct task *task)
 }
 
 /* Others may take the parts that are left. */
-static void share(struct scheduler *scheduler, struct task *task)
+static void offer_parts(struct scheduler *scheduler, struct task *task)
 {
     list_started(task);
-    settle(scheduler, task->queue);
+    update_active(scheduler, task->queue);
     if (scheduler->runners < scheduler->workers)
         uv_async_send(&task->loop->wake);
 }
 
 /* Halts a task for which nothing is to be done any more. Of one that has just begun its wait counts. */
-static void halt_if_over(struct scheduler *scheduler, struct task *task, uint64_t now)
+static void stop_if_over(struct scheduler *scheduler, struct task *task, uint64_t now)
 {
-    const enum task_end end = time_is_over(task, now);
+    const enum task_end end = reason_to_stop(task, now);
     if (end != TASK_DONE)
-        halt(scheduler, task, end);
-    else if (task->weight > 0 && is_shed(scheduler, task, now))
-        halt(scheduler, task, TASK_SHED);
+        stop(scheduler, task, end);
+    else if (task->weight > 0 && waited_too_long(scheduler, task, now))
+        stop(scheduler, task, TASK_SHED);
     else if (task->gone != NULL && task->gone(task))
-        halt(scheduler, task, TASK_GONE);
+        stop(scheduler, task, TASK_GONE);
 }
 
 /* Parts of the task, until its time is over or others do what is left of it. */
 static void take_turn(struct scheduler *scheduler, struct task *task, uint64_t now)
 {
-    const uint64_t until = now + (uint64_t)TURN_US * 1000;
-    halt_if_over(scheduler, task, now);
+    const uint64_t until = now + (uint64_t)QUANTUM_US * 1000;
+    stop_if_over(scheduler, task, now);
     for (;;) {
         if (task->begun == task->parts) {
             if (task->running > 0)
@@ -256,13 +256,13 @@ static void take_turn(struct scheduler *scheduler, struct task *task, uint64_t n
                 break;
         }
         if (now >= until || task->parts - task->begun > 1)
-            share(scheduler, task);
+            offer_parts(scheduler, task);
         if (now >= until)
             return;
         do_part(scheduler, task);
         now = uv_hrtime();
-        if (task->end == TASK_DONE && time_is_over(task, now) != TASK_DONE)
-            halt(scheduler, task, time_is_over(task, now));
+        if (task->end == TASK_DONE && reason_to_stop(task, now) != TASK_DONE)
+            stop(scheduler, task, reason_to_stop(task, now));
     }
     finish(scheduler, task);
 }
@@ -282,7 +282,7 @@ static void run(uv_work_t *work)
     uv_mutex_unlock(&scheduler->mutex);
 }
 
-static size_t takeable(const struct scheduler *scheduler, size_t most)
+static size_t available(const struct scheduler *scheduler, size_t most)
 {
     size_t sum = scheduler->waiting;
     const struct scheduler_queue *queue;
@@ -317,7 +317,7 @@ static void launch(struct scheduler_loop *loop)
     struct scheduler *scheduler = loop->scheduler;
     struct runner *runner = NULL;
     uv_mutex_lock(&scheduler->mutex);
-    size_t wanted = takeable(scheduler, scheduler->workers - scheduler->runners);
+    size_t wanted = available(scheduler, scheduler->workers - scheduler->runners);
     for (; wanted > 0 && (runner = idle_runner(loop)) != NULL; wanted--) {
         runner->lent = true;
         scheduler->runners++;
@@ -383,13 +383,13 @@ void scheduler_submit(struct task *task)
     uv_mutex_lock(&scheduler->mutex);
     if (queue->waiting == 0) {
         TAILQ_INIT(&queue->unbegun);
-        queue->calm_ns = task->queued_ns;
-        queue->fresh_ns = later(queue->fresh_ns, queue->clock_ns);
+        queue->prompt_ns = task->queued_ns;
+        queue->fresh_ns = max_ns(queue->fresh_ns, queue->clock_ns);
     }
     TAILQ_INSERT_TAIL(&queue->unbegun, task, in_unbegun);
     queue->waiting++;
     scheduler->waiting++;
-    settle(scheduler, queue);
+    update_active(scheduler, queue);
     uv_mutex_unlock(&scheduler->mutex);
     launch(loop);
 }
@@ -411,8 +411,8 @@ static void sweep_waiting(struct scheduler_loop *loop, struct scheduler_queue *q
     struct scheduler *scheduler = loop->scheduler;
     for (struct task *task = oldest(queue), *next; task != NULL; task = next) {
         next = TAILQ_NEXT(task, in_unbegun);
-        const enum task_end end = time_is_over(task, now);
-        if (task->loop != loop || (end == TASK_DONE && !is_shed(scheduler, task, now)))
+        const enum task_end end = reason_to_stop(task, now);
+        if (task->loop != loop || (end == TASK_DONE && !waited_too_long(scheduler, task, now)))
             continue;
         task->end = end != TASK_DONE ? end : TASK_SHED;
         task->waited_ns = now - task->queued_ns;
@@ -425,9 +425,9 @@ static void sweep_started(struct scheduler_loop *loop, struct scheduler_queue *q
 {
     for (struct task *task = LIST_FIRST(&queue->started), *next; task != NULL; task = next) {
         next = LIST_NEXT(task, in_started);
-        if (task->loop != loop || time_is_over(task, now) == TASK_DONE)
+        if (task->loop != loop || reason_to_stop(task, now) == TASK_DONE)
             continue;
-        halt(loop->scheduler, task, time_is_over(task, now));
+        stop(loop->scheduler, task, reason_to_stop(task, now));
         if (task->running == 0)
             finish(loop->scheduler, task);
     }
@@ -442,7 +442,7 @@ void scheduler_sweep(struct scheduler_loop *loop)
         next = LIST_NEXT(queue, in_active);
         sweep_waiting(loop, queue, now);
         sweep_started(loop, queue, now);
-        settle(scheduler, queue);
+        update_active(scheduler, queue);
     }
     uv_mutex_unlock(&scheduler->mutex);
 }

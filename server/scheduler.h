@@ -26,7 +26,7 @@ struct scheduler_queue {
     uint64_t served_ns;        /* virtual time of this client among the clients */
     uint64_t fresh_ns;         /* virtual time of those that wait, among its tasks */
     uint64_t clock_ns;         /* of the task that had the last turn */
-    uint64_t calm_ns;          /* when the oldest last had not waited for long */
+    uint64_t prompt_ns;        /* when the oldest last had not waited for long */
     uint64_t mean_ns;          /* what its tasks took of late */
     unsigned turns;            /* given to those that wait while they were many */
     LIST_ENTRY(scheduler_queue) in_active;

@@ -15,14 +15,14 @@
 #include <unistd.h>
 
 enum {
-    TIDY_MS = 2000,
-    KEPT_BYTES = 16 * 1024 * 1024,
+    TRIM_MS = 2000,
+    CACHED_BYTES = 16 * 1024 * 1024,
     ADMIN_CONNECTIONS = 64,
 };
 
 /* ---- Signals: blocked in all threads and read by the main one ---- */
 
-static sigset_t ending_signals(void)
+static sigset_t termination_signals(void)
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -33,14 +33,14 @@ static sigset_t ending_signals(void)
 
 static void set_signals_blocked(bool blocked)
 {
-    const sigset_t signals = ending_signals();
+    const sigset_t signals = termination_signals();
     pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
 /* A handler would run at any moment, and the thread sanitizer loses one that comes while the program starts. */
 static int open_signals(void)
 {
-    const sigset_t signals = ending_signals();
+    const sigset_t signals = termination_signals();
     return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -49,8 +49,8 @@ struct control {
     int signals; /* open_signals() */
     uv_loop_t uv;
     uv_poll_t signal;
-    uv_timer_t lame_duck, tidy;
-    int64_t tidied_at; /* bytes received in all when memory was last given back */
+    uv_timer_t lame_duck, trim;
+    int64_t trimmed_at; /* bytes received in all when memory was last given back */
 };
 
 static void end_control(uv_timer_t *timer)
@@ -60,15 +60,15 @@ static void end_control(uv_timer_t *timer)
 }
 
 /* Gives free memory back to the system once nothing has been in flight for a while since the last time. */
-static void tidy(uv_timer_t *timer)
+static void trim(uv_timer_t *timer)
 {
     struct control *control = timer->data;
     struct metrics *metrics = control->server->metrics;
     const int64_t received = metrics_add(metrics, METRIC_REQUEST_BYTES, 0);
-    if (received == control->tidied_at || metrics_add(metrics, METRIC_IN_FLIGHT, 0) > 0)
+    if (received == control->trimmed_at || metrics_add(metrics, METRIC_IN_FLIGHT, 0) > 0)
         return;
     malloc_trim(0);
-    control->tidied_at = received;
+    control->trimmed_at = received;
 }
 
 /* The first signal begins the end; a second one, no longer blocked, ends the program at once. */
@@ -99,9 +99,9 @@ static int open_control(struct control *control, struct server *server)
     }
     uv_poll_init(&control->uv, &control->signal, control->signals);
     uv_timer_init(&control->uv, &control->lame_duck);
-    uv_timer_init(&control->uv, &control->tidy);
-    control->signal.data = control->lame_duck.data = control->tidy.data = control;
-    uv_timer_start(&control->tidy, tidy, TIDY_MS, TIDY_MS);
+    uv_timer_init(&control->uv, &control->trim);
+    control->signal.data = control->lame_duck.data = control->trim.data = control;
+    uv_timer_start(&control->trim, trim, TRIM_MS, TRIM_MS);
     uv_poll_start(&control->signal, UV_READABLE, on_signal);
     return 0;
 }
@@ -110,7 +110,7 @@ static void close_control(struct control *control)
 {
     uv_close((uv_handle_t *)&control->signal, NULL);
     uv_close((uv_handle_t *)&control->lame_duck, NULL);
-    uv_close((uv_handle_t *)&control->tidy, NULL);
+    uv_close((uv_handle_t *)&control->trim, NULL);
     uv_run(&control->uv, UV_RUN_DEFAULT);
     uv_loop_close(&control->uv);
     close(control->signals);
@@ -127,8 +127,8 @@ struct loops {
 struct loops_plan {
     const char *flag; /* which says where to listen */
     const struct addresses *addresses;
-    size_t count;            /* of loops */
-    size_t most_connections; /* of each */
+    size_t count;           /* of loops */
+    size_t max_connections; /* of each */
     bool is_admin;
 };
 
@@ -144,7 +144,7 @@ static int fail_to_listen(const struct loops_plan *plan, const struct address *a
 /* 0 or a number of errno; `count` counts those that can be ended. */
 static int start_all(struct loops *loops, struct server *server, const struct loops_plan *plan)
 {
-    struct loop_duty duty = {.is_admin = plan->is_admin, .most_connections = plan->most_connections};
+    struct loop_duty duty = {.is_admin = plan->is_admin, .max_connections = plan->max_connections};
     for (; loops->count < plan->count; loops->count++) {
         duty.socket_count = listeners_of_loop(&loops->listeners, loops->count, duty.sockets);
         const int result = loop_start(&loops->all[loops->count], server, &duty);
@@ -158,7 +158,7 @@ static int start_all(struct loops *loops, struct server *server, const struct lo
 static void end_loops(struct loops *loops)
 {
     if (loops->count > 0)
-        listeners_bar(&loops->listeners);
+        listeners_refuse_new(&loops->listeners);
     for (size_t i = 0; i < loops->count; i++)
         loop_drain(&loops->all[i]);
     for (size_t i = 0; i < loops->count; i++)
@@ -205,17 +205,17 @@ static void announce(struct log *log, const struct loops *loops, const char *wha
 /* By default a freed body or answer goes back to the system at once, and the next one costs a page fault every 4 KiB.
  * So some is kept, which tidy() gives back when it lies idle. What is large is mapped by itself: it leaves no holes,
  * and grows without a copy. */
-static void keep_freed_memory(void)
+static void configure_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, API_LARGE_BYTES);
-    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, CACHED_BYTES);
     mallopt(M_ARENA_MAX, 1); /* malloc_trim leaves the end of every other arena; what is small is cached by thread */
 }
 
 static void prepare_process(void)
 {
-    keep_freed_memory();
-    start_watch_memory();
+    configure_malloc();
+    start_check_allocations();
     start_ignore_signals();
     set_signals_blocked(true); /* for all threads, which inherit it */
     struct rlimit files;
@@ -240,7 +240,7 @@ static void reserve_connections(struct server *server)
 }
 
 /* What one client may have of what there is. */
-static uint64_t share(uint64_t configured, uint64_t total)
+static uint64_t client_limit(uint64_t configured, uint64_t total)
 {
     return configured > 0 ? configured : total - total / 4;
 }
@@ -248,9 +248,9 @@ static uint64_t share(uint64_t configured, uint64_t total)
 static struct clients *make_clients(const struct config *config)
 {
     return clients_new((uint64_t[CLIENT_SHARE_COUNT]){
-        [CLIENT_CONNECTIONS] = share(config->max_client_connections, config->max_connections * config->loops),
-        [CLIENT_STREAMS] = share(config->max_client_streams, config->max_streams),
-        [CLIENT_QUEUED] = share(config->max_client_queued, config->max_queued),
+        [CLIENT_CONNECTIONS] = client_limit(config->max_client_connections, config->max_connections * config->loops),
+        [CLIENT_STREAMS] = client_limit(config->max_client_streams, config->max_streams),
+        [CLIENT_QUEUED] = client_limit(config->max_client_queued, config->max_queued),
     });
 }
 

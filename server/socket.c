@@ -28,7 +28,7 @@ bool socket_tcp(int fd, struct socket_tcp *tcp)
         .acknowledged = info.tcpi_bytes_acked,
         .silent_ms = info.tcpi_last_data_recv,
         .has_unsent = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
-        .peer_has_finished = info.tcpi_state == CLOSE || info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK,
+        .peer_has_closed = info.tcpi_state == CLOSE || info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK,
     };
     return true;
 }

@@ -12,7 +12,7 @@ struct socket_tcp {
     uint64_t received, acknowledged; /* bytes, ever */
     uint64_t silent_ms;              /* since the last byte was received */
     bool has_unsent;                 /* or sent and not acknowledged */
-    bool peer_has_finished;          /* no more will be received */
+    bool peer_has_closed;            /* no more will be received */
 };
 
 /* False where that is not to be known. */

@@ -29,7 +29,7 @@ void start_ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
-static void *had(void *memory)
+static void *checked(void *memory)
 {
     if (memory == NULL) {
         start_failed("libuv", ENOMEM);
@@ -40,27 +40,27 @@ static void *had(void *memory)
 
 static void *allocate(size_t size)
 {
-    return had(malloc(size));
+    return checked(malloc(size));
 }
 
 static void *allocate_zeroed(size_t count, size_t size)
 {
-    return had(calloc(count, size));
+    return checked(calloc(count, size));
 }
 
 static void *reallocate(void *memory, size_t size)
 {
-    return had(realloc(memory, size));
+    return checked(realloc(memory, size));
 }
 
-void start_watch_memory(void)
+void start_check_allocations(void)
 {
     uv_replace_allocator(allocate, reallocate, allocate_zeroed, free);
 }
 
 /* ---- Threads ---- */
 
-enum { PATIENCE_MS = 1000 };
+enum { MAX_WAIT_MS = 1000 };
 
 static void wait_for_end(void *gate)
 {
@@ -96,7 +96,7 @@ static int try_threads(uv_thread_t *threads, size_t count)
     for (size_t i = 0; i < made; i++)
         uv_thread_join(&threads[i]);
     uv_sem_destroy(&gate);
-    for (int i = 0; i < PATIENCE_MS && before > 0 && count_threads() > before; i++)
+    for (int i = 0; i < MAX_WAIT_MS && before > 0 && count_threads() > before; i++)
         uv_sleep(1);
     return -result;
 }

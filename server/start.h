@@ -11,7 +11,7 @@ void start_open_standard_files(void);
 void start_ignore_signals(void);
 
 /* libuv needs memory while it starts alone, and where there is none it would end the program without a word. */
-void start_watch_memory(void);
+void start_check_allocations(void);
 
 /* libuv's pool, with so many threads; it would make them when it is first given work, and abort where one is refused. 0
  * or a number of errno. */

@@ -18,16 +18,16 @@ static bool is_too_large(const struct connection *connection, const struct socke
 }
 
 /* Notes whether bytes have come since the last request. */
-static void look_at_tcp(struct connection *connection, uint64_t now)
+static void check_tcp(struct connection *connection, uint64_t now)
 {
     struct socket_tcp tcp;
     if (connection->is_unix || !socket_tcp(connection->fd, &tcp))
         return;
     const bool has_sent = connection->had_request ? tcp.silent_ms + CLOCK_SLACK_MS < now - connection->since
                                                   : tcp.received > 0;
-    if (has_sent && connection->head_seen == 0)
-        connection->head_seen = now;
-    if (tcp.peer_has_finished && !socket_has_input(connection->fd)) /* 0.9.75 may overlook it after half of a head */
+    if (has_sent && connection->head_began == 0)
+        connection->head_began = now;
+    if (tcp.peer_has_closed && !socket_has_input(connection->fd)) /* 0.9.75 may overlook it after half of a head */
         connection_close(connection, CLOSED_BY_CLIENT);
     else if (is_too_large(connection, &tcp))
         connection_close(connection, CLOSED_HEAD_TOO_LARGE);
@@ -35,7 +35,7 @@ static void look_at_tcp(struct connection *connection, uint64_t now)
 
 /* The daemon ends silent connections: one that it has not ended, and that asks nothing, has sent a byte now and then.
  */
-static bool is_past_silence(const struct connection *connection, uint64_t now)
+static bool is_idle_too_long(const struct connection *connection, uint64_t now)
 {
     const struct config *config = &connection->loop->server->config;
     return now - connection->since >= (config->idle_timeout_s + config->head_timeout_s) * 1000;
@@ -45,11 +45,11 @@ static bool is_past_silence(const struct connection *connection, uint64_t now)
 static void check_head(struct connection *connection, uint64_t now)
 {
     const uint64_t timeout_ms = connection->loop->server->config.head_timeout_s * 1000;
-    look_at_tcp(connection, now);
-    if (connection->target.at != NULL && connection->head_seen == 0) /* all that is known of UNIX sockets */
-        connection->head_seen = now;
-    const bool late = connection->head_seen != 0 && now - connection->head_seen >= timeout_ms;
-    if (!connection->is_closing && (late || is_past_silence(connection, now)) && !socket_has_input(connection->fd))
+    check_tcp(connection, now);
+    if (connection->target.at != NULL && connection->head_began == 0) /* all that is known of UNIX sockets */
+        connection->head_began = now;
+    const bool late = connection->head_began != 0 && now - connection->head_began >= timeout_ms;
+    if (!connection->is_closing && (late || is_idle_too_long(connection, now)) && !socket_has_input(connection->fd))
         connection_close(connection, CLOSED_HEAD_TIMEOUT);
 }
 

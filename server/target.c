@@ -75,9 +75,9 @@ static bool next_argument(char **query, struct api_argument *argument)
 
 static enum target_result read_query(struct target *target, char *query)
 {
-    struct api_argument arguments[TARGET_MOST_ARGUMENTS], further;
+    struct api_argument arguments[TARGET_MAX_ARGUMENTS], further;
     size_t count = 0;
-    while (count < TARGET_MOST_ARGUMENTS && next_argument(&query, &arguments[count]))
+    while (count < TARGET_MAX_ARGUMENTS && next_argument(&query, &arguments[count]))
         count++;
     if (next_argument(&query, &further))
         return TARGET_TOO_MANY;

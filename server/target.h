@@ -13,7 +13,7 @@ struct target {
 };
 
 /* Arguments of a query; more are TARGET_TOO_MANY. No function takes a quarter of that. */
-#define TARGET_MOST_ARGUMENTS 256
+#define TARGET_MAX_ARGUMENTS 256
 
 enum target_result { TARGET_OK, TARGET_MALFORMED, TARGET_TOO_MANY, TARGET_NO_MEMORY };
 

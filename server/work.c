@@ -87,7 +87,7 @@ void work_compress(struct work *work)
 
 /* ---- Stages: each of these begins one, and says how many parts it has ---- */
 
-static void lend_body(struct work *work)
+static void set_request_body(struct work *work)
 {
     work->request.length = work->body->length;
     work->request.body = work->body->bytes;
@@ -98,7 +98,7 @@ static void lend_body(struct work *work)
 static void open_stream(struct work *work)
 {
     if (work->body->bytes != NULL)
-        lend_body(work);
+        set_request_body(work);
     const int result = streaming_open(work->streaming, &work->request, &work->problem);
     work->opened = result == 0;
     work->failed = result < 0;
@@ -110,7 +110,7 @@ static size_t call_stage(struct work *work)
     if (work->streaming != NULL)
         return !work->opened && !work->failed;
     if (work->job == NULL && !work->failed) {
-        lend_body(work);
+        set_request_body(work);
         work->job = api_job_open(&work->request);
         if (work->job == NULL)
             fail(work, API_OUT_OF_MEMORY, "no memory for the request");
@@ -119,7 +119,7 @@ static size_t call_stage(struct work *work)
 }
 
 /* The client's time is known once its body is read. */
-static void heed_timeout(struct work *work)
+static void apply_timeout(struct work *work)
 {
     const uint64_t timeout_us = work->job != NULL ? api_job_timeout_us(work->job) : 0;
     const uint64_t deadline_ns = work->task.queued_ns + timeout_us * 1000;
@@ -152,7 +152,7 @@ static size_t next_stage(struct work *work)
         return next_stage(work);
     case WORK_CALL:
         parts = call_stage(work);
-        heed_timeout(work);
+        apply_timeout(work);
         if (parts > 0)
             return parts;
         end_call(work);

@@ -12,7 +12,7 @@
 /* When an answer is compressed. */
 struct compression {
     bool allowed, demanded; /* by the client and the configuration */
-    size_t least;           /* bytes that are worth it where it is not demanded */
+    size_t min_bytes;       /* bytes that are worth it where it is not demanded */
 };
 
 struct work {

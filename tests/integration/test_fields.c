@@ -69,7 +69,7 @@ static void on_connection(void *loop, struct MHD_Connection *connection, void **
         *context = own;
         return;
     }
-    connection_forget_target(*context);
+    connection_clear_target(*context);
     free(*context);
 }
 

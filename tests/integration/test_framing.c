@@ -430,13 +430,13 @@ END_TEST
 
 START_TEST(a_query_has_so_many_arguments)
 {
-    for (size_t count = TARGET_MOST_ARGUMENTS; count <= TARGET_MOST_ARGUMENTS + 1; count++) {
-        char text[8 * TARGET_MOST_ARGUMENTS] = "/a?";
+    for (size_t count = TARGET_MAX_ARGUMENTS; count <= TARGET_MAX_ARGUMENTS + 1; count++) {
+        char text[8 * TARGET_MAX_ARGUMENTS] = "/a?";
         struct target target;
         for (size_t i = 0; i < count; i++)
             strcat(text, "&a=1&");
         const enum target_result result = target_read(&target, strdup(text));
-        ck_assert(result == (count > TARGET_MOST_ARGUMENTS ? TARGET_TOO_MANY : TARGET_OK));
+        ck_assert(result == (count > TARGET_MAX_ARGUMENTS ? TARGET_TOO_MANY : TARGET_OK));
         target_free(&target);
     }
 }
