@@ -54,7 +54,7 @@ static void answer_problem(struct work *work)
 
 bool work_compresses(const struct compression *compression, size_t length)
 {
-    return length > 0 && (compression->demanded || (compression->allowed && length >= compression->least));
+    return length > 0 && (compression->demanded || (compression->allowed && length >= compression->min_bytes));
 }
 
 static void begin_deflating(struct work *work)
