@@ -30,7 +30,7 @@ static void check_memory(struct exchange *exchange)
         !atomic_load_explicit(&exchange->reservation.never_fits, memory_order_relaxed))
         return;
     api_fail(&problem, API_LIMIT_EXCEEDED, "", API_NO_OFFSET,
-             "the request needs more memory than the %zu bytes that there are (--max-memory-bytes)", most);
+             "the request needs more memory than the available %zu bytes (--max-memory-bytes)", most);
     problem.limit = most;
     reply_set_problem(exchange, &problem);
 }
@@ -86,11 +86,11 @@ static void answer_unfinished(struct exchange *exchange, enum task_end end)
     work_close(&exchange->work);
     exchange->work.coding = NULL;
     if (end == TASK_EXPIRED)
-        fail(exchange, API_DEADLINE_PASSED, "the request's time was over before it was answered");
+        fail(exchange, API_DEADLINE_PASSED, "the request's deadline passed before it was answered");
     else if (end == TASK_SHED)
         fail(exchange, API_OVERLOADED, ANSWER_TOO_LONG);
     else if (end == TASK_STOPPED)
-        fail(exchange, API_OVERLOADED, "the server ends (--drain-timeout-ms)");
+        fail(exchange, API_OVERLOADED, "the server is shutting down (--drain-timeout-ms)");
     else
         exchange->work.response.status = CLIENT_CLOSED_REQUEST;
 }

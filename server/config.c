@@ -90,63 +90,65 @@ struct key {
 #define GIB ((uint64_t)1 << 30)
 
 static const struct key own_keys[] = {
-    {"listen", "ADDRESS", "ADDR:PORT or unix:PATH to listen on, several times or with commas; port 0 picks a free one",
+    {"listen", "ADDRESS",
+     "ADDR:PORT or unix:PATH to listen on; may be repeated or separated by commas; port 0 picks a free one",
      "127.0.0.1:8080", AT(listen), .parse = parse_listen,
-     .expected =
-         "an address such as 127.0.0.1:8080, [::1]:0 or unix:/run/gumbeld.sock, or some with commas between them",
+     .expected = "an address such as 127.0.0.1:8080, [::1]:0 or unix:/run/gumbeld.sock, or several separated by commas",
      .is_list = true},
-    {"admin-listen", "ADDRESS", "Where only probes and metrics are served, however busy the other listeners are",
+    {"admin-listen", "ADDRESS", "Where only probes and metrics are served, independently of the other listeners",
      "none", AT(admin_listen), .parse = parse_admin_listen,
      .expected = "an address such as 127.0.0.1:8081, [::1]:0 or unix:/run/gumbeld-admin.sock, or none",
      .is_list = true},
     {"unix-mode", "MODE", "Permissions of UNIX sockets, in octal", "0660", AT(unix_mode), .parse = parse_mode,
      .expected = "an octal number up to 0777"},
-    {"workers", "N", "Threads that compute; 0 takes as many as processors, or as the CPU quota, rounded up", "0",
-     AT(workers), .minimum = 0, .maximum = 1024},
+    {"workers", "N", "Threads that compute; 0: one for each processor, or the CPU quota, rounded up", "0", AT(workers),
+     .minimum = 0, .maximum = 1024},
     {"loops", "N", "Threads that serve connections, sharing the port", "1", AT(loops), .minimum = 1, .maximum = 256},
     {"max-memory-bytes", "N",
-     "What all requests together may take; 0 takes three quarters of what the control group or the machine allows", "0",
+     "Maximum memory of all requests together; 0: three quarters of what the control group or the machine allows", "0",
      AT(max_memory_bytes), .minimum = 0, .maximum = 1024 * GIB},
-    {"max-body-bytes", "N", "Maximum bytes of a request's body; larger ones get 413", "16777216", AT(max_body_bytes),
+    {"max-body-bytes", "N", "Maximum bytes of a request body; larger ones get 413", "16777216", AT(max_body_bytes),
      .minimum = 1, .maximum = 64 * GIB},
     {"inline-max-bytes", "N", "Calls of up to N bytes and N numbers are answered without the workers", "4096",
      AT(inline_max_bytes), .minimum = 0, .maximum = 64 * GIB},
-    {"max-queued", "N", "Requests that may wait for the workers or be with them; further ones get 503", "1024",
+    {"max-queued", "N", "Maximum requests that are queued or being computed; further ones get 503", "1024",
      AT(max_queued), .minimum = 1, .maximum = 1000000},
-    {"max-streams", "N", "Answers that may be streamed at once; further ones get 503", "64", AT(max_streams),
+    {"max-streams", "N", "Maximum answers that are streamed at once; further ones get 503", "64", AT(max_streams),
      .minimum = 1, .maximum = 1000000},
-    {"max-wait-ms", "N", "How long a request may wait for a worker before it gets 503; 0: as long as it takes", "1000",
+    {"max-wait-ms", "N", "Milliseconds that a request may wait for a worker before it gets 503; 0: no limit", "1000",
      AT(max_wait_ms), .minimum = 0, .maximum = 3600000},
     {"request-timeout-ms", "N",
-     "How long after its body a request may take to be answered before it gets 504; 0: no limit", "60000",
+     "Milliseconds from the end of the body to the answer before a request gets 504; 0: no limit", "60000",
      AT(request_timeout_ms), .minimum = 0, .maximum = 86400000},
     {"gzip-min-bytes", "N", "Answers of at least N bytes are compressed where the client accepts that; 0 never does",
      "2048", AT(gzip_min_bytes), .minimum = 0, .maximum = 64 * GIB},
-    {"max-connections", "N", "Open connections of each loop; fewer if they took more than a quarter of the memory",
-     "4096", AT(max_connections), .minimum = 1, .maximum = 1000000},
+    {"max-connections", "N",
+     "Maximum connections of each loop; fewer if they would take more than a quarter of the memory", "4096",
+     AT(max_connections), .minimum = 1, .maximum = 1000000},
     {"max-client-connections", "N",
-     "Connections of one client (an IPv4 address, an IPv6 /64, a UNIX user); 0: three quarters of all", "0",
+     "Maximum connections of one client (an IPv4 address, an IPv6 /64, a UNIX user); 0: three quarters of all", "0",
      AT(max_client_connections), .minimum = 0, .maximum = 1000000},
-    {"max-client-streams", "N", "Answers that may be streamed to one client at once; 0: three quarters of all", "0",
-     AT(max_client_streams), .minimum = 0, .maximum = 1000000},
+    {"max-client-streams", "N", "Maximum answers that are streamed to one client at once; 0: three quarters of all",
+     "0", AT(max_client_streams), .minimum = 0, .maximum = 1000000},
     {"max-client-queued", "N",
-     "Requests of one client that may wait for the workers or be with them; 0: three quarters of all", "0",
+     "Maximum requests of one client that are queued or being computed; 0: three quarters of all", "0",
      AT(max_client_queued), .minimum = 0, .maximum = 1000000},
-    {"idle-timeout-s", "N", "Seconds after which a connection that is silent is closed", "60", AT(idle_timeout_s),
-     .minimum = 1, .maximum = 86400},
-    {"head-timeout-s", "N", "Seconds in which the head of a request has to come, once it has begun", "10",
+    {"idle-timeout-s", "N", "Seconds after which an idle connection is closed", "60", AT(idle_timeout_s), .minimum = 1,
+     .maximum = 86400},
+    {"head-timeout-s", "N", "Seconds in which the head of a request must arrive, once it has begun", "10",
      AT(head_timeout_s), .minimum = 1, .maximum = 86400},
-    {"min-rate-bytes-per-s", "N", "Clients that send a body or read an answer more slowly are cut off; 0: none", "1024",
+    {"min-rate-bytes-per-s", "N",
+     "Clients that send a body or read an answer more slowly are disconnected; 0: no limit", "1024",
      AT(min_rate_bytes_per_s), .minimum = 0, .maximum = GIB},
-    {"min-rate-grace-s", "N", "Seconds that a client may be slower, each time", "10", AT(min_rate_grace_s),
+    {"min-rate-grace-s", "N", "Seconds that a client may stay below the minimum rate", "10", AT(min_rate_grace_s),
      .minimum = 1, .maximum = 86400},
-    {"lame-duck-ms", "N", "How long to go on serving after SIGTERM, while /readyz already fails", "500",
+    {"lame-duck-ms", "N", "Milliseconds of further service after SIGTERM, while /readyz already fails", "500",
      AT(lame_duck_ms), .minimum = 0, .maximum = 3600000},
-    {"drain-timeout-ms", "N", "How long to wait after the lame-duck time for clients in the middle of a request",
-     "10000", AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
+    {"drain-timeout-ms", "N", "Milliseconds to wait after the lame-duck time for requests in progress", "10000",
+     AT(drain_timeout_ms), .minimum = 0, .maximum = 3600000},
     {"allowed-hosts", "NAMES",
-     "Hosts, beside localhost and addresses, that requests may be for; without any, on the loopback no others, and "
-     "elsewhere all",
+     "Hosts that requests may name besides localhost and IP addresses; if empty, none on the loopback, and all "
+     "elsewhere",
      "", AT(allowed_hosts), .parse = parse_hosts,
      .expected = "a list such as gumbeld.example,*.internal, or * for all"},
     {"cors-allow-origins", "ORIGINS", "Origins whose web pages may use the server", "", AT(cors_allow_origins),
@@ -272,7 +274,7 @@ static error_t parse_option(int option, char *text, struct argp_state *state)
         return 0;
     }
     if (option == ARGP_KEY_ARG) {
-        fprintf(stderr, "gumbeld: '%s': there are no arguments without a flag\n", text);
+        fprintf(stderr, "gumbeld: '%s': unexpected argument\n", text);
         exit(BAD_USAGE);
     }
     if (option < FIRST_KEY || option >= FIRST_KEY + (int)KEY_COUNT)
@@ -308,7 +310,8 @@ struct config config_read(int argc, char **argv)
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key *key = &keys.all[i];
         set_value(&config, key, key->fallback, key->name);
-        snprintf(help[i], sizeof help[i], "%s (default %s)", key->help, key->fallback);
+        snprintf(help[i], sizeof help[i], "%s (default %s)", key->help,
+                 *key->fallback != '\0' ? key->fallback : "empty");
         options[i] = (struct argp_option){key->name, FIRST_KEY + (int)i, key->argument, 0, help[i], 0};
     }
     options[KEY_COUNT] = (struct argp_option){
@@ -317,8 +320,8 @@ struct config config_read(int argc, char **argv)
         .options = options,
         .parser = parse_option,
         .doc = "Softmax and Gumbel-softmax over HTTP: one seed, one answer.\v"
-               "Every flag but --healthcheck can stand in the environment, --max-body-bytes as "
-               "GUMBELD_MAX_BODY_BYTES; the flag wins.",
+               "Every flag except --healthcheck can be set in the environment, --max-body-bytes as "
+               "GUMBELD_MAX_BODY_BYTES; the flag takes precedence.",
     };
     struct reading reading = {.config = &config, .keys = &keys};
     read_environment(&config, &keys);

@@ -198,11 +198,11 @@ void connection_resume(struct connection *connection)
 static void send_reason(const struct connection *connection, enum metrics_closed reason)
 {
     if (reason == CLOSED_HEAD_TIMEOUT)
-        direct_problem(connection->fd, API_TOO_SLOW, "the head did not come in time (--head-timeout-s)");
+        direct_problem(connection->fd, API_TOO_SLOW, "the head did not arrive in time (--head-timeout-s)");
     else if (reason == CLOSED_SLOW_BODY)
-        direct_problem(connection->fd, API_TOO_SLOW, "the body comes too slowly (--min-rate-bytes-per-s)");
+        direct_problem(connection->fd, API_TOO_SLOW, "the body arrives too slowly (--min-rate-bytes-per-s)");
     else if (reason == CLOSED_HEAD_TOO_LARGE)
-        direct_problem(connection->fd, API_HEAD_TOO_LARGE, "the head has too many bytes");
+        direct_problem(connection->fd, API_HEAD_TOO_LARGE, "the head is too large");
 }
 
 /* What it has not read goes with it, instead of waiting in the kernel for as long as it likes. */

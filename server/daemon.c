@@ -117,7 +117,7 @@ static void drain_step(struct loop *loop)
     if (!drained(loop))
         return;
     if (loop->exchanges > 0)
-        log_message(loop->server->log, LOG_WARNING, "closing with %zu requests unfinished", loop->exchanges);
+        log_message(loop->server->log, LOG_WARNING, "closing with %zu unfinished requests", loop->exchanges);
     close_all(loop);
 }
 

@@ -174,11 +174,11 @@ static const char *fault_of_field(const struct head *head, const char *name, siz
                                   size_t length)
 {
     if (!is_token(name, name_length))
-        return "a field's name is not a token that is followed by its colon";
+        return "a field's name is not a token followed by a colon";
     if (!is_value(value, length))
-        return "a field's value holds a control byte";
+        return "a field's value contains a control character";
     if (head->is_mhd_0_9 && (!is_on_one_line(name, name_length, value) || !is_on_next_line(head->value_end, name)))
-        return "a field's value holds a zero byte, or goes on on the next line";
+        return "a field's value contains a zero byte, or continues on the next line";
     return NULL;
 }
 
@@ -234,7 +234,7 @@ static const char *fault_of_end(const struct head *head)
 {
     const size_t left = (size_t)(head->method + head->length - head->value_end);
     if (head->is_mhd_0_9 && (left < 2 || left > 4))
-        return "the last field's value holds a zero byte or goes on on the next line, or a field has no name";
+        return "the last field's value contains a zero byte or continues on the next line, or a field has no name";
     return NULL;
 }
 
@@ -282,7 +282,7 @@ static int check_framing(struct head *head, struct api_problem *problem)
     if (head->codings > 1 || head->coding_was_trimmed ||
         (head->codings == 1 && strcasecmp(head->coding, "chunked") != 0))
         return api_fail(problem, API_UNKNOWN_CODING, "", API_NO_OFFSET,
-                        "the only transfer coding that is supported is chunked, once");
+                        "the only supported transfer coding is chunked, once");
     return 0;
 }
 

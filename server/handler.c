@@ -147,11 +147,11 @@ static int check_sender(struct exchange *exchange, const char *method)
     const bool is_limited = exchange->peer->is_loopback || config->allowed_hosts[0] != '\0';
     if (is_limited && !is_health && !host_is_listed(&fields->host, config->allowed_hosts))
         return api_fail(&exchange->problem, API_WRONG_HOST, "", API_NO_OFFSET,
-                        "the request is for a host that --allowed-hosts does not name");
+                        "the request's host is not listed in --allowed-hosts");
     if (origin_may_ask(&fields->browser, method, &fields->host, config->cors_allow_origins))
         return 0;
     return api_fail(&exchange->problem, API_FOREIGN_ORIGIN, "", API_NO_OFFSET,
-                    "the request is of a web page whose origin --cors-allow-origins does not name");
+                    "the request comes from a web page whose origin is not listed in --cors-allow-origins");
 }
 
 /* What can be refused before the body is in. */

@@ -45,7 +45,7 @@ static void print_failure(const struct address *address, int status, int reason)
     if (status > 0)
         fprintf(stderr, "answered with status %d\n", status);
     else if (status == NOT_HTTP)
-        fprintf(stderr, "no answer of HTTP\n");
+        fprintf(stderr, "the answer is not HTTP\n");
     else if (is_timeout(reason))
         fprintf(stderr, "no answer within %d seconds\n", TIMEOUT_S);
     else

@@ -24,14 +24,14 @@ static const struct {
     [METRIC_INLINE] = {"gumbeld_requests_inline_total", "counter", "Calls answered without the workers."},
     [METRIC_LOG_DROPPED] = {"gumbeld_log_lines_dropped_total", "counter", "Log lines that found the buffer full."},
     [METRIC_IN_FLIGHT] = {"gumbeld_requests_in_flight", "gauge", "Requests begun and not yet answered."},
-    [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge", "Requests that wait for the workers or are with them."},
-    [METRIC_WAITING] = {"gumbeld_requests_waiting", "gauge", "Requests that no worker has begun."},
+    [METRIC_QUEUED] = {"gumbeld_requests_queued", "gauge", "Requests that are queued or being computed."},
+    [METRIC_WAITING] = {"gumbeld_requests_waiting", "gauge", "Requests that are waiting for a worker to begin."},
     [METRIC_STARTED] = {"gumbeld_requests_started", "gauge", "Requests that the workers have begun and not finished."},
     [METRIC_CONNECTIONS] = {"gumbeld_connections", "gauge", "Open connections."},
     [METRIC_STREAMS] = {"gumbeld_streams", "gauge", "Answers that are being streamed."},
     [METRIC_STREAM_BLOCKS] = {"gumbeld_stream_blocks_total", "counter", "Buffers filled for streamed answers."},
     [METRIC_MEMORY] = {"gumbeld_memory_bytes", "gauge", "Bytes reserved for requests, of gumbeld_memory_limit_bytes."},
-    [METRIC_MEMORY_LIMIT] = {"gumbeld_memory_limit_bytes", "gauge", "Bytes that requests may take together."},
+    [METRIC_MEMORY_LIMIT] = {"gumbeld_memory_limit_bytes", "gauge", "Maximum bytes reserved for requests."},
     [METRIC_PROCESS_CPU] = {"process_cpu_seconds_total", "counter", "User and system CPU time spent.", true},
     [METRIC_PROCESS_RESIDENT] = {"process_resident_memory_bytes", "gauge", "Resident memory size."},
     [METRIC_PROCESS_VIRTUAL] = {"process_virtual_memory_bytes", "gauge", "Virtual memory size."},
@@ -96,8 +96,7 @@ static const struct {
     [METRIC_CLOSED] = {"gumbeld_connections_closed_total", "reason", "Connections closed, by reason.", CLOSED_COUNT,
                        closed_reason},
     [METRIC_LIBRARY_REFUSALS] = {"gumbeld_library_refusals_total", "status",
-                                 "Requests that libmicrohttpd refused before anybody saw them.", LIBRARY_STATUSES,
-                                 library_status},
+                                 "Requests that libmicrohttpd refused by itself.", LIBRARY_STATUSES, library_status},
 };
 #define MAX_LABELS 64
 _Static_assert((int)API_PROBLEM_COUNT <= MAX_LABELS && (int)CLOSED_COUNT <= MAX_LABELS, "each label has its counter");
@@ -110,7 +109,7 @@ static const struct {
     [TIMED_REQUEST] = {"gumbeld_request_duration_seconds",
                        "Of calls, from the request's first line to its answer's last byte."},
     [TIMED_WAIT] = {"gumbeld_worker_wait_seconds", "How long calls waited for a worker."},
-    [TIMED_COMPUTE] = {"gumbeld_compute_seconds", "How long calls were read, computed and written."},
+    [TIMED_COMPUTE] = {"gumbeld_compute_seconds", "How long calls took to be read, computed and written."},
 };
 
 /* Upper bounds of the histograms' buckets, in seconds. */
@@ -418,7 +417,7 @@ static void print_histograms(const struct writer *writer, const struct metrics *
 static void print_requests(const struct writer *writer, const struct metrics *metrics)
 {
     print_head(writer, "gumbeld_requests_total", "counter",
-               "Requests, by route and status; 0: broken off before its answer.");
+               "Requests, by route and status; 0: aborted before the answer.");
     for (size_t row = 0; row <= api_route_count; row++)
         for (int status = 0; status < STATUSES; status++) {
             const unsigned long long count = read_counter(&metrics->routes[row].statuses[status]);
@@ -457,7 +456,8 @@ char *metrics_text(const struct metrics *metrics, enum metrics_format format, si
     if (out == NULL)
         return NULL;
     const struct writer writer = {out, format};
-    print_head(&writer, "gumbeld_build_info", "gauge", "1, labelled with what is running.");
+    print_head(&writer, "gumbeld_build_info", "gauge",
+               "1, labelled with the version, generator and instruction set in use.");
     fprintf(out, "gumbeld_build_info{version=\"%s\",rng=\"%s\",isa=\"%s\"} 1\n", GUMBELD_VERSION, API_RNG,
             core_isa_name(core_selected()));
     print_requests(&writer, metrics);

@@ -28,10 +28,10 @@ static void describe(unsigned status, struct api_problem *problem)
 {
     switch (status) {
     case MHD_HTTP_CONTENT_TOO_LARGE:
-        api_fail(problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "no body has as many bytes as Content-Length says");
+        api_fail(problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "Content-Length is too large");
         break;
     case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
-        api_fail(problem, API_HEAD_TOO_LARGE, "", API_NO_OFFSET, "there are too many cookies in the request's head");
+        api_fail(problem, API_HEAD_TOO_LARGE, "", API_NO_OFFSET, "the request's head has too many cookies");
         break;
     default:
         api_fail(problem, API_MALFORMED_REQUEST, "", API_NO_OFFSET, "Content-Length is not a decimal number");

@@ -233,7 +233,7 @@ static void reserve_connections(struct server *server)
     const size_t fitting = config->max_memory_bytes / 4 / LOOP_CONNECTION_BYTES / config->loops;
     if (fitting < config->max_connections) {
         config->max_connections = fitting > 0 ? fitting : 1;
-        log_message(server->log, LOG_INFO, "connections of each loop: %llu, for the sake of --max-memory-bytes",
+        log_message(server->log, LOG_INFO, "connections of each loop limited to %llu by --max-memory-bytes",
                     (unsigned long long)config->max_connections);
     }
     budget_set_aside(&server->budget, config->max_connections * config->loops * LOOP_CONNECTION_BYTES);
@@ -269,7 +269,7 @@ static int serve(struct server *server, struct control *control)
         announce(server->log, &probes, "admin");
         announce(server->log, &calls, "listening");
         if (geteuid() == 0)
-            log_message(server->log, LOG_WARNING, "running as root, which is not needed: any other user would do");
+            log_message(server->log, LOG_WARNING, "running as root, which is not needed");
         uv_run(&control->uv, UV_RUN_DEFAULT);
         end_loops(&calls);
     }

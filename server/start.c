@@ -164,11 +164,11 @@ int start_failed(const char *what, int reason)
         int reason;
         const char *hint;
     } hints[] = {
-        {EAGAIN, " (a limit on threads or processes, as pids_limit, TasksMax or ulimit -u, or memory?)"},
-        {EADDRINUSE, " (choose another port, or 0 for any that is free)"},
-        {EADDRNOTAVAIL, " (no interface of this machine has it)"},
-        {EACCES, " (a port below 1024 and a folder of another user need a right)"},
-        {EMFILE, " (a limit on open files: ulimit -n?)"},
+        {EAGAIN, " (check the limits on threads and processes, as pids_limit, TasksMax and ulimit -u, and on memory)"},
+        {EADDRINUSE, " (choose another port, or 0 for a free one)"},
+        {EADDRNOTAVAIL, " (no interface of this machine has this address)"},
+        {EACCES, " (ports below 1024 and folders of other users need a permission)"},
+        {EMFILE, " (check the limit on open files, ulimit -n)"},
     };
     const char *hint = "";
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)

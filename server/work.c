@@ -18,8 +18,8 @@ static void inflate_part(struct work *work)
     case INFLATING_MALFORMED:
         fail(work, API_MALFORMED_ENCODING,
              work->encoding == ENCODING_GZIP
-                 ? "the body is cut short, corrupt, or goes on after the end of its gzip"
-                 : "the body is cut short, corrupt, or goes on after the end of its deflate");
+                 ? "the body is truncated, corrupt, or continues after the end of its gzip data"
+                 : "the body is truncated, corrupt, or continues after the end of its deflate data");
         break;
     case INFLATING_TOO_LARGE:
         api_fail(&work->problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET,

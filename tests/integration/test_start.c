@@ -293,7 +293,7 @@ START_TEST(a_healthcheck_says_where_it_asked_and_why_it_failed)
         const char *answer, *reason;
     } cases[] = {
         {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "status 503"},
-        {"SSH-2.0-OpenSSH_9.2p1\r\n", "no answer of HTTP"},
+        {"SSH-2.0-OpenSSH_9.2p1\r\n", "the answer is not HTTP"},
         {NULL, "no answer within 2 seconds"},
     };
     char where[32], said[256];
