@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 enum {
-    ACCEPTS_PER_TURN = 32, /* so that those who are connected get their turn too */
+    ACCEPTS_PER_TURN = 32, /* so that open connections are served in between */
     QUIET_MS = 100,
-    PLACES_PER_SPARE = 64, /* of so many places one is kept free */
+    PLACES_PER_SPARE = 64, /* one place in this many is kept free */
 };
 
 /* ---- Watching ---- */
@@ -35,14 +35,14 @@ void acceptor_resume(struct acceptor *acceptor)
 
 /* ---- Making room ---- */
 
-/* Places that are free, or will be at the daemon's next turn. */
+/* Places that are free, or will be after the daemon has run next. */
 static size_t free_places(const struct acceptor *acceptor)
 {
     const struct connections *connections = &acceptor->loop->connections;
     return acceptor->places - connections->count + connections->closing;
 }
 
-/* Some at once, since finding them takes a look at all. */
+/* Closes several at once, since finding them takes a scan of all. */
 static void make_room(struct acceptor *acceptor)
 {
     const size_t headroom = acceptor->places / PLACES_PER_SPARE;
@@ -54,7 +54,7 @@ static bool has_waiting(const struct listening *listening)
     return poll(&(struct pollfd){.fd = listening->fd, .events = POLLIN}, 1, 0) == 1;
 }
 
-/* Whether a connection may be accepted now; otherwise all are busy, or those that are not are about to be closed. */
+/* Whether a connection may be accepted now; otherwise all are busy, or the idle ones are about to be closed. */
 static bool has_place(const struct listening *listening)
 {
     struct acceptor *acceptor = listening->acceptor;
@@ -77,8 +77,8 @@ static void give_to_daemon(struct loop *loop, struct connection *connection, con
     loop->pump_wanted = true;
 }
 
-/* A client at its limit gives up a connection that is idle for the new one, if it has such. Probes count for nothing.
- */
+/* A client at its limit loses an idle connection in exchange for the new one, if it has an idle one. Connections of the
+ * admin listener are not counted. */
 static bool is_allowed(struct loop *loop, struct client *client)
 {
     if (loop->is_admin || client_admit(client, CLIENT_CONNECTIONS))
@@ -89,7 +89,8 @@ static bool is_allowed(struct loop *loop, struct client *client)
     return true;
 }
 
-/* What the client has sent already is read, since to close over it would take the answer back. */
+/* What the client has sent already is read: closing a socket with unread bytes resets it, and the answer would be lost.
+ */
 static void refuse(struct loop *loop, int fd, enum metrics_closed reason)
 {
     char request[4096];
@@ -123,7 +124,7 @@ static void admit(const struct listening *listening, int fd, const struct sockad
     refuse(loop, fd, client != NULL && !allowed ? CLOSED_CLIENT_LIMIT : CLOSED_NO_MEMORY);
 }
 
-/* False where no more can be taken now. */
+/* False if no more can be accepted now. */
 static bool accept_one(struct listening *listening)
 {
     struct acceptor *acceptor = listening->acceptor;

@@ -21,7 +21,7 @@ static enum MHD_Result refuse(struct exchange *exchange, enum api_problem_code c
     return reply_send(exchange);
 }
 
-/* What needs more memory than there can be is refused for good, not for now. */
+/* A request that needs more memory than there can ever be is refused for that, not as overload. */
 static void check_memory(struct exchange *exchange)
 {
     const size_t most = budget_max(exchange->reservation.budget, BUDGET_WORK);
@@ -42,7 +42,7 @@ static const enum metric metrics[CLIENT_SHARE_COUNT] = {
     [CLIENT_QUEUED] = METRIC_QUEUED,
 };
 
-/* Counts one more of what is limited for all and for each client; false where either has reached its limit. */
+/* Counts one more request towards the limits for all and for each client; false if either is reached. */
 static bool join(struct exchange *exchange, enum client_share share, uint64_t most)
 {
     if (!client_admit(exchange->peer->client, share))
@@ -80,7 +80,7 @@ static bool client_has_closed(struct task *task)
 
 enum { CLIENT_CLOSED_REQUEST = 499 /* as nginx logs it; it is never sent */ };
 
-/* What is answered in place of work that was not done. */
+/* The answer in place of work that was not done. */
 static void answer_unfinished(struct exchange *exchange, enum task_end end)
 {
     work_close(&exchange->work);

@@ -5,8 +5,8 @@
 
 enum {
     INITIAL_BYTES = 4096,
-    TRUSTED_BYTES = 256 * 1024, /* are allocated for a client that only announces a body */
-    TRUSTED_FACTOR = 16,        /* as much as this times what has come is, for one that sends it */
+    TRUSTED_BYTES = 256 * 1024, /* allocated for a client that has only announced a body */
+    TRUSTED_FACTOR = 16,        /* times the bytes received are allocated for a client that sends */
     DOUBLED_BYTES = 1 << 20,    /* bodies of unknown length that are longer grow by an eighth at a time */
 };
 
@@ -17,7 +17,7 @@ static size_t grown(const struct body *body)
     return body->capacity + (body->capacity < DOUBLED_BYTES ? body->capacity : body->capacity / 8);
 }
 
-/* What is to be allocated where `least` bytes are needed. */
+/* The capacity to allocate where `needed` bytes are needed. */
 static size_t next_capacity(const struct body *body, size_t needed)
 {
     const size_t trusted = body->received * TRUSTED_FACTOR > TRUSTED_BYTES ? body->received * TRUSTED_FACTOR

@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 struct body {
-    char *bytes;      /* followed by API_BODY_PADDING zero bytes; NULL if none came */
-    size_t length;    /* of what is kept */
-    size_t received;  /* of what came, also after a refusal */
+    char *bytes;      /* followed by API_BODY_PADDING zero bytes; NULL if nothing was received */
+    size_t length;    /* of `bytes` */
+    size_t received;  /* bytes received, also after a refusal */
     size_t limit;     /* of the length */
     size_t announced; /* by the client; 0: nothing */
     size_t capacity;
@@ -15,12 +15,11 @@ struct body {
 
 enum body_result { BODY_OK, BODY_TOO_LARGE, BODY_NO_MEMORY };
 
-/* Adds bytes that have arrived. Memory is taken for what has come and not for what was announced, which a client may
- * never send. */
+/* Adds bytes that have arrived. Memory is allocated for what has arrived rather than for what was announced, which a
+ * client may never send. */
 enum body_result body_add(struct body *body, const char *data, size_t length);
 
-/* Room for `length` bytes after those that are kept, which body_extend adds once they are written. NULL if memory is
- * short. */
+/* Room for `length` bytes after those stored, which body_extend adds once they are written. NULL if memory is short. */
 char *body_room(struct body *body, size_t length);
 void body_extend(struct body *body, size_t length);
 

@@ -31,7 +31,7 @@ void budget_set_aside(struct budget *budget, size_t bytes)
     atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
 }
 
-/* Of all that is used. */
+/* Maximum bytes in use in all for that use to take more. */
 static size_t ceiling(const struct budget *budget, enum budget_use use)
 {
     return budget->limit / 8 * eighths[use];
@@ -86,7 +86,7 @@ static bool account_take(struct api_account *account, size_t bytes)
     return false;
 }
 
-/* Never more than it has, whatever was counted wrongly: the budget is of all requests. */
+/* Never more than the reservation has, even if the API miscounted: the budget is shared by all requests. */
 static void account_give(struct api_account *account, size_t bytes)
 {
     struct reservation *reservation = (struct reservation *)account;

@@ -1,6 +1,6 @@
-/* The memory that requests may take at once, in bytes. What a request needs is taken from the budget before it is
- * allocated, and given back when the last byte of its answer has been sent or its connection is gone. All of it is
- * thread-safe. */
+/* The memory that all requests together may take, in bytes. What a request needs is taken from the budget before it is
+ * allocated, and given back when the last byte of its answer has been sent or its connection has closed. All functions
+ * are thread-safe. */
 #ifndef SERVER_BUDGET_H
 #define SERVER_BUDGET_H
 
@@ -9,18 +9,18 @@
 #include <stdatomic.h>
 
 struct budget {
-    size_t limit, aside; /* the latter never serves a request */
+    size_t limit, aside; /* `aside` is never available to requests */
     atomic_size_t used;
 };
 
-/* What memory is for. Bodies leave room for the work on those that are already here, and both leave some for
- * requests that are small, which so find room beside any number of large ones. */
+/* What memory is for. Bodies leave room for the work on requests already received, and both leave some for small
+ * requests, which therefore find room beside any number of large ones. */
 enum budget_use { BUDGET_BODY, BUDGET_WORK, BUDGET_SMALL, BUDGET_USES };
 
 /* `limit` bytes in all, of which the process itself uses what is resident now. */
 void budget_open(struct budget *budget, size_t limit);
 
-/* Takes bytes for something else than requests, before there are any, and for good. */
+/* Takes bytes for something other than requests, for as long as the budget lasts. Before the first request. */
 void budget_set_aside(struct budget *budget, size_t bytes);
 
 /* Whether that many bytes could be taken now, and how many at most if nothing else were. */

@@ -111,7 +111,7 @@ static double read_number(const char *folder, const char *name)
     return is_number && number >= 0 ? number : INFINITY; /* "max", or -1 */
 }
 
-/* What a group uses above memory.high is taken from it again: more than that is no use to it. */
+/* Memory above memory.high is reclaimed at once: a higher limit is of no use. */
 static double memory_2(const char *folder)
 {
     return fmin(read_number(folder, "memory.max"), read_number(folder, "memory.high"));
@@ -165,7 +165,7 @@ double cgroup_processors(const char *root)
 
 /* ---- The machine's ---- */
 
-/* Not from /proc/meminfo, which a service may be kept from seeing. */
+/* Not from /proc/meminfo, which may be hidden from a service. */
 static uint64_t machine_bytes(void)
 {
     struct sysinfo info;

@@ -4,13 +4,13 @@
 
 #include <stdint.h>
 
-/* The smallest limit of the process's control group and those above it, as far as it can see them, of version 1, 2 or
- * both. `root` stands before /proc and the mount points: "" but in tests. */
+/* The smallest limit of the process's control group and its ancestors, as far as they are visible, of version 1, 2 or
+ * both. `root` is prepended to /proc and the mount points: "" except in tests. */
 uint64_t cgroup_memory_bytes(const char *root); /* UINT64_MAX: none */
 double cgroup_processors(const char *root);     /* 1.5: one and a half processors' time; INFINITY: no quota */
 
-/* The same, where there is no smaller limit by the machine: its memory, and the processors that the process may run on,
- * a part of one counted whole. */
+/* The same, or the limit of the machine if that is smaller: its memory, and the processors that the process may run on.
+ * A fraction of a processor is rounded up. */
 uint64_t cgroup_allowed_memory_bytes(void);
 unsigned cgroup_allowed_processors(void);
 

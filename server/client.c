@@ -24,7 +24,7 @@ struct client {
 
 struct clients {
     pthread_mutex_t lock;
-    uint64_t salt; /* so that nobody can choose addresses that share a bucket */
+    uint64_t salt; /* so that addresses in one bucket cannot be chosen */
     uint64_t most[CLIENT_SHARE_COUNT];
     struct client *buckets[1 << BUCKET_BITS];
 };
@@ -61,7 +61,7 @@ static void set_ipv4(struct peer *peer, const void *address, in_port_t port)
     snprintf(peer->name, sizeof peer->name, "%s:%u", text, ntohs(port));
 }
 
-/* Whoever has one IPv6 address has a /64 of them. */
+/* A host with one IPv6 address usually has its whole /64. */
 static void set_ipv6(struct peer *peer, const struct sockaddr_in6 *address)
 {
     char text[INET6_ADDRSTRLEN];

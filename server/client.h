@@ -1,5 +1,5 @@
-/* Who the connections belong to: all connections from one IPv4 address, one IPv6 /64 or one UNIX user share a client,
- * whichever loop serves them, and with it what one client may have at once. Thread-safe. */
+/* The clients that connections belong to: all connections from one IPv4 address, one IPv6 /64 or one UNIX user share a
+ * client, on all loops, and so the limits for one client. Thread-safe. */
 #ifndef SERVER_CLIENT_H
 #define SERVER_CLIENT_H
 
@@ -10,22 +10,22 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* What is counted of each client, and limited. */
+/* What is counted and limited for each client. */
 enum client_share { CLIENT_CONNECTIONS, CLIENT_STREAMS, CLIENT_QUEUED, CLIENT_SHARE_COUNT };
 
-/* The clients that there are. NULL if memory is short. It must outlive them all. */
+/* The table of clients, which must outlive them. `most`: the limits of each client. NULL if memory is short. */
 struct clients;
 struct clients *clients_new(const uint64_t most[CLIENT_SHARE_COUNT]);
 void clients_free(struct clients *clients);
 
-/* The other end of a connection. */
+/* The remote end of a connection. */
 struct peer {
     uint64_t key; /* the same for all connections of a client */
     enum { PEER_IPV4, PEER_IPV6, PEER_UNIX, PEER_OTHER } kind;
     char name[64]; /* "127.0.0.1:4711", "[::1]:4711" or "unix:uid=1000" */
 };
 
-/* Reads a connection's other end. `address` is what accept gave for it. */
+/* Identifies a connection's remote end. `address` is what accept returned for it. */
 void peer_read(struct peer *peer, int fd, const struct sockaddr_storage *address);
 
 struct client;
@@ -36,13 +36,12 @@ struct client *client_of_peer(struct clients *clients, const struct peer *peer);
 /* Gives a reference back. */
 void client_release(struct client *client);
 
-/* Counts one more; false, and nothing is counted, where the client has as many already as one may. What was admitted
- * leaves once. */
+/* Counts one more; false, and nothing is counted, if the client is at its limit. Each one admitted leaves once. */
 bool client_admit(struct client *client, enum client_share share);
 void client_add(struct client *client, enum client_share share); /* beyond the limit too */
 void client_leave(struct client *client, enum client_share share);
 
-/* Its place among those who have work for the workers. */
+/* Its queue in the scheduler. */
 struct scheduler_queue *client_queue(struct client *client);
 
 size_t client_count(const struct client *client, enum client_share share);

@@ -231,15 +231,15 @@ static void set_value(struct config *config, const struct key *key, const char *
     exit(BAD_USAGE);
 }
 
-/* A flag or a variable replaces what a list has been given before it. */
+/* A flag or a variable replaces the previous values of a list. */
 static void clear_list(struct config *config, const struct key *key)
 {
     if (key->is_list)
         ((struct addresses *)((char *)config + key->offset))->count = 0;
 }
 
-/* "max-body-bytes" is GUMBELD_MAX_BODY_BYTES in the environment. Variables that no key has are left alone:
- * Kubernetes sets some for a service of this name. */
+/* "max-body-bytes" is GUMBELD_MAX_BODY_BYTES in the environment. Variables that are not a key's are ignored: Kubernetes
+ * sets some for a service of this name. */
 static void read_environment(struct config *config, const struct keys *keys)
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
@@ -249,7 +249,7 @@ static void read_environment(struct config *config, const struct keys *keys)
             *end++ = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
         *end = '\0';
         const char *text = getenv(name);
-        if (text == NULL || *text == '\0') /* compose and shells make an empty one of a setting that is not there */
+        if (text == NULL || *text == '\0') /* compose and shells set an empty variable for a setting that is missing */
             continue;
         clear_list(config, &keys->all[i]);
         set_value(config, &keys->all[i], text, name);

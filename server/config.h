@@ -40,8 +40,8 @@ struct config {
     bool healthcheck;               /* ask the server at the first address whether it is live instead of serving */
 };
 
-/* Defaults, then GUMBELD_... of the environment, then the flags. Anything that it cannot take ends the
- * program with a line that names it and exit status 2; --help and --version end it with 0. */
+/* Reads the defaults, then GUMBELD_... of the environment, then the flags. An invalid value ends the program with a
+ * line that names it and exit status 2; --help and --version end it with 0. */
 struct config config_read(int argc, char **argv);
 
 #endif

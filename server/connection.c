@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A client that has just come is about to send its request: it keeps its connection for so long. Against one of its own
- * it is spared less. */
+/* A new connection is about to send its request: it cannot be evicted for this long, or for a shorter time in favour of
+ * a new connection of the same client. */
 enum { MIN_IDLE_MS = 100, MIN_IDLE_OWN_MS = 10 };
 
 enum { CHECKS_PER_TIMEOUT = 4 };
@@ -20,7 +20,7 @@ uint64_t connection_clock_ms(void)
 
 /* ---- One connection ---- */
 
-/* So that a timeout is noticed a quarter of it later at most. */
+/* So that a timeout is noticed at most a quarter of it late. */
 uint64_t connection_check_interval_ms(const struct config *config)
 {
     const uint64_t head = config->head_timeout_s, grace = config->min_rate_grace_s;
@@ -79,14 +79,14 @@ static bool is_idle(const struct connection *connection)
     return connection->phase == CONNECTION_IDLE && !connection->is_closing;
 }
 
-/* A UNIX socket does not tell who has closed it. */
+/* For a UNIX socket it is unknown which side has closed. */
 static bool peer_has_closed(const struct connection *connection)
 {
     struct socket_tcp tcp;
     return connection->is_unix || !socket_tcp(connection->fd, &tcp) || tcp.peer_has_closed;
 }
 
-/* What the daemon does by itself tells no reason. */
+/* The daemon gives no reason for what it closes itself. */
 static enum metrics_closed reason_of(const struct connection *connection)
 {
     const struct loop *loop = connection->loop;
@@ -110,12 +110,12 @@ bool connection_linger(struct connection *connection)
     return connection->lingers;
 }
 
-/* Closing a socket with unread bytes resets it, and what was sent last may never be read. */
+/* Closing a socket with unread bytes resets it, and the client may never read the last answer. */
 static void end_sending(struct connection *connection)
 {
     if (connection->reason != CLOSED_SLOW_READER && socket_has_input(connection->fd))
         connection_linger(connection);
-    shutdown(connection->fd, SHUT_WR); /* which closing does not do where the socket lingers */
+    shutdown(connection->fd, SHUT_WR); /* closing would not send a FIN where the socket lingers */
 }
 
 void connection_free(struct connection *connection)
@@ -194,7 +194,7 @@ void connection_resume(struct connection *connection)
 
 /* ---- Cutting off ---- */
 
-/* Nothing of an answer is sent yet in these phases. */
+/* In these phases no part of an answer has been sent. */
 static void send_reason(const struct connection *connection, enum metrics_closed reason)
 {
     if (reason == CLOSED_HEAD_TIMEOUT)
@@ -205,7 +205,7 @@ static void send_reason(const struct connection *connection, enum metrics_closed
         direct_problem(connection->fd, API_HEAD_TOO_LARGE, "the head is too large");
 }
 
-/* What it has not read goes with it, instead of waiting in the kernel for as long as it likes. */
+/* What the client has not read is discarded instead of staying in the kernel's buffer. */
 static void discard_unsent(const struct connection *connection)
 {
     const struct linger at_once = {.l_onoff = 1};
@@ -231,7 +231,7 @@ void connection_close(struct connection *connection, enum metrics_closed reason)
 
 /* ---- Making room ---- */
 
-/* The list is by age: those after one that has come later than `before` have too. */
+/* The list is ordered by age: after the first connection that is newer than `before` all are. */
 static bool is_older(const struct connection *connection, uint64_t before)
 {
     return connection != NULL && connection->since <= before;

@@ -1,6 +1,4 @@
-/* The connections of a loop: who is at the other end, what each of them waits for, and since when. On the loop's
- * thread.
- */
+/* The connections of a loop: the client at the other end, what each waits for, and since when. On the loop's thread. */
 #ifndef SERVER_CONNECTION_H
 #define SERVER_CONNECTION_H
 
@@ -9,8 +7,8 @@
 
 enum connection_phase {
     CONNECTION_IDLE,    /* waits for a request's head, or the rest of it */
-    CONNECTION_BODY,    /* takes a request's body */
-    CONNECTION_WORKING, /* the client has nothing to do but to wait */
+    CONNECTION_BODY,    /* receives a request's body */
+    CONNECTION_WORKING, /* the request is being computed */
     CONNECTION_SENDING, /* an answer is sent */
     CONNECTION_PHASE_COUNT
 };
@@ -24,23 +22,23 @@ struct connection {
     bool is_unix;
     bool had_request;
     enum connection_phase phase, suspended_phase;
-    bool is_loopback; /* came by a listener that only this machine can reach */
-    /* Of the head that is coming: a copy of its target, which may be NULL, and where in the daemon's memory that is and
-     * how long; NULL before its request line has come. */
+    bool is_loopback; /* accepted by a listener that only this machine can reach */
+    /* Of the head that is being received: a copy of its target, which may be NULL, its address in the daemon's memory,
+     * and its length; NULL before the request line has arrived. */
     struct {
         char *text;
         const char *at;
         size_t length;
     } target;
-    enum metrics_closed reason; /* of its end, as far as it is known */
-    bool is_closing;            /* shut down; the daemon has not noticed yet */
+    enum metrics_closed reason; /* why it ended, as far as that is known */
+    bool is_closing;            /* shut down, but not yet closed by the daemon */
     bool lingers;
     uint64_t since;      /* ms: the phase began */
-    uint64_t head_began; /* ms: that bytes of a head have come was noticed; 0: it was not */
+    uint64_t head_began; /* ms: when the first bytes of a head were noticed; 0: none were */
     uint64_t body_bytes; /* of the request, that have arrived */
     struct {
         bool is_set;
-        uint64_t at, bytes; /* ms; so much had come or gone by then */
+        uint64_t at, bytes; /* ms; bytes that had been sent or received by then */
     } mark;
     uint64_t due; /* ms: the next check of its progress */
     TAILQ_ENTRY(connection) in_all, in_idle, in_heads;
@@ -48,50 +46,49 @@ struct connection {
 
 void connections_init(struct connections *connections);
 
-/* A connection that its client has been allowed, and that is about to be given to the daemon. NULL if memory is short;
- * the client stays the caller's then. */
+/* A connection that is counted for its client and about to be given to the daemon. NULL if memory is short; the caller
+ * keeps the reference to the client then. */
 struct connection *connection_new(struct loop *loop, int fd, const struct peer *peer, struct client *client);
 
-/* The daemon has started one of those that arrive. */
+/* The daemon has started one of the arriving connections. */
 struct connection *connections_started(struct connections *connections, struct MHD_Connection *daemon_side);
 
-/* The daemon has had its turn: what it has not started is closed. */
+/* The daemon has run: closes the connections that it has not started. */
 void connections_drop_unstarted(struct connections *connections);
 
-/* The daemon has closed it, or not taken it. */
+/* The daemon has closed the connection, or refused it. */
 void connection_free(struct connection *connection);
 
 /* The daemon's socket context. */
 struct connection *connection_of(struct MHD_Connection *daemon_side);
 
-/* A request line has come, with this target; and the request's head is whole, which has taken over the target's text.
- */
+/* The request line has arrived, with this target; and the head is complete, and its reader owns the target's text. */
 void connection_note_target(struct connection *connection, const char *target);
 void connection_clear_target(struct connection *connection);
 
-/* What the connection waits for from now on. */
+/* Sets what the connection waits for. */
 void connection_set_phase(struct connection *connection, enum connection_phase phase);
 
-/* It waits for a worker, and is suspended before that is given anything; then it goes on with what it did before, and
- * must be resumed once. */
+/* Suspends the connection, before any worker is given its request; and resumes it, once, in the phase it was in before.
+ */
 void connection_suspend(struct connection *connection);
 void connection_resume(struct connection *connection);
 
-/* Cuts the connection off; the daemon closes it at its next turn. */
+/* Shuts the connection down; the daemon closes it when it runs next. */
 void connection_close(struct connection *connection, enum metrics_closed reason);
 
-/* What its client still sends is dropped from now on, beside the daemon, until linger.h says that it ends. False where
- * that cannot be. */
+/* From now on discards what the client sends, independently of the daemon, as linger.h says. False if that is not
+ * possible. */
 bool connection_linger(struct connection *connection);
 
-/* How long after one check of a connection's progress the next is due. */
+/* Milliseconds between two checks of a connection's progress. */
 uint64_t connection_check_interval_ms(const struct config *config);
 
 /* The clock of a connection's times. */
 uint64_t connection_clock_ms(void);
 
-/* Closes up to `most` of those that have been idle longest, of the client that has the most connections; of `client`,
- * if it is not NULL. How many. */
+/* Closes up to `most` of the connections that have been idle longest: those of `client`, or, if it is NULL, of the
+ * client with the most connections. Returns how many. */
 size_t connections_evict(struct connections *connections, const struct client *client, size_t most);
 
 #endif

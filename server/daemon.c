@@ -1,6 +1,6 @@
-/* The daemon does no waiting of its own: libuv watches its epoll descriptor, and whatever may have given it
- * work (that descriptor, an answer from the workers) only sets pump_wanted, so that one pump a turn of the
- * loop serves them all. */
+/* The daemon does not wait itself: libuv watches its epoll descriptor, and whatever may have given it work (that
+ * descriptor, an answer from the workers) only sets pump_wanted, so that the daemon runs once for all of them in each
+ * iteration of the loop. */
 #include "daemon.h"
 #include "acceptor.h"
 #include "connection.h"
@@ -18,7 +18,7 @@ enum {
     HEARTBEAT_MS = 200,
     CONNECTION_MEMORY_BYTES = 32 * 1024, /* more slows small requests, less large ones */
     DRAIN_STEP_MS = 5,
-    LAST_REQUEST_MS = 300, /* of silence, for idle clients to send a last request and read Connection: close */
+    LAST_REQUEST_MS = 300, /* without activity: idle clients may send a last request, and read Connection: close */
 };
 
 /* ---- Running the daemon ---- */
@@ -28,8 +28,8 @@ static void on_idle(uv_idle_t *handle)
     ((struct loop *)handle->data)->pump_wanted = true;
 }
 
-/* The daemon's epoll is edge-triggered: it has to be run until it says that it has nothing left, or
- * connections stick. After PUMP_ROUNDS the loop's other handles get their turn. */
+/* The daemon's epoll is edge-triggered: it has to run until it reports that nothing is left, or connections would hang.
+ * After PUMP_ROUNDS the loop's other handles are served. */
 static void pump(struct loop *loop)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
@@ -60,8 +60,8 @@ static void on_check(uv_check_t *handle)
         pump(loop);
 }
 
-/* Pumps by itself: timers run before the loop waits, so that a flag would be seen only after the next event.
- */
+/* Runs the daemon itself: timers run before the loop polls, so that pump_wanted would be noticed only after the next
+ * event. */
 static void drain_step(struct loop *loop);
 
 static void on_heartbeat(uv_timer_t *handle)
@@ -78,7 +78,7 @@ static void on_heartbeat(uv_timer_t *handle)
 
 /* ---- Ending ---- */
 
-/* A suspended connection must be resumed before the daemon can stop, whatever the time. */
+/* A suspended connection must be resumed before the daemon can stop, even after the drain timeout. */
 static bool drained(const struct loop *loop)
 {
     const uint64_t now = uv_now(&loop->uv);
@@ -153,9 +153,9 @@ static void on_connection(void *closure, struct MHD_Connection *connection, void
     acceptor_resume(&loop->acceptor);
 }
 
-/* The daemon's own limit is never met: at it, 0.9.75 keeps a lock for ever.
- * 1.0 is better strict, or it answers a blank in the target with a redirection that repeats the bytes there. 0.9.75
- * would become less exact: it would close the connection where it now shows the request to fields_read. */
+/* The daemon's own limit must not be reached: at it, 0.9.75 never releases a lock. 1.0 has to be strict, or it answers
+ * a blank in the target with a redirection that repeats the bytes there; 0.9.75 must not be, or it closes the
+ * connection where it now shows the request to fields_read. */
 static struct MHD_Daemon *start_daemon(struct loop *loop, size_t max_connections)
 {
     const struct config *config = &loop->server->config;

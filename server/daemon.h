@@ -1,4 +1,4 @@
-/* Threads that serve connections. */
+/* Threads that serve connections: each runs one libuv loop and one libmicrohttpd daemon. */
 #ifndef SERVER_DAEMON_H
 #define SERVER_DAEMON_H
 
@@ -12,14 +12,15 @@ struct loop_duty {
     size_t socket_count;
 };
 
-/* Makes a loop that serves those who connect to the listening sockets, which are its own from then on, and starts its
- * thread. 0, or a number of errno and nothing is left. `loop` must not move. */
+/* Creates a loop that serves the connections of the listening sockets, which it owns from then on, and starts its
+ * thread. 0, or a number of errno if it could not. `loop` must not move. */
 int loop_start(struct loop *loop, struct server *server, const struct loop_duty *duty);
 
-/* From any thread: accept who has connected already, finish what was begun, end. Its listening sockets are barred. */
+/* From any thread: accepts connections already established, finishes requests in progress, and ends. Its listeners have
+ * to refuse new connections by then. */
 void loop_drain(struct loop *loop);
 
-/* Waits for the end and frees what the loop holds. */
+/* Waits for its end and frees its resources. */
 void loop_join(struct loop *loop);
 
 #endif

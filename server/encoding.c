@@ -58,7 +58,7 @@ static size_t at_most(size_t length, size_t most)
     return length < most ? length : most;
 }
 
-/* zlib's own memory counts as well. */
+/* zlib's own memory is counted as well. */
 static void *allocate(void *closure, unsigned count, unsigned size)
 {
     (void)closure;
@@ -105,7 +105,7 @@ void deflater_free(struct deflater *deflater)
     api_free(deflater);
 }
 
-/* Room for as much as the rest comes to if it goes on as it began, and never more than what is compressed. */
+/* Room for the rest, if it compresses as well as the part before, and never more than the uncompressed length. */
 static bool give_room(struct deflater *deflater)
 {
     const double left = (double)(deflater->in_length - deflater->taken);
@@ -268,7 +268,7 @@ static enum inflating_result run(struct inflater *inflater, const char **in, siz
     return result;
 }
 
-/* A few times the input. One byte beyond the limit is room as well, to notice a body that goes on there. */
+/* A few times the input. Includes one byte beyond the limit, to detect a body that exceeds it. */
 static size_t output_room(const struct body *body, size_t input)
 {
     const size_t fair = 4 * input > INFLATE_MIN_BYTES ? 4 * input : INFLATE_MIN_BYTES;

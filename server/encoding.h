@@ -25,11 +25,11 @@ enum gzip encoding_gzip_wanted(const char *accept_encoding);
 
 struct deflater;
 
-/* To make gzip of `bytes`, which must stay. NULL if memory is short. */
+/* Starts to compress `bytes`, which must stay, as gzip. NULL if memory is short. */
 struct deflater *deflater_new(const char *bytes, size_t length);
 void deflater_free(struct deflater *deflater);
 
-enum deflate_result { DEFLATE_MORE, DEFLATE_DONE, DEFLATE_USELESS /* that is not shorter, or memory is short */ };
+enum deflate_result { DEFLATE_MORE, DEFLATE_DONE, DEFLATE_USELESS /* not shorter, or memory is short */ };
 
 /* The next quarter of a megabyte or so. */
 enum deflate_result deflater_step(struct deflater *deflater);

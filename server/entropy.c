@@ -6,7 +6,7 @@
 uint64_t entropy_bits(void)
 {
     uint64_t bits;
-    /* Up to 256 bytes getrandom gives whole, or the kernel has none at all. */
+    /* Up to 256 bytes are returned at once, or the kernel does not support getrandom. */
     if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
         abort();
     return bits;

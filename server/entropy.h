@@ -1,4 +1,4 @@
-/* The system's entropy: seeds for requests that name none, ids. */
+/* The system's entropy: seeds for requests without one, ids. */
 #ifndef SERVER_ENTROPY_H
 #define SERVER_ENTROPY_H
 

@@ -1,5 +1,5 @@
-/* One request and its answer. All of it is used on the thread of its loop, but for `work` and `streaming` while the
- * workers have them. */
+/* One request and its answer. Used on the thread of its loop only, except for `work` and `streaming` while the workers
+ * have them. */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
@@ -14,10 +14,10 @@
 
 enum exchange_state {
     EXCHANGE_RECEIVING,
-    EXCHANGE_REFUSED,  /* answered with `problem` once the rest of the body is in */
-    EXCHANGE_WORKING,  /* with the workers; the connection is suspended */
+    EXCHANGE_REFUSED,  /* answered with `problem` once the rest of the body has been received */
+    EXCHANGE_WORKING,  /* the workers have it; the connection is suspended */
     EXCHANGE_ANSWERED, /* `work.response` is ready, or `streaming` */
-    EXCHANGE_GONE      /* nobody takes the answer */
+    EXCHANGE_GONE      /* the client has gone */
 };
 
 struct exchange {
@@ -33,12 +33,12 @@ struct exchange {
     const char *options; /* the methods, where OPTIONS is to be answered with them */
     struct body body;
     struct reservation reservation;
-    uint64_t timeout_ms; /* that the client allows; 0: it said nothing */
+    uint64_t timeout_ms; /* allowed by the client; 0: not specified */
     uint64_t began_ns;
     uint64_t waited_ns, compute_ns; /* durations */
     struct request_id id;
     struct trace trace;
-    uint64_t sent_before;             /* on the connection before this answer, where that is asked for */
+    uint64_t sent_before;             /* bytes written to the connection before this answer, if that is large */
     bool sends;                       /* the daemon has the answer */
     bool counted[CLIENT_SHARE_COUNT]; /* in the client's share and its metric */
     struct streaming *streaming;      /* the answer's body in place of the response's */
@@ -46,7 +46,7 @@ struct exchange {
     struct work work; /* its response is the answer, also where no worker makes it */
 };
 
-/* The kernel is asked what went out of larger answers only. */
+/* Only of larger answers the kernel is asked how much was sent. */
 enum { EXCHANGE_SENT_AT_ONCE = 16 * 1024 };
 
 #endif

@@ -1,5 +1,5 @@
-/* A request's way: the daemon hands over its body piece by piece; a whole one is answered, at once or after the workers
- * had it. */
+/* The course of a request: the daemon passes its body in pieces; when it is complete it is answered, at once or after
+ * the workers have computed the answer. */
 #include "handler.h"
 #include "answer.h"
 #include "direct.h"
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bodies of up to this many times the limit are read and dropped before the refusal is sent, since a client
- * that is cut off while it sends may never read the answer. */
+/* Bodies of up to this many times the limit are read and discarded before the refusal is sent, since a client that is
+ * disconnected while it sends may never read the answer. */
 enum { DISCARD_FACTOR = 4, LARGE_BYTES = 64 * 1024 };
 
 /* ---- Receiving ---- */
@@ -43,7 +43,7 @@ static void refuse_body(struct exchange *exchange, size_t limit, const char *fla
     set_refused(exchange);
 }
 
-/* What comes after a refusal is only counted. A body that no function reads is counted as well. */
+/* After a refusal bytes are only counted, as are those of a body that no function reads. */
 static void receive(struct exchange *exchange, const char *data, size_t length)
 {
     exchange->peer->body_bytes += length;
@@ -66,7 +66,7 @@ static void receive(struct exchange *exchange, const char *data, size_t length)
     }
 }
 
-/* What the announced length says by itself: too large for the limit, for all memory there is, or for now. */
+/* Checks the announced length: too large for the limit, for all memory there is, or for now. */
 static void check_announced(struct exchange *exchange)
 {
     const uint64_t announced = exchange->fields.announced, limit = exchange->config->max_body_bytes;
@@ -80,7 +80,7 @@ static void check_announced(struct exchange *exchange)
         refuse_for_memory(exchange);
 }
 
-/* A request that would wait for long is not even read. */
+/* A request that would wait for too long is refused before its body is read. */
 static void check_queue(struct exchange *exchange)
 {
     struct scheduler *scheduler = exchange->loop->server->scheduler;
@@ -89,9 +89,9 @@ static void check_queue(struct exchange *exchange)
         refuse(exchange, API_OVERLOADED, ANSWER_TOO_LONG);
 }
 
-/* Whether the refusal is sent before the body: where the client waits to be told to send it, or where a large one
- * comes, too large or at a bad time, that can be dropped without the daemon. Otherwise the daemon reads it first,
- * unless that is out of all proportion. */
+/* Whether the refusal is sent before the body: if the client waits for 100 Continue, or if a large body is too large or
+ * comes under overload and can be discarded without the daemon. Otherwise the daemon reads it first, unless it is far
+ * above the limit. */
 static bool is_refused_at_once(struct exchange *exchange)
 {
     const struct fields *fields = &exchange->fields;
@@ -107,7 +107,7 @@ static bool is_refused_at_once(struct exchange *exchange)
     return fields->announced > DISCARD_FACTOR * exchange->config->max_body_bytes;
 }
 
-/* 0 where the client says nothing. */
+/* Sets 0 if the client sent no timeout. */
 static bool read_timeout(const char *text, uint64_t *ms)
 {
     const size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
@@ -115,7 +115,8 @@ static bool read_timeout(const char *text, uint64_t *ms)
     return text == NULL || (*ms > 0 && text[digits] == '\0');
 }
 
-/* OPTIONS is answered for each route, and by * for all of them together. A listener of probes has no other routes. */
+/* OPTIONS is answered for each route, and * for all of them together. An admin listener serves only probes and metrics.
+ */
 static int find_route(struct exchange *exchange, const char *method)
 {
     const char *path = exchange->fields.target.path;
@@ -136,8 +137,8 @@ static int find_route(struct exchange *exchange, const char *method)
     return 0;
 }
 
-/* A name that leads to this machine's loopback may be anybody's (DNS rebinding), and a page may be anybody's too.
- * Whether the server lives is no secret. */
+/* A host name that resolves to the loopback may be an attacker's (DNS rebinding), and so may a web page. Health checks
+ * are allowed to all. */
 static int check_sender(struct exchange *exchange, const char *method)
 {
     const struct config *config = exchange->config;
@@ -154,7 +155,7 @@ static int check_sender(struct exchange *exchange, const char *method)
                     "the request comes from a web page whose origin is not listed in --cors-allow-origins");
 }
 
-/* What can be refused before the body is in. */
+/* Checks what can be checked before the body is received. */
 static enum MHD_Result check_head(struct exchange *exchange, const char *method)
 {
     const struct fields *fields = &exchange->fields;
@@ -185,7 +186,7 @@ static const char *known_method(const char *method)
     return "other";
 }
 
-/* A head that is refused ends the connection at once: nobody knows what follows it. */
+/* After a malformed head the connection is closed: the start of the next request is unknown. */
 static enum MHD_Result read_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct fields *fields = &exchange->fields;
@@ -268,8 +269,8 @@ enum MHD_Result handler_request(void *loop, struct MHD_Connection *connection, c
 
 /* ---- Completing ---- */
 
-/* Of the body. What is not larger than the socket's buffer goes out at once or, where the other side has gone, not at
- * all. */
+/* Bytes of the body that were sent. A body that fits the socket's buffer is written at once or, if the client has gone,
+ * not at all. */
 static size_t bytes_sent(const struct exchange *exchange, bool completed)
 {
     const size_t length = strcmp(exchange->method, "HEAD") == 0 ? 0 : exchange->work.response.length;

@@ -1,4 +1,4 @@
-/* Takes requests from the daemon as they come, and ends them: the states of an exchange. */
+/* Receives requests from the daemon and completes them: the states of an exchange. */
 #ifndef SERVER_HANDLER_H
 #define SERVER_HANDLER_H
 

@@ -19,7 +19,7 @@ static int read_status(int fd)
     return sscanf(line, "HTTP/1.%*1d %3d ", &status) == 1 ? status : NOT_HTTP;
 }
 
-/* The answer's status; FAILED, with errno, or NOT_HTTP. */
+/* The answer's status; FAILED and errno, or NOT_HTTP. */
 static int ask(int fd, const struct address *address)
 {
     static const char request[] = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

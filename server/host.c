@@ -54,7 +54,7 @@ bool host_read(const char *text, struct host *host)
 
 /* ---- Lists ---- */
 
-/* A dot at the end says that the name is whole, as it is here anyway. */
+/* A trailing dot marks an absolute name, as all names here are. */
 static size_t length_without_dot(const struct host *host)
 {
     return host->length - (host->length > 1 && host->text[host->length - 1] == '.');

@@ -12,17 +12,17 @@ struct host {
     unsigned port; /* 0 where none was given */
 };
 
-/* Nothing at all is valid, and HOST_NONE. False if it is no host. */
+/* An empty text is valid, as HOST_NONE. False if the text is not a host. */
 bool host_read(const char *text, struct host *host);
 
-/* Whether it is nothing, an address, localhost, or in the list: names separated by commas, of which .name and *.name
- * stand for all below it, and * for all there are. */
+/* Whether it is HOST_NONE, an address, localhost, or in the list: names separated by commas, where .name and *.name
+ * match all subdomains, and * matches all names. */
 bool host_is_listed(const struct host *host, const char *list);
 
-/* Whether such a list may be configured. */
+/* Whether it is a valid list. */
 bool host_list_is_valid(const char *list);
 
-/* Whether an Origin such as http://localhost:8080 is that of the host itself, by http or https. */
+/* Whether an Origin such as http://localhost:8080 is the host itself, by http or https. */
 bool host_has_origin(const struct host *host, const char *origin);
 
 #endif

@@ -9,7 +9,7 @@ enum {
     MAX_COUNT = 512, /* at once */
     SILENT_MS = 1000,
     MAX_MS = 10000,
-    MAX_TURN_BYTES = 16 * 1024 * 1024, /* dropped before the loop's other handles have their turn */
+    MAX_TURN_BYTES = 16 * 1024 * 1024, /* discarded before the loop's other handles are served */
     PIECE_BYTES = 64 * 1024,
 };
 
@@ -18,11 +18,11 @@ struct lingering {
     struct loop *loop;
     int fd;
     bool is_unix;
-    uint64_t since, last; /* ms, uv_now: the beginning, and when something came */
+    uint64_t since, last; /* ms, uv_now: when it began, and when bytes last arrived */
     LIST_ENTRY(lingering) in_all;
 };
 
-/* TCP drops without a copy. */
+/* TCP discards without a copy. */
 static ssize_t drop(const struct lingering *lingering)
 {
     static _Thread_local char piece[PIECE_BYTES];

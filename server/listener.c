@@ -20,7 +20,7 @@ static int close_failed(int fd)
 
 /* ---- Ports ---- */
 
-/* Without an IPv4 address beside it, [::] takes IPv4 clients too. */
+/* [::] accepts IPv4 clients too, unless an IPv4 address with the same port is listed. */
 static bool is_ipv6_only(const struct address *address, const struct addresses *among)
 {
     for (size_t i = 0; i < among->count; i++)
@@ -43,8 +43,8 @@ static int bind_port(struct address *address, bool shared, bool ipv6_only)
     return close_failed(fd);
 }
 
-/* A socket that shares its port would quietly take half of another process's connections, so that the port is
- * first tried without sharing. */
+/* A socket that shares its port would silently take half of another process's connections, so the port is first tried
+ * without sharing. */
 static int claim_port(struct address *address, bool ipv6_only)
 {
     int fd = bind_port(address, false, ipv6_only);
@@ -74,7 +74,7 @@ static int open_ports(struct listener *listener, size_t loops, bool ipv6_only)
 
 /* ---- UNIX sockets ---- */
 
-/* Nobody listens on what a server has left that could not remove it. */
+/* Whether no process listens on the socket: a server has left it behind. */
 static bool is_stale(const struct address *address)
 {
     struct stat file;
@@ -89,7 +89,7 @@ static bool is_stale(const struct address *address)
     return refused;
 }
 
-/* Nobody can connect before listen, when the permissions are set. */
+/* No client can connect before listen, and by then the permissions are set. */
 static int open_unix(struct listener *listener, mode_t mode)
 {
     const struct address *address = &listener->address;
@@ -166,8 +166,8 @@ size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int soc
     return listeners->count;
 }
 
-/* A client that is refused its SYN tries again, and finds the port closed; one whose handshake is under way gets in. A
- * socket that closes would reset those. */
+/* Drops SYNs: a client whose SYN is dropped retries, and finds the port closed; a handshake in progress completes.
+ * Closing the socket would reset those. */
 static void drop_syns(int fd)
 {
     struct sock_filter code[] = {

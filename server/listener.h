@@ -24,10 +24,10 @@ struct listeners {
 int listeners_open(struct listeners *listeners, const struct addresses *addresses, size_t loops, mode_t mode,
                    struct address *failed);
 
-/* The sockets of one loop, which it closes itself. How many there are. */
+/* The sockets of one loop, which closes them itself. Returns how many. */
 size_t listeners_of_loop(const struct listeners *listeners, size_t loop, int sockets[ADDRESSES_MAX]);
 
-/* From now on nobody new gets in, while who has connected already waits to be accepted as before. */
+/* From now on no new connections are established; those already established wait to be accepted as before. */
 void listeners_refuse_new(const struct listeners *listeners);
 
 /* Closes the sockets of the loops from `first` on, and removes the files of the UNIX sockets. */

@@ -15,12 +15,12 @@
 enum {
     BUFFER_BYTES = 1 << 20,
     LINE_BYTES = 2048,
-    BATCH_MS = 20, /* the writer gathers lines for this long, so that it wakes seldom */
+    BATCH_MS = 20, /* the writer collects lines for this long, to wake less often */
     POLL_MS = 100,
     CLOSING_MS = 1000,
 };
 
-/* How a line begins; the digits are put in. */
+/* The beginning of a line; the digits are overwritten. */
 #define STAMP_TEMPLATE "{\"time\":\"2026-01-31T12:00:00.000Z\""
 enum { STAMP_BYTES = sizeof STAMP_TEMPLATE - 1, STAMP_MS = STAMP_BYTES - 5 };
 
@@ -32,8 +32,8 @@ struct log {
     atomic_bool closing;
     char *filling, *writing; /* the writer exchanges the two */
     size_t filled;
-    time_t second;                     /* that `stamp` is of */
-    char stamp[sizeof STAMP_TEMPLATE]; /* how a line begins */
+    time_t second;                     /* of `stamp` */
+    char stamp[sizeof STAMP_TEMPLATE]; /* the beginning of a line */
     atomic_uint_fast64_t dropped;
 };
 
@@ -57,8 +57,8 @@ uint64_t log_dropped(const struct log *log)
 
 /* ---- The writer ---- */
 
-/* Whether a write of up to PIPE_BUF bytes will not block. Waits for that, but at the end of the program only so
- * long: a pipe that nobody reads must not hold it up. */
+/* Waits until a write of up to PIPE_BUF bytes will not block. False after CLOSING_MS at the end of the program, which a
+ * pipe that is not read must not delay. */
 static bool wait_until_writable(struct log *log)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -97,7 +97,7 @@ static void write_all(struct log *log, const char *bytes, size_t length)
     }
 }
 
-/* Gives the lines so far to the writer, and the other buffer to those who log. */
+/* Gives the buffered lines to the writer, and the empty buffer to the threads that log. */
 static size_t swap_buffers(struct log *log)
 {
     char *full = log->filling;
@@ -135,7 +135,7 @@ static void put_digits(char *out, uint64_t value, unsigned digits)
         out[i] = (char)('0' + value % 10);
 }
 
-/* The date is worked out once a second. */
+/* The date is formatted once a second. */
 static void put_time(struct log *log, char *line, const struct timespec *now)
 {
     if (now->tv_sec != log->second) {
@@ -148,7 +148,7 @@ static void put_time(struct log *log, char *line, const struct timespec *now)
     put_digits(line + STAMP_MS, (unsigned)(now->tv_nsec / 1000000), 3);
 }
 
-/* The line's first STAMP_BYTES are left for the time. */
+/* The first STAMP_BYTES of the line are left for the time. */
 static void append(struct log *log, char *line, size_t length)
 {
     struct timespec now;
@@ -208,7 +208,7 @@ struct line {
     char text[LINE_BYTES];
 };
 
-/* What is put into a line is short but for what put_escaped cuts: LINE_BYTES have room for it. */
+/* All that is put into a line is short, except for what put_escaped truncates: it fits LINE_BYTES. */
 static void put(struct line *line, const char *text, size_t length)
 {
     memcpy(line->text + line->length, text, length);
@@ -241,7 +241,7 @@ static void put_number(struct line *line, const char *name, uint64_t value)
     line->length += digits;
 }
 
-/* Text of a client's as a member: what is not printable ASCII becomes '?', and what is too long is cut. */
+/* A client's text as a member: bytes that are not printable ASCII become '?', and it is truncated if it is too long. */
 static void put_escaped(struct line *line, const char *name, const char *text)
 {
     put_text(line, name, "");

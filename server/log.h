@@ -1,6 +1,5 @@
-/* Structured log lines (one JSON object each) on standard error, written by a thread of their own: the
- * threads that serve only copy a line into a buffer, and where that is full the line is dropped and counted.
- */
+/* Structured log lines (one JSON object each) on standard error, written by a thread of their own: the threads that
+ * serve requests only copy a line into a buffer; if that is full the line is dropped and counted. */
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
 
@@ -26,13 +25,13 @@ bool log_enabled(const struct log *log, enum log_level level);
 /* {"time": ..., "level": ..., "message": ...}; any text is made valid JSON. Thread-safe. */
 void log_message(struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same at LOG_INFO, whatever the level, and at once: where the server listens. */
+/* The same at LOG_INFO, regardless of the level and written immediately: where the server listens. */
 void log_announce(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The line of one request, at LOG_INFO. Thread-safe. */
 void log_request(struct log *log, const struct record *record);
 
-/* Lines that found the buffer full. */
+/* Lines dropped because the buffer was full. */
 uint64_t log_dropped(const struct log *log);
 
 #endif

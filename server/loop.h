@@ -14,7 +14,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-/* What all loops share. */
+/* Shared by all loops. */
 struct server {
     struct config config;
     struct log *log;
@@ -26,7 +26,7 @@ struct server {
     atomic_bool draining; /* /readyz fails and answers close their connection */
 };
 
-/* What a connection takes beside its request: the daemon's memory for its head, and ours for what it is. */
+/* Bytes of a connection besides its request: the daemon's memory for its head, and our own for the connection. */
 enum { LOOP_CONNECTION_BYTES = 40 * 1024 };
 
 struct loop;
@@ -49,18 +49,18 @@ struct acceptor {
     uint64_t last_accepted; /* ms, uv_now */
 };
 
-/* Those who are connected (connection.h). */
+/* The open connections (connection.h). */
 TAILQ_HEAD(connection_list, connection);
 
 struct connections {
-    struct connection_list arriving; /* given to the daemon, which has not started them */
+    struct connection_list arriving; /* given to the daemon, not yet started */
     struct connection_list all;      /* the others, by `due` */
-    struct connection_list idle;     /* in that phase and not closing, the longest idle first */
-    struct connection_list heads;    /* with a target */
+    struct connection_list idle;     /* in CONNECTION_IDLE and not closing, longest idle first */
+    struct connection_list heads;    /* whose target has been received */
     size_t count, closing;
 };
 
-/* Those who are no longer the daemon's (linger.h). */
+/* Sockets of connections that the daemon has closed (linger.h). */
 struct lingerers {
     LIST_HEAD(, lingering) all; /* zeroed it is empty */
     unsigned count;
@@ -71,31 +71,31 @@ struct loop {
     uv_loop_t uv;
     uv_thread_t thread;
     struct MHD_Daemon *daemon;
-    bool is_admin; /* probes only, apart from the other loops */
+    bool is_admin; /* serves probes only */
     struct acceptor acceptor;
     struct scheduler_loop scheduler;
     struct lingerers lingerers;
     struct connections connections;
     uv_poll_t poll;       /* the daemon's epoll descriptor */
-    uv_check_t check;     /* runs the daemon where anything asked for it */
-    uv_idle_t busy;       /* keeps the loop from waiting while the daemon has more to do */
-    uv_timer_t heartbeat; /* the daemon's timeouts, and the acceptor after the connection limit */
+    uv_check_t check;     /* runs the daemon if pump_wanted */
+    uv_idle_t busy;       /* keeps the loop from blocking while the daemon has more to do */
+    uv_timer_t heartbeat; /* timeouts, and accepting again after the connection limit */
     uv_async_t drain;     /* loop_drain's signal */
     bool pump_wanted;
     bool is_draining, is_stopping;
     uint64_t drain_began; /* ms, uv_now */
-    uint64_t last_active; /* ms, uv_now: a client came, or a request began or was completed */
+    uint64_t last_active; /* ms, uv_now: a connection was accepted, or a request began or was completed */
     size_t exchanges;     /* requests begun and not yet completed */
-    size_t suspended;     /* of those, the ones that are with the workers */
+    size_t suspended;     /* of those, those that the workers have */
 };
 
-/* libmicrohttpd before 1.0, some of whose faults are made up for. */
+/* Whether libmicrohttpd is older than 1.0 (0.9.75 is supported), some of whose bugs are worked around. */
 static inline bool loop_has_mhd_0_9(void)
 {
     return MHD_get_version()[0] == '0';
 }
 
-/* Whether the time is over in which what was begun may be finished. */
+/* Whether the time for requests in progress has passed. */
 static inline bool loop_is_ending(const struct loop *loop)
 {
     return loop->is_draining && uv_now(&loop->uv) - loop->drain_began >= loop->server->config.drain_timeout_ms;

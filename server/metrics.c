@@ -20,7 +20,7 @@ static const struct {
     [METRIC_REQUEST_BYTES] = {"gumbeld_request_body_bytes_total", "counter", "Bytes of bodies received."},
     [METRIC_RESPONSE_BYTES] = {"gumbeld_response_body_bytes_total", "counter", "Bytes of bodies sent."},
     [METRIC_ROWS] = {"gumbeld_rows_total", "counter", "Rows computed."},
-    [METRIC_ABORTED] = {"gumbeld_requests_aborted_total", "counter", "Requests whose answer was not sent whole."},
+    [METRIC_ABORTED] = {"gumbeld_requests_aborted_total", "counter", "Requests whose answer was not sent completely."},
     [METRIC_INLINE] = {"gumbeld_requests_inline_total", "counter", "Calls answered without the workers."},
     [METRIC_LOG_DROPPED] = {"gumbeld_log_lines_dropped_total", "counter", "Log lines that found the buffer full."},
     [METRIC_IN_FLIGHT] = {"gumbeld_requests_in_flight", "gauge", "Requests begun and not yet answered."},
@@ -69,7 +69,7 @@ static const char *closed_reason(size_t reason)
     return metrics_closed_name((enum metrics_closed)reason);
 }
 
-/* The last stands for any other. */
+/* The last is for all others. */
 static const char *const library_statuses[] = {"301", "400", "413", "414", "431", "500", "501", "505", "other"};
 enum { LIBRARY_STATUSES = sizeof library_statuses / sizeof *library_statuses };
 

@@ -45,15 +45,15 @@ enum metric_labelled {
 /* Why a connection was closed. */
 enum metrics_closed {
     CLOSED_BY_CLIENT,
-    CLOSED_ANSWERED, /* after an answer that said so */
+    CLOSED_ANSWERED, /* after an answer with Connection: close */
     CLOSED_IDLE,
     CLOSED_HEAD_TIMEOUT,
     CLOSED_HEAD_TOO_LARGE,
     CLOSED_SLOW_BODY,
     CLOSED_SLOW_READER,
-    CLOSED_EVICTED, /* for somebody who came when places were short */
+    CLOSED_EVICTED, /* to make room for a new connection */
     CLOSED_CLIENT_LIMIT,
-    CLOSED_NO_MEMORY, /* for it, right after it was accepted */
+    CLOSED_NO_MEMORY, /* right after it was accepted */
     CLOSED_MALFORMED,
     CLOSED_DRAINING,
     CLOSED_COUNT
@@ -82,7 +82,7 @@ void metrics_request(struct metrics *metrics, const struct record *record);
 /* Those of each model, by enum api_function_id. */
 void metrics_models(const struct metrics *metrics, struct api_model_statistics models[API_FUNCTION_COUNT]);
 
-/* Sets the values about the process as a whole. */
+/* Sets the values of the process as a whole. */
 void metrics_set_process(struct metrics *metrics);
 
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };

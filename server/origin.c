@@ -50,8 +50,8 @@ static bool only_reads(const char *method)
            strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0;
 }
 
-/* Sec-Fetch-Site is the browser's own word, and right behind a proxy that changes Host; "same-site" is another port or
- * name below the same domain, and as foreign as any. Older browsers send Origin alone; what is no browser neither. */
+/* Sec-Fetch-Site is set by the browser, and correct behind a proxy that changes Host; "same-site" is another port or
+ * subdomain, and no more trusted than any other origin. Older browsers send only Origin; other clients send neither. */
 bool origin_may_ask(const struct browser *browser, const char *method, const struct host *host, const char *list)
 {
     if (only_reads(method) || is_listed(browser->origin, list))

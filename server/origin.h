@@ -1,4 +1,4 @@
-/* What web pages may ask of this server: browsers say where a request comes from, and obey what the answer allows (the
+/* What web pages may request of this server: browsers send the page's origin, and enforce what the answer allows (the
  * Fetch standard). */
 #ifndef SERVER_ORIGIN_H
 #define SERVER_ORIGIN_H
@@ -16,15 +16,16 @@ struct browser {
     bool wants_private_network; /* a preflight from a page of a wider network */
 };
 
-/* Whether a page may have sent this: one of the server's own, or of an origin in the list, commas between, * being all.
- * What only reads is always allowed, since a page of another origin does not get the answer to see. */
+/* Whether a page may send this request: a page of the server itself, or of an origin in the list, separated by commas,
+ * where * is all. Methods that only read are always allowed, since the browser withholds the answer from other origins.
+ */
 bool origin_may_ask(const struct browser *browser, const char *method, const struct host *host, const char *list);
 
-/* Whether such a list may be configured. */
+/* Whether it is a valid list. */
 bool origin_list_is_valid(const char *list);
 
-/* Adds what lets a page of an origin in the list have the answer; `methods` answers a preflight, NULL: it is none. Adds
- * nothing with an empty list. */
+/* Adds the fields that allow a page of a listed origin to read the answer; `methods` answers a preflight, NULL if the
+ * request is not one. Adds nothing if the list is empty. */
 enum MHD_Result origin_add_fields(struct MHD_Response *response, const struct browser *browser, const char *methods,
                                   const char *list);
 

@@ -1,4 +1,4 @@
-/* What is known of a request at its end: the metrics count it, and the log has a line of it. */
+/* What is recorded of a request at its end, for the metrics and the log. */
 #ifndef SERVER_RECORD_H
 #define SERVER_RECORD_H
 
@@ -16,12 +16,12 @@ struct record {
     const char *request_id, *trace_id;      /* which need no escaping, or NULL */
     const struct api_problem_kind *problem; /* of a refusal, or NULL */
     const char *pointer;                    /* with a problem */
-    int status;                             /* 0: it broke off before it had one */
-    bool completed;                         /* the answer was sent whole */
+    int status;                             /* 0: aborted before it had one */
+    bool completed;                         /* the whole answer was sent */
     size_t rows;
-    size_t bytes_in, bytes_out; /* of the bodies, as far as they came and went */
+    size_t bytes_in, bytes_out; /* of the bodies, as far as they were received and sent */
     uint64_t duration_ns;
-    uint64_t wait_ns, compute_ns; /* for a worker, and there or here; 0: not at all */
+    uint64_t wait_ns, compute_ns; /* waiting for a worker, and computing; 0: not at all */
 };
 
 #endif

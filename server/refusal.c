@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- 0.9.75 answers twice: where it refuses a head that is complete (its Content-Length is not a number, or its
- * cookies do not fit), it forgets that it did, and goes on to send the answer's head a second time ---- */
+/* ---- 0.9.75 answers twice: after refusing a complete head (its Content-Length is not a number, or its cookies do not
+ * fit), it sends the answer's head a second time ---- */
 
 static bool has_info(const struct connection *connection, enum MHD_ConnectionInfoType what)
 {
     return MHD_get_connection_info(connection->daemon_side, what) != NULL;
 }
 
-/* The connection whose head is whole, has not been seen by anybody, and has no answer yet: there is one at most,
- * and mostly the last to have come. */
+/* The connection whose head is complete, has not been handled, and has no answer yet: there is at most one, usually the
+ * last. */
 static struct connection *find_complete_head(struct loop *loop)
 {
     struct connection *connection = TAILQ_LAST(&loop->connections.heads, connection_list);
@@ -38,7 +38,7 @@ static void describe(unsigned status, struct api_problem *problem)
     }
 }
 
-/* Answers in the daemon's place, which finds the socket shut down when it comes to it. */
+/* Answers in place of the daemon, which then finds the socket shut down. */
 static void answer_once(struct connection *connection, unsigned status)
 {
     struct api_problem problem;

@@ -1,4 +1,4 @@
-/* What libmicrohttpd refuses by itself, before it shows a request to anybody. It tells so in its messages only. */
+/* Requests that libmicrohttpd refuses itself, before they reach the handler. It reports them in its messages only. */
 #ifndef SERVER_REFUSAL_H
 #define SERVER_REFUSAL_H
 

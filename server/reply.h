@@ -14,9 +14,8 @@ void reply_set_problem(struct exchange *exchange, const struct api_problem *prob
 enum MHD_Result reply_send(struct exchange *exchange);
 enum MHD_Result reply_send_problem(struct exchange *exchange);
 
-/* Writes the exchange's problem to the socket, since the daemon takes no answer while a body comes; the connection
- * ends.
- */
+/* Writes the exchange's problem to the socket, since the daemon takes no answer while it receives a body; the
+ * connection ends. */
 enum MHD_Result reply_cut_off(struct exchange *exchange);
 
 #endif

@@ -59,7 +59,7 @@ static bool is_zero(const char *text, size_t digits)
     return strspn(text, "0") >= digits;
 }
 
-/* A version to come may have more after the flags; ff is none. */
+/* Later versions may have more after the flags; ff is invalid. */
 static bool is_traceparent(const char *text)
 {
     if (strnlen(text, LENGTH) < LENGTH || text[TRACE - 1] != '-' || text[PARENT - 1] != '-' || text[FLAGS - 1] != '-')

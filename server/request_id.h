@@ -7,7 +7,7 @@
 
 #define REQUEST_ID_FIELD "X-Request-Id"
 
-/* Where names come from that no client gave; one for the process. */
+/* The source of generated ids; one for the process. */
 struct request_ids {
     uint64_t start;
     atomic_uint_fast64_t count;
@@ -19,8 +19,8 @@ struct request_id {
     char text[129];
 };
 
-/* Takes the client's up, which may be NULL, if it is 1 to 128 letters, digits and -._~:+/=@, and makes one otherwise:
- * 16 hexadecimal digits that no other request of this process has. Thread-safe. */
+/* Uses the client's id, which may be NULL, if it is 1 to 128 letters, digits and -._~:+/=@, and otherwise generates
+ * one: 16 hexadecimal digits, unique in this process. Thread-safe. */
 void request_id_take(struct request_id *id, const char *given, struct request_ids *ids);
 
 struct trace {

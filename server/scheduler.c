@@ -3,11 +3,11 @@
 #include <stdlib.h>
 
 enum {
-    QUANTUM_US = 4000,       /* of a task, before the others are looked at again */
-    FIRST_ESTIMATE_US = 500, /* of a part, where none of its task has been measured */
-    PROMPT_US = 20000,       /* who begins within this time has not waited */
-    STANDING_US = 250000,    /* a queue in which nobody began so soon for this long stands */
-    TURNS_OF_NEWEST = 4,     /* of five, while it stands */
+    QUANTUM_US = 4000,       /* of a task, before the next is chosen */
+    FIRST_ESTIMATE_US = 500, /* of a part, before one of its task has been measured */
+    PROMPT_US = 20000,       /* a task that begins within this time has not waited */
+    STANDING_US = 250000,    /* a queue whose tasks have all waited longer than that for this long is standing */
+    TURNS_OF_NEWEST = 4,     /* of five, while it is standing */
 };
 
 struct runner {
@@ -17,7 +17,7 @@ struct runner {
 };
 
 struct scheduler {
-    uv_mutex_t mutex; /* of all that follows, of all queues and of the scheduler's part of the tasks */
+    uv_mutex_t mutex; /* of all that follows, the queues, and the scheduler's part of the tasks */
     size_t workers, runners;
     uint64_t max_wait_ns;
     uint64_t virtual_ns; /* of the client that had the last turn */
@@ -59,7 +59,7 @@ static uint64_t max_ns(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* A client that has something to be taken is in the list of these; one that comes back has not saved up time. */
+/* Clients with tasks or parts to take are in the list of active ones; a client that was idle has not saved up time. */
 static void update_active(struct scheduler *scheduler, struct scheduler_queue *queue)
 {
     const bool active = queue->waiting > 0 || !LIST_EMPTY(&queue->started);
@@ -93,7 +93,7 @@ static void finish(struct scheduler *scheduler, struct task *task)
     uv_async_send(&loop->wake);
 }
 
-/* TASK_DONE where it has time. */
+/* TASK_DONE if there is no reason. */
 static enum task_end reason_to_stop(const struct task *task, uint64_t now)
 {
     if (task->loop->stopping)
@@ -106,7 +106,7 @@ static bool waited_too_long(const struct scheduler *scheduler, const struct task
     return scheduler->max_wait_ns > 0 && !task->continued && now - task->queued_ns > scheduler->max_wait_ns;
 }
 
-/* What nobody has taken of it is not done any more. */
+/* Parts of it that no worker has taken are not computed. */
 static void stop(struct scheduler *scheduler, struct task *task, enum task_end end)
 {
     task->end = end;
@@ -178,8 +178,8 @@ static struct task *choose(struct scheduler *scheduler, uint64_t now)
 
 /* ---- A turn ---- */
 
-/* A part is paid for before it is done, so that not all workers take the same client's, and put right afterwards. In a
- * task's first turn those that wait pay too, as many as they were. */
+/* A part is charged before it is computed, so that not all workers choose the same client, and corrected afterwards. A
+ * task's first turn is also charged to the waiting tasks, divided by their number. */
 static void charge(struct task *task, int64_t ns)
 {
     struct scheduler_queue *queue = task->queue;
@@ -209,7 +209,7 @@ static void do_part(struct scheduler *scheduler, struct task *task)
     charge(task, took - estimate);
 }
 
-/* Begins its next stage. False if that was the last. */
+/* Begins its next stage. False if there is none. */
 static bool advance(struct scheduler *scheduler, struct task *task)
 {
     if (task->end != TASK_DONE)
@@ -222,7 +222,7 @@ static bool advance(struct scheduler *scheduler, struct task *task)
     return parts > 0;
 }
 
-/* Others may take the parts that are left. */
+/* Lets other workers take the parts that are left. */
 static void offer_parts(struct scheduler *scheduler, struct task *task)
 {
     list_started(task);
@@ -231,7 +231,7 @@ static void offer_parts(struct scheduler *scheduler, struct task *task)
         uv_async_send(&task->loop->wake);
 }
 
-/* Halts a task for which nothing is to be done any more. Of one that has just begun its wait counts. */
+/* Stops a task if there is a reason to. Of one that has just begun the time it has waited is checked too. */
 static void stop_if_over(struct scheduler *scheduler, struct task *task, uint64_t now)
 {
     const enum task_end end = reason_to_stop(task, now);
@@ -243,7 +243,7 @@ static void stop_if_over(struct scheduler *scheduler, struct task *task, uint64_
         stop(scheduler, task, TASK_GONE);
 }
 
-/* Parts of the task, until its time is over or others do what is left of it. */
+/* Computes parts of the task, until its turn is over or others compute what is left. */
 static void take_turn(struct scheduler *scheduler, struct task *task, uint64_t now)
 {
     const uint64_t until = now + (uint64_t)QUANTUM_US * 1000;
@@ -311,7 +311,7 @@ static void after_run(uv_work_t *work, int status)
     launch(runner->loop);
 }
 
-/* As many of the workers as there is something for and as are not at work. */
+/* Starts as many idle workers as there are parts to take. */
 static void launch(struct scheduler_loop *loop)
 {
     struct scheduler *scheduler = loop->scheduler;
@@ -405,7 +405,7 @@ bool scheduler_is_full(struct scheduler *scheduler, const struct scheduler_queue
 
 /* ---- Time ---- */
 
-/* Those that wait beyond their time; who waits is in the order of arrival, but deadlines are not. */
+/* Ends tasks that have waited too long; the queue is in order of arrival, but deadlines are not. */
 static void sweep_waiting(struct scheduler_loop *loop, struct scheduler_queue *queue, uint64_t now)
 {
     struct scheduler *scheduler = loop->scheduler;

@@ -37,7 +37,8 @@ static void set_signals_blocked(bool blocked)
     pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
-/* A handler would run at any moment, and the thread sanitizer loses one that comes while the program starts. */
+/* A signal handler would interrupt any code, and the thread sanitizer loses a signal that arrives while the program
+ * starts. */
 static int open_signals(void)
 {
     const sigset_t signals = termination_signals();
@@ -50,7 +51,7 @@ struct control {
     uv_loop_t uv;
     uv_poll_t signal;
     uv_timer_t lame_duck, trim;
-    int64_t trimmed_at; /* bytes received in all when memory was last given back */
+    int64_t trimmed_at; /* bytes received in all when memory was last returned */
 };
 
 static void end_control(uv_timer_t *timer)
@@ -59,7 +60,7 @@ static void end_control(uv_timer_t *timer)
     uv_stop(&control->uv);
 }
 
-/* Gives free memory back to the system once nothing has been in flight for a while since the last time. */
+/* Returns free memory to the system when nothing has been in flight for a while. */
 static void trim(uv_timer_t *timer)
 {
     struct control *control = timer->data;
@@ -71,7 +72,7 @@ static void trim(uv_timer_t *timer)
     control->trimmed_at = received;
 }
 
-/* The first signal begins the end; a second one, no longer blocked, ends the program at once. */
+/* The first signal starts the drain; a second one, no longer blocked, ends the program at once. */
 static void on_signal(uv_poll_t *handle, int status, int events)
 {
     struct control *control = handle->data;
@@ -154,7 +155,7 @@ static int start_all(struct loops *loops, struct server *server, const struct lo
     return 0;
 }
 
-/* Lets nobody new in, waits until what was begun is finished, and frees what they hold. */
+/* Refuses new connections, waits until requests in progress are finished, and frees the loops. */
 static void end_loops(struct loops *loops)
 {
     if (loops->count > 0)
@@ -168,7 +169,7 @@ static void end_loops(struct loops *loops)
     *loops = (struct loops){0};
 }
 
-/* 0, or -1 after a line on standard error that says why not. */
+/* 0, or -1 after a line on standard error with the reason. */
 static int start_loops(struct loops *loops, struct server *server, const struct loops_plan *plan)
 {
     struct address failed;
@@ -202,14 +203,14 @@ static void announce(struct log *log, const struct loops *loops, const char *wha
 
 /* ---- The process ---- */
 
-/* By default a freed body or answer goes back to the system at once, and the next one costs a page fault every 4 KiB.
- * So some is kept, which tidy() gives back when it lies idle. What is large is mapped by itself: it leaves no holes,
- * and grows without a copy. */
+/* By default malloc returns a freed body or answer to the system at once, and the next one costs a page fault every 4
+ * KiB. So some is cached, which trim() returns when the server is idle. Large blocks are mapped separately: they leave
+ * no holes, and grow without a copy. */
 static void configure_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, API_LARGE_BYTES);
     mallopt(M_TRIM_THRESHOLD, CACHED_BYTES);
-    mallopt(M_ARENA_MAX, 1); /* malloc_trim leaves the end of every other arena; what is small is cached by thread */
+    mallopt(M_ARENA_MAX, 1); /* malloc_trim does not trim other arenas; small blocks are cached by thread */
 }
 
 static void prepare_process(void)
@@ -225,7 +226,7 @@ static void prepare_process(void)
     }
 }
 
-/* How many connections each loop may have: their memory, a quarter of the budget at most, is taken for all of them at
+/* Limits the connections of each loop: their memory, at most a quarter of the budget, is set aside for all of them at
  * once, so that they never compete with requests for it. */
 static void reserve_connections(struct server *server)
 {
@@ -239,7 +240,7 @@ static void reserve_connections(struct server *server)
     budget_set_aside(&server->budget, config->max_connections * config->loops * LOOP_CONNECTION_BYTES);
 }
 
-/* What one client may have of what there is. */
+/* The limit for one client; by default three quarters of the total. */
 static uint64_t client_limit(uint64_t configured, uint64_t total)
 {
     return configured > 0 ? configured : total - total / 4;
@@ -254,8 +255,8 @@ static struct clients *make_clients(const struct config *config)
     });
 }
 
-/* The probes' loop is there before the others, and after them. Returns when a signal has come, the lame-duck time is
- * over and all is finished. */
+/* The admin loop starts before the others and ends after them. Returns after a signal, the lame-duck time, and the end
+ * of all requests. */
 static int serve(struct server *server, struct control *control)
 {
     const struct config *config = &server->config;

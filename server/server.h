@@ -4,8 +4,8 @@
 
 #include "config.h"
 
-/* Serves until a signal ends it. The exit status of the program: 0 after a drain, 1 if it could not start (a
- * line on standard error says why). */
+/* Serves until a signal ends it. Returns the exit status of the program: 0 after a drain, 1 if it could not start
+ * (after a line on standard error with the reason). */
 int server_run(const struct config *config);
 
 #endif

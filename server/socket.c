@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* TCP_CLOSE and so on of <netinet/tcp.h>, which cannot stand beside <linux/tcp.h>. */
+/* TCP_CLOSE and so on of <netinet/tcp.h>, which conflicts with <linux/tcp.h>. */
 enum { CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9 };
 
 bool socket_has_input(int fd)

@@ -15,7 +15,7 @@
 void start_open_standard_files(void)
 {
     int fd;
-    do /* it takes the lowest that is free */
+    do /* open returns the lowest free descriptor */
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
@@ -67,7 +67,7 @@ static void wait_for_end(void *gate)
     uv_sem_wait(gate);
 }
 
-/* What the kernel counts; a thread that has been joined may be among them for a moment. 0 if it does not tell. */
+/* The kernel's count, which may include a joined thread for a moment. 0 if it is unknown. */
 static long count_threads(void)
 {
     char line[256];
@@ -80,7 +80,7 @@ static long count_threads(void)
     return threads;
 }
 
-/* Whether so many threads can be there at once, with the stacks that libuv gives its own. 0 or a number of errno. */
+/* Whether this many threads can exist at once, with the stacks that libuv gives its own. 0 or a number of errno. */
 static int try_threads(uv_thread_t *threads, size_t count)
 {
     const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = 8 << 20};
@@ -101,7 +101,7 @@ static int try_threads(uv_thread_t *threads, size_t count)
     return -result;
 }
 
-/* libuv aborts where it cannot open the files that it needs first. 0 or a number of errno. */
+/* libuv aborts if it cannot open the files that it needs first. 0 or a number of errno. */
 static int try_files(void)
 {
     int files[4], result = 0;
@@ -126,7 +126,7 @@ static void done(uv_work_t *work, int status)
     (void)status;
 }
 
-/* With its first work, the pool makes all its threads and waits until they run. */
+/* With its first work, the pool creates all its threads and waits until they run. */
 static int start_pool(void)
 {
     uv_loop_t loop;

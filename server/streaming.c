@@ -13,7 +13,7 @@ struct streaming {
     struct reservation *reservation;
     struct scheduler_queue *queue;
     struct api_stream *stream; /* NULL before it is opened, and where it could not be */
-    bool wanted;               /* a block, which no worker has filled */
+    bool wanted;               /* a block that no worker has filled */
     bool with_worker;
     bool ended;           /* before its end */
     size_t filled, taken; /* of the buffer */
@@ -82,7 +82,7 @@ static void refill(struct streaming *streaming)
     scheduler_submit(&streaming->task);
 }
 
-/* MHD_ContentReaderCallback: 0 where the connection has been suspended. A buffer that came back empty is the end. */
+/* MHD_ContentReaderCallback: 0 if the connection has been suspended. An empty buffer is the end. */
 static ssize_t read_stream(void *closure, uint64_t position, char *out, size_t room)
 {
     struct streaming *streaming = closure;

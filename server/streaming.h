@@ -1,6 +1,6 @@
-/* An answer that is sent while it is made. A worker fills one buffer; when the daemon has taken it whole, the
+/* An answer that is sent while it is computed. A worker fills one buffer; when the daemon has read all of it, the
  * connection is suspended until a worker has filled it again. So a client that does not read costs one buffer and no
- * work, and other requests come between two buffers. */
+ * work, and other requests are served between two buffers. */
 #ifndef SERVER_STREAMING_H
 #define SERVER_STREAMING_H
 
@@ -10,8 +10,8 @@
 
 struct streaming;
 
-/* A stream yet to be opened. `queue` is the client's. NULL if memory is short; of the reservation's account, as all
- * that it takes. */
+/* A stream that is not yet open. `queue` is the client's. NULL if memory is short; all its memory is counted on the
+ * reservation. */
 struct streaming *streaming_new(struct loop *loop, struct MHD_Connection *connection, struct reservation *reservation,
                                 struct scheduler_queue *queue);
 
@@ -26,7 +26,7 @@ struct MHD_Response *streaming_response(struct streaming *streaming);
 size_t streaming_bytes(const struct streaming *streaming);
 size_t streaming_rows(const struct streaming *streaming);
 
-/* NULL is taken as well. No worker has it, since the connection is not suspended. */
+/* NULL is allowed. No worker may have the stream, that is, the connection is not suspended. */
 void streaming_close(struct streaming *streaming);
 
 #endif

@@ -4,20 +4,20 @@
 #include "socket.h"
 
 enum {
-    CLOCK_SLACK_MS = 20,           /* of the kernel's clock, which ticks */
-    UNIX_BLOCK_BYTES = 256 * 1024, /* a UNIX socket tells only of whole blocks that they were read */
+    CLOCK_SLACK_MS = 20,           /* of the kernel's coarse clock */
+    UNIX_BLOCK_BYTES = 256 * 1024, /* a UNIX socket reports only whole blocks as read */
 };
 
 /* ---- Heads ---- */
 
-/* A head that is not whole and would be refused when it is: each further byte makes the daemon look at all of its line.
+/* An incomplete head that would be refused as too large anyway: for each further byte the daemon scans its whole line.
  */
 static bool is_too_large(const struct connection *connection, const struct socket_tcp *tcp)
 {
     return !connection->had_request && tcp->received > FIELDS_MAX_HEAD_BYTES && !socket_has_input(connection->fd);
 }
 
-/* Notes whether bytes have come since the last request. */
+/* Notes whether bytes have arrived since the last request. */
 static void check_tcp(struct connection *connection, uint64_t now)
 {
     struct socket_tcp tcp;
@@ -27,26 +27,25 @@ static void check_tcp(struct connection *connection, uint64_t now)
                                                   : tcp.received > 0;
     if (has_sent && connection->head_began == 0)
         connection->head_began = now;
-    if (tcp.peer_has_closed && !socket_has_input(connection->fd)) /* 0.9.75 may overlook it after half of a head */
+    if (tcp.peer_has_closed && !socket_has_input(connection->fd)) /* 0.9.75 may miss it in the middle of a head */
         connection_close(connection, CLOSED_BY_CLIENT);
     else if (is_too_large(connection, &tcp))
         connection_close(connection, CLOSED_HEAD_TOO_LARGE);
 }
 
-/* The daemon ends silent connections: one that it has not ended, and that asks nothing, has sent a byte now and then.
- */
+/* The daemon closes silent connections: one that is still open without a request has sent single bytes. */
 static bool is_idle_too_long(const struct connection *connection, uint64_t now)
 {
     const struct config *config = &connection->loop->server->config;
     return now - connection->since >= (config->idle_timeout_s + config->head_timeout_s) * 1000;
 }
 
-/* What is still unread is the daemon's fault. */
+/* Input that is still unread is not the client's delay. */
 static void check_head(struct connection *connection, uint64_t now)
 {
     const uint64_t timeout_ms = connection->loop->server->config.head_timeout_s * 1000;
     check_tcp(connection, now);
-    if (connection->target.at != NULL && connection->head_began == 0) /* all that is known of UNIX sockets */
+    if (connection->target.at != NULL && connection->head_began == 0) /* all that is known for UNIX sockets */
         connection->head_began = now;
     const bool late = connection->head_began != 0 && now - connection->head_began >= timeout_ms;
     if (!connection->is_closing && (late || is_idle_too_long(connection, now)) && !socket_has_input(connection->fd))
@@ -55,7 +54,7 @@ static void check_head(struct connection *connection, uint64_t now)
 
 /* ---- Rates ---- */
 
-/* Whether so few bytes have moved since the mark that the client is too slow; the mark moves on where it is not. */
+/* Whether too few bytes have moved since the mark; otherwise the mark moves on. */
 static bool is_slow(struct connection *connection, uint64_t bytes, uint64_t now)
 {
     const struct config *config = &connection->loop->server->config;
@@ -76,7 +75,7 @@ static void check_body(struct connection *connection, uint64_t now)
         connection_close(connection, CLOSED_SLOW_BODY);
 }
 
-/* A socket with nothing to send waits for the server. */
+/* A socket with nothing to send waits for the server, not for the client. */
 static void check_tcp_reader(struct connection *connection, uint64_t now)
 {
     struct socket_tcp tcp;

@@ -1,11 +1,11 @@
-/* Whoever keeps a connection without making progress is cut off: a head that does not become whole, a body that hardly
- * comes, an answer that is hardly read. */
+/* Closes connections without progress: a head that does not complete, a body that is sent too slowly, an answer that is
+ * read too slowly. */
 #ifndef SERVER_SWEEP_H
 #define SERVER_SWEEP_H
 
 struct loop;
 
-/* Checks the loop's connections that are due, and cuts off those whose time is over. To be called now and then. */
+/* Checks the loop's connections that are due, and closes those that are too slow. To be called periodically. */
 void sweep(struct loop *loop);
 
 #endif

@@ -15,7 +15,7 @@ static int digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte that %XX at `text` stands for; -1 where there is none. */
+/* The byte that %XX at `text` encodes; -1 if it is not such an escape. */
 static int escaped(const char *text)
 {
     if (text[0] != '%' || digit(text[1]) < 0 || digit(text[2]) < 0)
@@ -23,7 +23,8 @@ static int escaped(const char *text)
     return digit(text[1]) * 16 + digit(text[2]);
 }
 
-/* In place. What is no escape stays, and so does a zero byte, which would end the text, and `kept`. The length. */
+/* Decodes in place. Invalid escapes stay as they are, and so do a zero byte, which would end the text, and `kept`.
+ * Returns the length. */
 static size_t decode(char *text, char kept)
 {
     char *out = text;
@@ -39,7 +40,7 @@ static size_t decode(char *text, char kept)
 
 /* ---- Query ---- */
 
-/* As forms write it: + is a space. */
+/* Form encoding: + is a space. */
 static size_t decode_form(char *text)
 {
     for (char *plus = text; (plus = strchr(plus, '+')) != NULL;)
@@ -60,7 +61,8 @@ static struct api_argument read_argument(char *text)
     };
 }
 
-/* The argument at *query, which moves on to the next one or to NULL. Empty ones, as between two &, are no arguments. */
+/* Reads the argument at *query, which advances to the next one or to NULL. Empty ones, as between two &, are skipped.
+ */
 static bool next_argument(char **query, struct api_argument *argument)
 {
     while (*query != NULL) {
@@ -93,7 +95,7 @@ static enum target_result read_query(struct target *target, char *query)
 
 /* ---- Forms ---- */
 
-/* What neither a path nor a query nor an authority may hold. */
+/* Whether it has only bytes that paths, queries and authorities may have. */
 static bool is_clean(const char *text)
 {
     for (; *text != '\0'; text++)
@@ -102,7 +104,7 @@ static bool is_clean(const char *text)
     return true;
 }
 
-/* What follows the scheme of the absolute form; NULL in other forms. */
+/* What follows the scheme of the absolute form; NULL for other forms. */
 static char *after_scheme(char *text)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -112,7 +114,7 @@ static char *after_scheme(char *text)
     return NULL;
 }
 
-/* The authority is moved to the front by one byte, over the scheme's last, so that a zero byte ends it where the path
+/* The authority is moved forward by one byte, over the scheme's last, so that a zero byte can end it where the path
  * begins. */
 static char *split_authority(struct target *target, char *authority)
 {
@@ -124,7 +126,7 @@ static char *split_authority(struct target *target, char *authority)
     return path;
 }
 
-/* The path or * that the request line holds, in whatever form; NULL where it holds neither. */
+/* The path or * of the request line, in any form; NULL if there is none. */
 static char *find_path(struct target *target, char *text)
 {
     char *authority = after_scheme(text);

@@ -118,7 +118,7 @@ static size_t call_stage(struct work *work)
     return work->failed ? 0 : api_job_next(work->job);
 }
 
-/* The client's time is known once its body is read. */
+/* The timeout may be in the body. */
 static void apply_timeout(struct work *work)
 {
     const uint64_t timeout_us = work->job != NULL ? api_job_timeout_us(work->job) : 0;

@@ -1,5 +1,6 @@
-/* What workers do for one request: its body into its answer. They inflate the body if it is encoded, make the call and
- * compress its answer, each in stages for the scheduler. Of an answer that is streamed they make the beginning. */
+/* The workers' part of one request: from its body to its answer. They inflate the body if it is encoded, compute the
+ * call and compress its answer, each in stages for the scheduler. Of an answer that is streamed they make the
+ * beginning. */
 #ifndef SERVER_WORK_H
 #define SERVER_WORK_H
 
@@ -9,24 +10,24 @@
 #include "scheduler.h"
 #include "streaming.h"
 
-/* When an answer is compressed. */
+/* Whether an answer is compressed. */
 struct compression {
     bool allowed, demanded; /* by the client and the configuration */
-    size_t min_bytes;       /* bytes that are worth it where it is not demanded */
+    size_t min_bytes;       /* minimum length unless it is demanded */
 };
 
 struct work {
     struct task task; /* the first member */
 
-    /* Set by the one who submits it. */
-    struct api_request request; /* whose body is body->bytes, by the time it is whole */
+    /* Set before it is submitted. */
+    struct api_request request; /* whose body becomes body->bytes once that is decoded */
     struct reservation *reservation;
     struct body *body;
     enum encoding encoding; /* of the body */
     struct compression compression;
-    struct streaming *streaming; /* NULL unless the answer is streamed; it stays the submitter's */
+    struct streaming *streaming; /* NULL unless the answer is streamed; owned by the submitter */
 
-    /* Read when it is done, and taken over. */
+    /* The result; the caller owns it. */
     struct api_response response;
     const char *coding; /* of the response's body, or NULL */
 
@@ -42,17 +43,17 @@ struct work {
     bool failed;
 };
 
-/* Of a zeroed work whose members above are set: sets its task's functions. A response that is there already, whose
- * status is not 0, is only compressed. */
+/* Sets the functions of the task, once the members above are set. A response that is already there, whose status is not
+ * 0, is only compressed. */
 void work_prepare(struct work *work);
 
 /* Whether a response of that length is to be compressed. */
 bool work_compresses(const struct compression *compression, size_t length);
 
-/* On any thread, under the reservation's account: compresses the response at once. */
+/* On any thread, under the reservation's account: compresses the response now. */
 void work_compress(struct work *work);
 
-/* Frees all but the response; the reservation's account is used for it. */
+/* Frees everything except the response, under the reservation's account. */
 void work_close(struct work *work);
 
 #endif
