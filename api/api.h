@@ -21,6 +21,8 @@ enum api_dtype { API_FLOAT32, API_FLOAT64, API_INT32, API_UINT32, API_UINT64, AP
 struct api_dtype_kind {
     const char *name; /* NumPy's */
     size_t size;
+    const char *descr;    /* in the header of an .npy array */
+    const char *datatype; /* the Open Inference Protocol's */
 };
 
 extern const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT];

@@ -342,12 +342,8 @@ static int read_values(const struct builder *builder)
     if (builder_read_value(builder, API_DTYPE) != 0 || take_logits(builder) != 0 ||
         builder_read_value(builder, API_DIM) != 0 || lay_out_rows(builder) != 0)
         return -1;
-    for (int id = API_DTYPE + 1; id < API_PARAMETER_COUNT; id++) {
-        const enum api_type type = api_parameters[id].type;
-        if (takes(call, (enum api_parameter_id)id) && type != API_NUMBERS && type != API_BOOLEANS &&
-            builder_read_value(builder, (enum api_parameter_id)id) != 0)
-            return -1;
-    }
+    if (builder_read_values(builder, API_DTYPE + 1, allowed_parameters(call)) != 0)
+        return -1;
     narrow_top_k(call);
     call->draws = takes(call, API_NUM_SAMPLES) ? (size_t)call->values[API_NUM_SAMPLES].one.integer : 1;
     return take_mask(builder) != 0 || (takes(call, API_COTANGENT) && take_cotangent(builder) != 0) ? -1 : 0;

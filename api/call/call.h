@@ -8,22 +8,9 @@
 
 #include "api.h"
 #include "core.h"
+#include "json/array.h"
 
 #include <jansson.h>
-
-#define API_MAX_RANK 8
-
-struct json_text;
-
-/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count; of rank 0 it is one value. */
-struct api_tensor {
-    const char *name;
-    enum api_dtype dtype;
-    void *data;
-    size_t count, rank;
-    size_t shape[API_MAX_RANK + 1]; /* a result may have one axis more than the logits */
-    bool borrowed;                  /* the data lie in memory that is freed by other means */
-};
 
 enum { CALL_MAX_BLOCKS = 1 + API_PARAMETER_COUNT }; /* a body, and what its arrays were converted into */
 

@@ -69,7 +69,7 @@ static int read_text(const struct json_text *text, const struct api_parameter *p
 static int read_json(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
                      struct api_problem *problem)
 {
-    struct json_named_array array = call_array_of(parameter, JSON_FLOAT64);
+    struct json_named_array array = call_array_of(parameter, API_FLOAT64);
     struct json_text text = {.length = 0};
     struct api_problem own;
     json_t *tree = NULL;

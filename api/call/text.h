@@ -26,7 +26,7 @@ struct text_tensor {
     size_t done;   /* elements; tensor->count of them is the end */
     size_t column; /* of the row, to be put next */
     size_t opened; /* axes that begin there */
-    size_t index[API_MAX_RANK + 1];
+    size_t index[API_TENSOR_MAX_RANK];
 };
 
 void text_tensor_begin(const struct text *text, struct text_tensor *put, const struct api_tensor *tensor);

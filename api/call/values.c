@@ -339,3 +339,14 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id)
     take_fallback(builder, parameter, value);
     return 0;
 }
+
+int builder_read_values(const struct builder *builder, enum api_parameter_id first, unsigned parameters)
+{
+    for (enum api_parameter_id id = first; id < API_PARAMETER_COUNT; id++) {
+        const enum api_type type = api_parameters[id].type;
+        if ((parameters >> id & 1) && type != API_NUMBERS && type != API_BOOLEANS &&
+            builder_read_value(builder, id) != 0)
+            return -1;
+    }
+    return 0;
+}

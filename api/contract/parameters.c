@@ -10,8 +10,9 @@
 #define MAX_COUNT 2147483647.0   /* of classes and what is counted in them */
 
 const struct api_dtype_kind api_dtypes[API_DTYPE_COUNT] = {
-    [API_FLOAT32] = {"float32", 4}, [API_FLOAT64] = {"float64", 8}, [API_INT32] = {"int32", 4},
-    [API_UINT32] = {"uint32", 4},   [API_UINT64] = {"uint64", 8},   [API_BOOL] = {"bool", 1},
+    [API_FLOAT32] = {"float32", 4, "<f4", "FP32"}, [API_FLOAT64] = {"float64", 8, "<f8", "FP64"},
+    [API_INT32] = {"int32", 4, "<i4", "INT32"},    [API_UINT32] = {"uint32", 4, "<u4", "UINT32"},
+    [API_UINT64] = {"uint64", 8, "<u8", "UINT64"}, [API_BOOL] = {"bool", 1, "|b1", "BOOL"},
 };
 
 static const struct api_choice dtypes[] = {{"float32", API_FLOAT32}, {"float64", API_FLOAT64}, {NULL, 0}};

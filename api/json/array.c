@@ -12,30 +12,19 @@ struct reader {
     const struct json_text *text;
     const struct json_named_array *named;
     const char *start, *next; /* the value's first byte, and the one to read */
-    struct json_array *array;
+    struct api_tensor *array;
     size_t capacity;                       /* elements that array->data has room for */
     size_t depth;                          /* open brackets */
-    size_t index[JSON_ARRAY_MAX_RANK];     /* of the element being read, for each open bracket */
-    bool shape_known[JSON_ARRAY_MAX_RANK]; /* set when the first bracket of that depth closes */
+    size_t index[API_TENSOR_MAX_RANK];     /* of the element being read, for each open bracket */
+    bool shape_known[API_TENSOR_MAX_RANK]; /* set when the first bracket of that depth closes */
     struct api_problem *problem;
 };
-
-size_t json_element_size(enum json_element element)
-{
-    static const size_t sizes[] = {
-        [JSON_FLOAT32] = sizeof(float),
-        [JSON_FLOAT64] = sizeof(double),
-        [JSON_UINT64] = sizeof(uint64_t),
-        [JSON_BOOL] = sizeof(uint8_t),
-    };
-    return sizes[element];
-}
 
 bool json_array_begins(const struct json_named_array *named, char first)
 {
     if (first == '[' || !named->scalar)
         return first == '[';
-    if (named->element == JSON_BOOL)
+    if (named->dtype == API_BOOL)
         return first == 't' || first == 'f';
     return first == '-' || (first >= '0' && first <= '9');
 }
@@ -67,8 +56,8 @@ static inline void skip_space(struct reader *reader)
 
 static int open_bracket(struct reader *reader)
 {
-    struct json_array *array = reader->array;
-    if (reader->depth == JSON_ARRAY_MAX_RANK)
+    struct api_tensor *array = reader->array;
+    if (reader->depth == API_TENSOR_MAX_RANK)
         return fail(reader, reader->depth, API_WRONG_TYPE, "arrays may nest at most 9 deep");
     if (array->rank != 0 && reader->depth == array->rank)
         return fail(reader, reader->depth, API_RAGGED_ARRAY, "an array where others have a single value");
@@ -134,9 +123,9 @@ static const char *read_minus_infinity(const char *text)
 
 static const char *expected(const struct json_named_array *named)
 {
-    if (named->element == JSON_BOOL)
+    if (named->dtype == API_BOOL)
         return "must be true or false";
-    if (named->element == JSON_UINT64)
+    if (named->dtype == API_UINT64)
         return "must be an integer";
     return named->minus_infinity ? "must be a number, null or \"-Infinity\"" : "must be a number";
 }
@@ -156,11 +145,10 @@ static int refuse_range(const struct reader *reader)
     char detail[96];
     if (is_ranged(named))
         snprintf(detail, sizeof detail, "must be from %.16g to %.16g", named->minimum, named->maximum);
-    else if (named->element == JSON_UINT64)
+    else if (named->dtype == API_UINT64)
         snprintf(detail, sizeof detail, "must be from 0 to %llu", (unsigned long long)UINT64_MAX);
     else
-        snprintf(detail, sizeof detail, "is beyond the range of %s",
-                 named->element == JSON_FLOAT32 ? "float32" : "float64");
+        snprintf(detail, sizeof detail, "is beyond the range of %s", api_dtypes[named->dtype].name);
     return fail(reader, reader->depth, API_OUT_OF_RANGE, detail);
 }
 
@@ -261,24 +249,23 @@ static int read_bool(struct reader *reader, uint8_t *value)
 
 static int read_value(struct reader *reader)
 {
-    struct json_array *array = reader->array;
+    struct api_tensor *array = reader->array;
     const size_t at = array->count;
-    switch (array->element) {
-    case JSON_FLOAT32:
+    switch (array->dtype) {
+    case API_FLOAT32:
         return read_float32(reader, (float *)array->data + at);
-    case JSON_FLOAT64:
+    case API_FLOAT64:
         return read_float64(reader, (double *)array->data + at);
-    case JSON_UINT64:
+    case API_UINT64:
         return read_uint64(reader, (uint64_t *)array->data + at);
-    case JSON_BOOL:
+    default:
         return read_bool(reader, (uint8_t *)array->data + at);
     }
-    return -1;
 }
 
 static int read_element(struct reader *reader)
 {
-    struct json_array *array = reader->array;
+    struct api_tensor *array = reader->array;
     if (read_value(reader) != 0)
         return -1;
     if (array->rank == 0)
@@ -298,7 +285,7 @@ static int read_element(struct reader *reader)
  * pass over the text counts them beforehand. */
 static int grow(struct reader *reader)
 {
-    struct json_array *array = reader->array;
+    struct api_tensor *array = reader->array;
     const char *end = reader->text->body + reader->text->length;
     const size_t count = array->count, left = (size_t)(end - reader->next);
     const size_t length = (size_t)(reader->next - reader->start);
@@ -306,7 +293,7 @@ static int grow(struct reader *reader)
     more = more > 3 * count && count > 0 ? 3 * count : more;
     more = more < count / 8 ? count / 8 : more;
     more = more > left / 2 + 1 ? left / 2 + 1 : more;
-    void *data = api_realloc(array->data, (count + more) * json_element_size(array->element));
+    void *data = api_realloc(array->data, (count + more) * api_dtypes[array->dtype].size);
     if (data == NULL)
         return fail(reader, 0, API_OUT_OF_MEMORY, "no memory for the array");
     array->data = data;
@@ -317,10 +304,10 @@ static int grow(struct reader *reader)
 /* The usual numbers of a row at once; none where the general way is needed. */
 static size_t read_row(struct reader *reader)
 {
-    struct json_array *array = reader->array;
+    struct api_tensor *array = reader->array;
     const char *end = reader->text->body + reader->text->length;
     size_t count;
-    if (array->element != JSON_FLOAT32 || is_ranged(reader->named) || reader->depth == 0 ||
+    if (array->dtype != API_FLOAT32 || is_ranged(reader->named) || reader->depth == 0 ||
         (array->rank != 0 && reader->depth != array->rank))
         return 0;
     reader->next = number_read_row(reader->next, end, (float *)array->data + array->count,
@@ -362,9 +349,9 @@ static int read_elements(struct reader *reader)
 /* Gives back what was not needed. */
 static void *fitted(const struct reader *reader)
 {
-    const struct json_array *array = reader->array;
+    const struct api_tensor *array = reader->array;
     void *data = array->count < reader->capacity
-                     ? api_realloc(array->data, array->count * json_element_size(array->element))
+                     ? api_realloc(array->data, array->count * api_dtypes[array->dtype].size)
                      : NULL;
     return data != NULL ? data : array->data;
 }
@@ -372,7 +359,7 @@ static void *fitted(const struct reader *reader)
 const char *json_array_read(const struct json_text *text, const char *start, struct json_named_array *named,
                             struct api_problem *problem)
 {
-    struct json_array array = {.element = named->element};
+    struct api_tensor array = {.dtype = named->dtype};
     struct reader reader = {
         .text = text, .named = named, .start = start, .next = start, .array = &array, .problem = problem};
     named->array = array;

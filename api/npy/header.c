@@ -105,7 +105,7 @@ static bool read_shape(struct cursor *cursor, struct npy_header *header)
             return fail(cursor, "a comma or the end of the shape should stand here");
         if (!read_size(cursor, &size))
             return false;
-        if (header->rank < NPY_MAX_RANK)
+        if (header->rank < API_TENSOR_MAX_RANK)
             header->shape[header->rank] = size;
         comma = take(cursor, ',');
     }
@@ -196,11 +196,6 @@ const char *npy_header_read(const char *bytes, size_t length, struct npy_header 
 
 /* ---- Writing ---- */
 
-static const char *const descrs[API_DTYPE_COUNT] = {
-    [API_FLOAT32] = "<f4", [API_FLOAT64] = "<f8", [API_INT32] = "<i4",
-    [API_UINT32] = "<u4",  [API_UINT64] = "<u8",  [API_BOOL] = "|b1",
-};
-
 void npy_header_write(char *out, const struct api_tensor *tensor)
 {
     static const char begin[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, NPY_HEADER_BYTES - 10, 0};
@@ -208,7 +203,7 @@ void npy_header_write(char *out, const struct api_tensor *tensor)
     const size_t size = NPY_HEADER_BYTES - sizeof begin;
     memcpy(out, begin, sizeof begin);
     size_t used = (size_t)snprintf(dict, size, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                                   descrs[tensor->dtype]);
+                                   api_dtypes[tensor->dtype].descr);
     for (size_t i = 0; i < tensor->rank; i++)
         used += (size_t)snprintf(dict + used, size - used, i == 0 ? "%zu," : " %zu,", tensor->shape[i]);
     if (tensor->rank > 1)

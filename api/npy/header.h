@@ -11,13 +11,11 @@
 /* The type of the elements as the header writes it is cut to this. */
 #define NPY_DESCR_SIZE 16
 
-#define NPY_MAX_RANK (API_MAX_RANK + 1) /* a cotangent may have an axis before those of the logits */
-
 struct npy_header {
     char descr[NPY_DESCR_SIZE]; /* printable ASCII */
     bool fortran_order;
-    size_t rank; /* if it is more than NPY_MAX_RANK, only so many axes stand in `shape` */
-    size_t shape[NPY_MAX_RANK];
+    size_t rank; /* if it is more than API_TENSOR_MAX_RANK, `shape` has only so many axes */
+    size_t shape[API_TENSOR_MAX_RANK];
     size_t length; /* bytes up to the data */
 };
 

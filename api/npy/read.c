@@ -163,7 +163,7 @@ static int check_header(struct reader *reader, const struct npy_header *header, 
     if (header->fortran_order)
         return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET,
                     "is in Fortran order: send numpy.ascontiguousarray of it");
-    if (header->rank > NPY_MAX_RANK)
+    if (header->rank > API_TENSOR_MAX_RANK)
         return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET, "may have up to 9 axes");
     while (i < KINDS && (strcmp(kinds[i].descr, header->descr) != 0 || !(kinds[i].uses & use)))
         i++;

@@ -37,19 +37,19 @@ static void from_half(void *to, const void *from, size_t count)
 
 /* ---- The table ---- */
 
-/* The first of each type is the one that is told. */
+/* The first of each type is the one in metadata. */
 static const struct {
     enum api_type type; /* API_NUMBERS stands for API_NUMBER too */
     struct oip_datatype datatype;
 } datatypes[] = {
-    {API_NUMBERS, {"FP32", 4, API_FLOAT32, JSON_FLOAT32, NULL, false, 0}},
-    {API_NUMBERS, {"FP64", 8, API_FLOAT64, JSON_FLOAT64, NULL, false, 0}},
-    {API_NUMBERS, {"FP16", 2, API_FLOAT32, JSON_FLOAT32, from_half, true, 0}},
-    {API_BOOLEANS, {"BOOL", 1, API_BOOL, JSON_BOOL, from_bool, false, 0}},
-    {API_INTEGER, {"UINT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
-    {API_INTEGER, {"INT64", 8, API_UINT64, JSON_UINT64, NULL, false, API_MAX_INTEGER}},
-    {API_INTEGER, {"INT32", 4, API_UINT64, JSON_UINT64, from_int32, false, INT32_MAX}},
-    {API_INTEGER, {"UINT32", 4, API_UINT64, JSON_UINT64, from_uint32, false, UINT32_MAX}},
+    {API_NUMBERS, {"FP32", 4, API_FLOAT32, NULL, false, 0}},
+    {API_NUMBERS, {"FP64", 8, API_FLOAT64, NULL, false, 0}},
+    {API_NUMBERS, {"FP16", 2, API_FLOAT32, from_half, true, 0}},
+    {API_BOOLEANS, {"BOOL", 1, API_BOOL, from_bool, false, 0}},
+    {API_INTEGER, {"UINT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT32", 4, API_UINT64, from_int32, false, INT32_MAX}},
+    {API_INTEGER, {"UINT32", 4, API_UINT64, from_uint32, false, UINT32_MAX}},
 };
 
 enum { DATATYPE_COUNT = sizeof datatypes / sizeof *datatypes };
@@ -74,19 +74,10 @@ const char *oip_datatypes_of_input(enum api_type type)
                                         : "UINT64, INT64, UINT32 or INT32";
 }
 
-const char *oip_datatype_told(enum api_type type)
+const char *oip_datatype_in_metadata(enum api_type type)
 {
     size_t i = 0;
     while (datatypes[i].type != kind_of(type))
         i++;
     return datatypes[i].datatype.name;
-}
-
-const char *oip_datatype_of_result(enum api_dtype dtype)
-{
-    static const char *const names[API_DTYPE_COUNT] = {
-        [API_FLOAT32] = "FP32",  [API_FLOAT64] = "FP64",  [API_INT32] = "INT32",
-        [API_UINT32] = "UINT32", [API_UINT64] = "UINT64", [API_BOOL] = "BOOL",
-    };
-    return names[dtype];
 }

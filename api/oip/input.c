@@ -113,7 +113,7 @@ static int read_shape(struct input *input)
 /* ---- Data in the JSON ---- */
 
 /* Flat, or nested as the shape says. */
-static int check_extent(const struct input *input, const struct json_array *array)
+static int check_extent(const struct input *input, const struct api_tensor *array)
 {
     const struct api_tensor *tensor = &input->tensor;
     if (array->count != tensor->count)
@@ -129,7 +129,7 @@ static int read_data(struct input *input)
 {
     struct json_named_array named = {
         .name = "data",
-        .element = input->datatype->element,
+        .dtype = input->datatype->dtype,
         .minus_infinity = input->parameter == &api_parameters[API_LOGITS],
         .maximum = input->datatype->maximum,
     };
@@ -171,7 +171,7 @@ static int read_binary(struct input *input, const json_t *json)
     struct oip_reader *reader = input->reader;
     struct api_tensor *tensor = &input->tensor;
     const struct oip_datatype *datatype = input->datatype;
-    const size_t element = json_element_size(datatype->element);
+    const size_t element = api_dtypes[datatype->dtype].size;
     size_t size = 0;
     if (read_binary_size(input, json, &size) != 0)
         return -1;

@@ -79,7 +79,7 @@ static json_t *inputs(const struct wording *wording, const struct api_function *
         const struct api_parameter *parameter = &api_parameters[id];
         if (!api_function_takes(function, (enum api_parameter_id)id) || !api_parameter_is_array(parameter))
             continue;
-        json_t *input = tensor(wording, parameter->name, oip_datatype_told(parameter->type),
+        json_t *input = tensor(wording, parameter->name, oip_datatype_in_metadata(parameter->type),
                                parameter->per_row ? 1 : 2);
         if (wording->says_optional && !parameter->required)
             json_object_set_new(input, "optional", json_true());
@@ -94,7 +94,7 @@ static json_t *outputs(const struct wording *wording, const struct api_function 
     for (size_t i = 0; i < API_MAX_RESULTS && function->results[i].name != NULL; i++) {
         const struct api_result_kind *kind = &function->results[i];
         const bool one_a_row = kind->extent == API_OF_WINNERS || kind->extent == API_OF_ROWS;
-        const char *datatype = oip_datatype_of_result(kind->content == API_CLASSES ? API_INT32 : API_FLOAT32);
+        const char *datatype = api_dtypes[kind->content == API_CLASSES ? API_INT32 : API_FLOAT32].datatype;
         json_array_append_new(list, tensor(wording, kind->name, datatype, one_a_row ? 1 : 2));
     }
     return list;

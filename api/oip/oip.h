@@ -15,9 +15,8 @@
 
 struct oip_datatype {
     const char *name;
-    size_t size;               /* of an element of a binary tensor */
-    enum api_dtype dtype;      /* as the call takes it */
-    enum json_element element; /* as the reader of JSON gives it: of the same size as dtype */
+    size_t size;          /* of an element of a binary tensor */
+    enum api_dtype dtype; /* as the call takes it, and the reader of JSON gives it */
     void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
     bool binary_only;
     double maximum; /* of an integer in JSON; none of a parameter is negative, or above API_MAX_INTEGER */
@@ -29,11 +28,8 @@ const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type
 /* "FP32, FP64 or FP16" for such a parameter. */
 const char *oip_datatypes_of_input(enum api_type type);
 
-/* The one that metadata tells of such a parameter. */
-const char *oip_datatype_told(enum api_type type);
-
-/* The name of a result's datatype. */
-const char *oip_datatype_of_result(enum api_dtype dtype);
+/* The one in the metadata of such a parameter. */
+const char *oip_datatype_in_metadata(enum api_type type);
 
 /* ---- Requests ---- */
 

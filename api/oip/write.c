@@ -121,7 +121,7 @@ static enum writer_step put_strings(struct text *text, struct part *part, size_t
 
 static enum writer_step put_part_head(struct text *text, const struct part *part)
 {
-    const char *datatype = part->output->classes > 0 ? "BYTES" : oip_datatype_of_result(part->tensor.dtype);
+    const char *datatype = part->output->classes > 0 ? "BYTES" : api_dtypes[part->tensor.dtype].datatype;
     char *out = text_room(text, HEAD_BYTES);
     if (out == NULL)
         return WRITER_FAILED;

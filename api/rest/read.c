@@ -33,8 +33,8 @@ struct body {
 static int read_anew(const struct body *body, struct read_array *array)
 {
     const struct json_named_array as = call_array_of(&api_parameters[array->id],
-                                                     body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
-    if (as.element == array->named.element)
+                                                     body->wide ? API_FLOAT64 : API_FLOAT32);
+    if (as.dtype == array->named.dtype)
         return 0;
     api_free(array->named.array.data);
     array->named = as;
@@ -60,12 +60,12 @@ static const char *read_array(struct body *body, enum api_parameter_id id)
     array->id = id;
     array->at = body->reader.next;
     for (;;) {
-        array->named = call_array_of(&api_parameters[id], body->wide ? JSON_FLOAT64 : JSON_FLOAT32);
+        array->named = call_array_of(&api_parameters[id], body->wide ? API_FLOAT64 : API_FLOAT32);
         array->named.found = true;
         const char *end = json_array_read(body->text, array->at, &array->named, &own);
         if (end != NULL)
             return end;
-        if (array->named.element != JSON_FLOAT32 || own.code != API_OUT_OF_RANGE || !will_say_float64(body))
+        if (array->named.dtype != API_FLOAT32 || own.code != API_OUT_OF_RANGE || !will_say_float64(body))
             break;
         body->wide = true;
     }
@@ -125,7 +125,7 @@ static int read_member(struct body *body, const struct json_key *key)
     if (is_given(body, id))
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
-    const struct json_named_array named = call_array_of(parameter, JSON_FLOAT32);
+    const struct json_named_array named = call_array_of(parameter, API_FLOAT32);
     if (api_parameter_is_array(parameter) && json_array_begins(&named, *reader->next)) {
         const char *end = read_array(body, id);
         if (end != NULL)

@@ -12,9 +12,9 @@ static const struct json_named_array compare_members[COMPARE_MEMBERS] = {
     {.name = "logits", .minus_infinity = true},
     {.name = "tau", .scalar = true, .minimum = 0, .maximum = 3.4028235e38},
     {.name = "bare", .scalar = true},
-    {.name = "wide", .element = JSON_FLOAT64, .minus_infinity = true},
-    {.name = "seed", .element = JSON_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991},
-    {.name = "mask", .element = JSON_BOOL, .scalar = true},
+    {.name = "wide", .dtype = API_FLOAT64, .minus_infinity = true},
+    {.name = "seed", .dtype = API_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991},
+    {.name = "mask", .dtype = API_BOOL, .scalar = true},
 };
 
 /* What was read of one object. */
@@ -42,9 +42,9 @@ static bool same_array(const struct json_named_array *a, const struct json_named
     if (a->found != b->found)
         return false;
     return !a->found ||
-           (a->array.element == b->array.element && a->array.count == b->array.count &&
-            a->array.rank == b->array.rank && memcmp(a->array.shape, b->array.shape, sizeof a->array.shape) == 0 &&
-            memcmp(a->array.data, b->array.data, a->array.count * json_element_size(a->element)) == 0);
+           (a->array.dtype == b->array.dtype && a->array.count == b->array.count && a->array.rank == b->array.rank &&
+            memcmp(a->array.shape, b->array.shape, sizeof a->array.shape) == 0 &&
+            memcmp(a->array.data, b->array.data, a->array.count * api_dtypes[a->dtype].size) == 0);
 }
 
 static const char *difference(const struct reading *ours, const struct reading *plain)

@@ -129,40 +129,39 @@ static int read_real(const struct json_named_array *member, const json_t *node, 
 
 static int read_value(struct json_named_array *member, const json_t *node, const char *text)
 {
-    struct json_array *array = &member->array;
+    struct api_tensor *array = &member->array;
     double real;
     uint64_t integer;
-    switch (member->element) {
-    case JSON_FLOAT32:
+    switch (member->dtype) {
+    case API_FLOAT32:
         if (read_real(member, node, &real) != 0 || (isinf((float)real) && !isinf(real)))
             return -1;
         ((float *)array->data)[array->count++] = (float)real;
         return 0;
-    case JSON_FLOAT64:
+    case API_FLOAT64:
         if (read_real(member, node, &real) != 0)
             return -1;
         ((double *)array->data)[array->count++] = real;
         return 0;
-    case JSON_UINT64:
+    case API_UINT64:
         if (!json_is_real(node) || exact_integer(text, &integer) != 0 ||
             (member->minimum < member->maximum && (integer > (uint64_t)member->maximum)))
             return -1;
         ((uint64_t *)array->data)[array->count++] = integer;
         return 0;
-    case JSON_BOOL:
+    default:
         if (!json_is_boolean(node))
             return -1;
         ((uint8_t *)array->data)[array->count++] = json_is_true(node);
         return 0;
     }
-    return -1;
 }
 
 /* ---- Arrays ---- */
 
 static int walk(struct json_named_array *member, const json_t *node, const char *text, size_t depth)
 {
-    struct json_array *array = &member->array;
+    struct api_tensor *array = &member->array;
     if (!json_is_array(node)) {
         if (array->count > 0 && depth != array->rank)
             return -1;
@@ -170,7 +169,7 @@ static int walk(struct json_named_array *member, const json_t *node, const char 
         return read_value(member, node, text);
     }
     const size_t length = json_array_size(node);
-    if (length == 0 || depth == JSON_ARRAY_MAX_RANK || (array->shape[depth] != 0 && array->shape[depth] != length))
+    if (length == 0 || depth == API_TENSOR_MAX_RANK || (array->shape[depth] != 0 && array->shape[depth] != length))
         return -1;
     array->shape[depth] = length;
     text = skip_space(text + 1);
@@ -186,7 +185,7 @@ static bool is_taken(const struct json_named_array *member, const json_t *node)
 {
     if (json_is_array(node) || !member->scalar)
         return json_is_array(node);
-    return member->element == JSON_BOOL ? json_is_boolean(node) : json_is_real(node);
+    return member->dtype == API_BOOL ? json_is_boolean(node) : json_is_real(node);
 }
 
 static int read_members(const char *text, size_t length, struct json_named_array *members, size_t count, json_t *root)
@@ -196,7 +195,7 @@ static int read_members(const char *text, size_t length, struct json_named_array
         if (!is_taken(&members[i], node))
             continue;
         members[i].found = true;
-        members[i].array = (struct json_array){.element = members[i].element, .data = calloc(length, 8)};
+        members[i].array = (struct api_tensor){.dtype = members[i].dtype, .data = calloc(length, 8)};
         if (walk(&members[i], node, value_of(text, members[i].name), 0) != 0)
             return -1;
         json_object_set_new(root, members[i].name, json_null());

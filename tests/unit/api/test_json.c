@@ -13,7 +13,7 @@ enum { MAX_NUMBERS = 1 << 16 };
 
 /* ---- The plain way: a tree of everything, then a walk ---- */
 
-static int walk(const json_t *node, size_t depth, struct json_array *array)
+static int walk(const json_t *node, size_t depth, struct api_tensor *array)
 {
     if (!json_is_array(node)) {
         float value = -INFINITY;
@@ -29,7 +29,7 @@ static int walk(const json_t *node, size_t depth, struct json_array *array)
         return depth == array->rank ? 0 : -1;
     }
     const size_t length = json_array_size(node);
-    if (length == 0 || depth == JSON_ARRAY_MAX_RANK)
+    if (length == 0 || depth == API_TENSOR_MAX_RANK)
         return -1;
     if (array->shape[depth] == 0)
         array->shape[depth] = length;
@@ -44,9 +44,9 @@ static int walk(const json_t *node, size_t depth, struct json_array *array)
 /* jansson passes over some NUL bytes; the contract refuses them all.
  * 0 if `logits` was read, 1 if the document is an object without it or with something else, -1 if it is
  * refused. */
-static int read_plainly(const char *body, size_t length, struct json_array *array)
+static int read_plainly(const char *body, size_t length, struct api_tensor *array)
 {
-    *array = (struct json_array){.data = malloc(MAX_NUMBERS * sizeof(float))};
+    *array = (struct api_tensor){.data = malloc(MAX_NUMBERS * sizeof(float))};
     if (memchr(body, '\0', length) != NULL)
         return -1;
     json_t *root = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
@@ -61,7 +61,7 @@ static int read_plainly(const char *body, size_t length, struct json_array *arra
 }
 
 /* The same with the readers under test. */
-static int read_fast(const char *body, size_t length, struct json_array *array, struct api_problem *problem)
+static int read_fast(const char *body, size_t length, struct api_tensor *array, struct api_problem *problem)
 {
     char *padded = ask_padded(body, length);
     struct json_named_array logits = {.name = "logits", .minus_infinity = true};
@@ -80,7 +80,7 @@ static int read_fast(const char *body, size_t length, struct json_array *array, 
 
 static void assert_same(const char *body, size_t length)
 {
-    struct json_array plain, fast;
+    struct api_tensor plain, fast;
     struct api_problem problem;
     const int expected = read_plainly(body, length, &plain), result = read_fast(body, length, &fast, &problem);
     ck_assert_msg(result == expected, "%d instead of %d for %.*s (%s)", result, expected, (int)length, body,
@@ -295,7 +295,7 @@ START_TEST(names_the_place_of_an_error)
         {"", "", 0, API_MALFORMED_JSON},
         {"[1]", "", API_NO_OFFSET, API_WRONG_TYPE},
     };
-    struct json_array array;
+    struct api_tensor array;
     struct api_problem problem;
     ck_assert_int_eq(read_fast(errors[_i].text, strlen(errors[_i].text), &array, &problem), -1);
     free(array.data);
@@ -309,7 +309,7 @@ START_TEST(limits_what_reaches_jansson)
 {
     const size_t length = JSON_MAX_BYTES + 100;
     char *text = malloc(length);
-    struct json_array array;
+    struct api_tensor array;
     struct api_problem problem;
     memset(text, '7', length);
     memcpy(text, "{\"x\":[", 6);
@@ -329,7 +329,7 @@ START_TEST(reads_an_array_beyond_that_limit)
 {
     const size_t count = 600000;
     char *text = malloc(2 * count + 16);
-    struct json_array array;
+    struct api_tensor array;
     struct api_problem problem;
     size_t used = (size_t)sprintf(text, "{\"logits\":[");
     for (size_t i = 0; i < count; i++) {

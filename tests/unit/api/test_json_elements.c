@@ -26,7 +26,7 @@ static int read_one(const char *body, struct json_named_array *named, struct api
 }
 
 /* Reads {"x": value} as `named` says, which must succeed. */
-static struct json_array read_x(const char *value, struct json_named_array named)
+static struct api_tensor read_x(const char *value, struct json_named_array named)
 {
     char body[512];
     struct api_problem problem = {0};
@@ -34,14 +34,14 @@ static struct json_array read_x(const char *value, struct json_named_array named
     named.name = "x";
     ck_assert_msg(read_one(body, &named, &problem) == 0, "%s: %s", body, problem.detail);
     ck_assert_msg(named.found, "%s", body);
-    ck_assert_int_eq(named.array.element, named.element);
+    ck_assert_int_eq(named.array.dtype, named.dtype);
     return named.array;
 }
 
 START_TEST(reads_float64_to_the_nearest)
 {
-    struct json_array array = read_x("[[0.1,-2.5e-3,12345678901234567890],[1e308,4.9e-324,16777217]]",
-                                     (struct json_named_array){.element = JSON_FLOAT64});
+    struct api_tensor array = read_x("[[0.1,-2.5e-3,12345678901234567890],[1e308,4.9e-324,16777217]]",
+                                     (struct json_named_array){.dtype = API_FLOAT64});
     static const double expected[] = {0.1, -2.5e-3, 12345678901234567890.0, 1e308, 4.9e-324, 16777217};
     ck_assert_uint_eq(array.rank, 2);
     ck_assert_uint_eq(array.shape[0], 2);
@@ -74,7 +74,7 @@ START_TEST(reads_integers_exactly)
         {"1e19", 10000000000000000000u},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct json_array array = read_x(cases[i].text, (struct json_named_array){.element = JSON_UINT64, .scalar = 1});
+        struct api_tensor array = read_x(cases[i].text, (struct json_named_array){.dtype = API_UINT64, .scalar = 1});
         ck_assert_uint_eq(array.rank, 0);
         ck_assert_uint_eq(array.count, 1);
         ck_assert_msg(*(uint64_t *)array.data == cases[i].value, "%s", cases[i].text);
@@ -85,8 +85,7 @@ END_TEST
 
 START_TEST(reads_booleans_as_bytes)
 {
-    struct json_array array = read_x("[[true,false] , [ false,true ]]",
-                                     (struct json_named_array){.element = JSON_BOOL});
+    struct api_tensor array = read_x("[[true,false] , [ false,true ]]", (struct json_named_array){.dtype = API_BOOL});
     ck_assert_uint_eq(array.count, 4);
     ck_assert_mem_eq(array.data, "\1\0\0\1", 4);
     free(array.data);
@@ -95,14 +94,14 @@ END_TEST
 
 START_TEST(reads_a_single_value)
 {
-    struct json_array one = read_x(" -2.5 ", (struct json_named_array){.scalar = true});
+    struct api_tensor one = read_x(" -2.5 ", (struct json_named_array){.scalar = true});
     ck_assert_uint_eq(one.rank, 0);
     ck_assert(*(float *)one.data == -2.5f);
     free(one.data);
-    struct json_array yes = read_x("true", (struct json_named_array){.element = JSON_BOOL, .scalar = true});
+    struct api_tensor yes = read_x("true", (struct json_named_array){.dtype = API_BOOL, .scalar = true});
     ck_assert_uint_eq(*(uint8_t *)yes.data, 1);
     free(yes.data);
-    struct json_array list = read_x("[1e-3]", (struct json_named_array){.scalar = true, .minimum = 0, .maximum = 1});
+    struct api_tensor list = read_x("[1e-3]", (struct json_named_array){.scalar = true, .minimum = 0, .maximum = 1});
     ck_assert_uint_eq(list.rank, 1);
     ck_assert(*(float *)list.data == 1e-3f);
     free(list.data);
@@ -124,7 +123,7 @@ START_TEST(leaves_other_values_to_the_envelope)
 }
 END_TEST
 
-#define SEEDS .element = JSON_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991
+#define SEEDS .dtype = API_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991
 #define TAUS .scalar = true, .minimum = 0, .maximum = 3.4028235e38
 
 static const struct {
@@ -145,7 +144,7 @@ static const struct {
     {"{\"s\":[1,01]}", {"s", SEEDS}, "/s/1", "expected a number", 8, API_MALFORMED_JSON},
     {"{\"s\":1.}", {"s", SEEDS}, "/s", "expected a number", 5, API_MALFORMED_JSON},
     {"{\"s\":18446744073709551616}",
-     {"s", .element = JSON_UINT64, .scalar = true},
+     {"s", .dtype = API_UINT64, .scalar = true},
      "/s",
      "must be from 0 to 18446744073709551615",
      5,
@@ -155,10 +154,10 @@ static const struct {
     {"{\"tau\":[\"-Infinity\"]}", {"tau", TAUS}, "/tau/0", "must be a number", 8, API_WRONG_TYPE},
     {"{\"tau\":[1e39]}", {"tau", TAUS}, "/tau/0", NULL, 8, API_OUT_OF_RANGE},
     {"{\"tau\":1e400}", {"tau", TAUS}, "/tau", NULL, 7, API_OUT_OF_RANGE},
-    {"{\"d\":[1e309]}", {"d", .element = JSON_FLOAT64}, "/d/0", "is beyond the range of float64", 6, API_OUT_OF_RANGE},
-    {"{\"m\":[[true,1]]}", {"m", .element = JSON_BOOL}, "/m/0/1", "must be true or false", 12, API_WRONG_TYPE},
-    {"{\"m\":[[true,tru]]}", {"m", .element = JSON_BOOL}, "/m/0/1", "expected a value", 12, API_MALFORMED_JSON},
-    {"{\"m\":[truefalse]}", {"m", .element = JSON_BOOL}, "/m/0", NULL, 10, API_MALFORMED_JSON},
+    {"{\"d\":[1e309]}", {"d", .dtype = API_FLOAT64}, "/d/0", "is beyond the range of float64", 6, API_OUT_OF_RANGE},
+    {"{\"m\":[[true,1]]}", {"m", .dtype = API_BOOL}, "/m/0/1", "must be true or false", 12, API_WRONG_TYPE},
+    {"{\"m\":[[true,tru]]}", {"m", .dtype = API_BOOL}, "/m/0/1", "expected a value", 12, API_MALFORMED_JSON},
+    {"{\"m\":[truefalse]}", {"m", .dtype = API_BOOL}, "/m/0", NULL, 10, API_MALFORMED_JSON},
     {"{\"tau\":1.5.2}", {"tau", TAUS}, "/tau", "expected ',' or '}' after a value", 10, API_MALFORMED_JSON},
     {"{\"t\":1.5,2.5,\"x\":\"                                                  \"}",
      {"t", .scalar = true},

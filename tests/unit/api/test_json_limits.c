@@ -43,10 +43,10 @@ static size_t resident_peak(void)
 }
 
 /* Reads the logits of a large body as `element`, without touching more memory than `most` beside it. */
-static struct json_named_array read_large(const struct json_text *text, enum json_element element, size_t most,
+static struct json_named_array read_large(const struct json_text *text, enum api_dtype element, size_t most,
                                           int expected, struct api_problem *problem)
 {
-    struct json_named_array logits = {.name = "logits", .element = element, .minus_infinity = true};
+    struct json_named_array logits = {.name = "logits", .dtype = element, .minus_infinity = true};
     json_t *envelope = NULL;
     const size_t before = resident_peak();
     ck_assert_int_eq(json_envelope_read(text, &logits, 1, &envelope, problem), expected);
@@ -79,7 +79,7 @@ START_TEST(refuses_a_large_body_in_little_memory)
 {
     struct api_problem problem;
     const struct json_text text = repeated(refused[_i].head, refused[_i].piece, refused[_i].tail);
-    read_large(&text, JSON_FLOAT32, 4 * MIB, -1, &problem);
+    read_large(&text, API_FLOAT32, 4 * MIB, -1, &problem);
     ck_assert_int_eq(problem.code, refused[_i].code);
 }
 END_TEST
@@ -87,10 +87,10 @@ END_TEST
 /* Two bytes an element, the fewest: twice the body for float32, four times for float64. */
 START_TEST(reads_the_densest_body_in_its_own_multiple)
 {
-    const size_t sizes[] = {[JSON_FLOAT32] = 2, [JSON_FLOAT64] = 4};
+    const size_t sizes[] = {[API_FLOAT32] = 2, [API_FLOAT64] = 4};
     struct json_text text = repeated("{\"logits\":[", "1,", "1]}");
     const size_t count = (text.length - 12) / 2;
-    struct json_named_array logits = read_large(&text, (enum json_element)_i, sizes[_i] * LENGTH + 4 * MIB, 0, NULL);
+    struct json_named_array logits = read_large(&text, (enum api_dtype)_i, sizes[_i] * LENGTH + 4 * MIB, 0, NULL);
     ck_assert_uint_eq(logits.array.count, count);
     free(logits.array.data);
 }
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(reads_a_number_of_64_mib)
 {
     struct json_text text = repeated("{\"logits\":[0.", "3", "]}");
-    struct json_named_array logits = read_large(&text, JSON_FLOAT32, 4 * MIB, 0, NULL);
+    struct json_named_array logits = read_large(&text, API_FLOAT32, 4 * MIB, 0, NULL);
     ck_assert(*(float *)logits.array.data == 0.33333334f);
     free(logits.array.data);
 }
@@ -129,7 +129,7 @@ TEST_SUITE("api")
     TCase *large = tcase_create("large bodies");
     tcase_set_timeout(large, 120);
     tcase_add_loop_test(large, refuses_a_large_body_in_little_memory, 0, sizeof refused / sizeof *refused);
-    tcase_add_loop_test(large, reads_the_densest_body_in_its_own_multiple, JSON_FLOAT32, JSON_FLOAT64 + 1);
+    tcase_add_loop_test(large, reads_the_densest_body_in_its_own_multiple, API_FLOAT32, API_FLOAT64 + 1);
     tcase_add_test(large, reads_a_number_of_64_mib);
     tcase_add_test(large, stops_at_the_limit_of_elements);
     suite_add_tcase(suite, large);
