@@ -88,7 +88,10 @@ bool accept_is_type(const char *content_type, const char *type)
  */
 static int specificity(const char *range, const char *type)
 {
-    return is_name(range, type) ? 2 : is_name(range, "application/*") ? 1 : is_name(range, "*/*") ? 0 : -1;
+    const size_t main = strcspn(type, "/") + 1;
+    if (strncasecmp(range, type, main) == 0)
+        return is_name(range, type) ? 2 : is_name(range + main, "*") ? 1 : -1;
+    return is_name(range, "*/*") ? 0 : -1;
 }
 
 /* What an element of the list says of each type. */
