@@ -29,8 +29,13 @@ static void answer_metrics(struct server *server, const struct api_route *route,
     metrics_set(server->metrics, METRIC_MEMORY_LIMIT, (int64_t)server->budget.limit);
     metrics_set_process(server->metrics);
     response->owned = metrics_text(server->metrics, format, &response->length);
-    response->body = response->owned != NULL ? response->owned : "";
-    response->status = response->owned != NULL ? 200 : 500;
+    response->body = response->owned;
+    response->status = 200;
+    if (response->owned == NULL) {
+        struct api_problem problem;
+        api_fail(&problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the metrics now");
+        api_answer_problem(route->path, &problem, response);
+    }
 }
 
 static void answer_statistics(struct server *server, const struct api_function *model, struct api_response *response)
