@@ -63,7 +63,7 @@ KERNEL_debug    := -O0
 COMMON_tsan     := -O1 -fsanitize=thread
 LINK_tsan       := -fsanitize=thread
 COMMON_coverage := -O0 --coverage -fprofile-update=atomic
-LINK_coverage   := --coverage
+LINK_coverage   := --coverage -Wl,--wrap=abort,--wrap=_exit
 
 # Bit-identical results: no contraction of a*b+c but where the source writes it out.
 CORE_FLAGS := -ffp-contract=off
@@ -155,10 +155,10 @@ $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
 	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(WRAPPED) -Wl,--wrap=api_answer $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
 
 # Preloaded into a server, where a test wants memory or threads to be short.
-$(OUT)/tests/scarce.so: tests/lib/scarce.c Makefile
+$(OUT)/tests/scarce.so: tests/lib/scarce.c tests/lib/scarce.h Makefile
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMMON) -O1 -shared -fPIC -o $@ $<
+	$(Q)$(CC) $(filter-out -MMD -MP,$(COMMON)) -Itests -O1 -shared -fPIC -o $@ $<
 
 # ---- Commands: make help prints the lines with two # --------------------------------------------------------
 

@@ -79,6 +79,7 @@ fuzz-http: deps
 	$(Q)python3 -B $(GATES)/fuzz/http/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_HTTP_FLAGS)
 
 ## coverage        lines and branches of api/ and server/ that the tests run, for each file
+build/coverage/gumbeld build/coverage/tests/run: build/coverage/$(GATES)/coverage/ends.o
 COVERAGE_TESTS ?= api server server-time memory
 coverage: deps test-deps
 	$(call install,gcovr)
