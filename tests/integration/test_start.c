@@ -3,6 +3,7 @@
 #include "lib/http.h"
 #include "lib/process.h"
 #include "lib/requests.h"
+#include "lib/scarce.h"
 #include "lib/suite.h"
 
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -62,34 +64,16 @@ static void check_refused(struct process *process, const char *what, const char 
 
 /* ---- What is short ---- */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { CAN_PRELOAD = false }; /* the sanitizer's library must come first */
-#else
-enum { CAN_PRELOAD = true };
-#endif
-
-static struct process spawn_with(const char *variable, int value, const char *flags)
-{
-    char number[16];
-    snprintf(number, sizeof number, "%d", value);
-    setenv("LD_PRELOAD", SCARCE_LIBRARY, 1);
-    setenv(variable, number, 1);
-    struct process process = process_spawn("--listen 127.0.0.1:0 --lame-duck-ms 0 %s", flags);
-    unsetenv("LD_PRELOAD");
-    unsetenv(variable);
-    return process;
-}
-
 /* With each number of threads that is too small it says so, and with enough of them the first large request finds its
  * worker: libuv would make its threads only then, and abort. */
 START_TEST(a_thread_that_is_refused_ends_the_start)
 {
     enum { WORKERS = 4, NEEDED = WORKERS + 2 + 1 }; /* two loops, and the log's */
     char *body = requests_gumbel(10, 1000, 3);
-    for (int threads = 0; CAN_PRELOAD && threads <= NEEDED; threads++) {
+    for (int threads = 0; SCARCE_CAN_PRELOAD && threads <= NEEDED; threads++) {
         char what[32];
         snprintf(what, sizeof what, "%d threads", threads);
-        struct process process = spawn_with("SCARCE_THREADS", threads, "--workers 4 --loops 2");
+        struct process process = scarce_spawn("SCARCE_THREADS", threads, "--workers 4 --loops 2");
         const bool listens = await(&process);
         ck_assert_msg(listens == (threads == NEEDED), "%s", what);
         if (!listens) {
@@ -100,7 +84,7 @@ START_TEST(a_thread_that_is_refused_ends_the_start)
         struct http_response response = http_ask(process.port, "POST", GUMBEL, body);
         ck_assert_int_eq(response.status, 200);
         http_free(&response);
-        end_at_once(&process);
+        process_end(&process);
     }
     free(body);
 }
@@ -122,10 +106,10 @@ static bool answers(unsigned port)
 START_TEST(an_allocation_that_is_refused_ends_the_start)
 {
     enum { MOST = 90, PARTS = 3 };
-    for (int i = _i; CAN_PRELOAD && i < MOST; i += PARTS) {
+    for (int i = _i; SCARCE_CAN_PRELOAD && i < MOST; i += PARTS) {
         char what[32];
         snprintf(what, sizeof what, "allocation %d", i + 1);
-        struct process process = spawn_with("SCARCE_ALLOCATION", i + 1, "--workers 1");
+        struct process process = scarce_spawn("SCARCE_ALLOCATION", i + 1, "--workers 1");
         if (!await(&process)) {
             check_refused(&process, what, "memory");
             continue;
@@ -133,7 +117,43 @@ START_TEST(an_allocation_that_is_refused_ends_the_start)
         process_await_listening(&process);
         ck_assert_msg(process.port != 8080, "%s: the flags are forgotten", what);
         ck_assert_msg(answers(process.port) || answers(process.port), "%s: it does not serve", what);
-        end_at_once(&process);
+        process_end(&process);
+    }
+}
+END_TEST
+
+/* As a strict seccomp profile does it. What the server can do without, it does without. */
+START_TEST(a_system_call_that_is_refused_ends_the_start_or_is_not_missed)
+{
+    static const struct {
+        long call;
+        const char *reason; /* NULL: it serves */
+    } cases[] = {
+        {SYS_getrandom, "getrandom: Operation not permitted"},
+        {SYS_signalfd4, "signalfd: Operation not permitted"},
+        {SYS_epoll_create1, "Operation not permitted"},
+        {SYS_eventfd2, "Operation not permitted"},
+        {SYS_socket, "--listen: http://127.0.0.1:0: Operation not permitted"},
+        {SYS_bind, "--listen: http://127.0.0.1:0: Operation not permitted"},
+        {SYS_listen, "--listen: http://127.0.0.1:0: Operation not permitted"},
+        {SYS_setsockopt, "--listen: http://127.0.0.1:0: Operation not permitted"},
+        {SYS_prlimit64, NULL},
+        {SYS_sched_getaffinity, NULL},
+        {SYS_madvise, NULL},
+    };
+    for (size_t i = 0; SCARCE_CAN_PRELOAD && i < sizeof cases / sizeof *cases; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "system call %ld", cases[i].call);
+        struct process process = scarce_spawn("SCARCE_CALL", cases[i].call, "--workers 1");
+        const bool listens = await(&process);
+        ck_assert_msg(listens == (cases[i].reason == NULL), "%s: %s", what, process_errors(&process));
+        if (!listens) {
+            check_refused(&process, what, cases[i].reason);
+            continue;
+        }
+        process_await_listening(&process);
+        check_live(&process);
+        process_end(&process);
     }
 }
 END_TEST
@@ -148,7 +168,8 @@ static struct process spawn_with_files(rlim_t files)
         return process;
     const struct rlimit limit = {files, files};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (dup2(process.err, STDERR_FILENO) >= 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+    const bool alone = dup2(process.err, STDERR_FILENO) >= 0 && close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+    if (alone && setrlimit(RLIMIT_NOFILE, &limit) == 0)
         execl(GUMBELD_BINARY, GUMBELD_BINARY, "--listen", "127.0.0.1:0", "--workers", "1", NULL);
     _exit(127);
 }
@@ -336,6 +357,7 @@ TEST_SUITE("server-time")
     tcase_set_timeout(scarce, 60);
     tcase_add_test(scarce, a_thread_that_is_refused_ends_the_start);
     tcase_add_loop_test(scarce, an_allocation_that_is_refused_ends_the_start, 0, 3);
+    tcase_add_test(scarce, a_system_call_that_is_refused_ends_the_start_or_is_not_missed);
     tcase_add_test(scarce, a_file_that_is_refused_ends_the_start);
     suite_add_tcase(suite, scarce);
 
