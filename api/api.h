@@ -1,7 +1,7 @@
 /* gumbeld's contract: turns a request's bytes into a response's bytes.
  *
  * No sockets, no clock, no threads: every call is a function of its arguments and may run on any thread. What
- * the contract consists of (functions, parameters, routes, problems) stands in tables that the server, the
+ * the contract consists of (functions, parameters, routes, problems) is in tables that the server, the
  * tests and the published specification read.
  */
 #ifndef API_H
@@ -71,7 +71,7 @@ enum api_type {
 /* The largest number of every JSON reader's, 2^53 - 1. */
 #define API_MAX_INTEGER 9007199254740991.0
 
-/* A word that a client may choose, and what it stands for. */
+/* A word that a client may choose, and its value. */
 struct api_choice {
     const char *name;
     int value;
@@ -498,7 +498,7 @@ bool api_front_streams(const struct api_front *front);
  * api_compute; a row that has no answer further on becomes a problem document as the last line. */
 int api_stream_open(const struct api_request *request, struct api_stream **stream, struct api_problem *problem);
 
-/* The same by parts: reads the body alone. Then api_stream_compute until it returns 0. */
+/* The same by parts: reads the body only. Then api_stream_compute until it returns 0. */
 int api_stream_begin(const struct api_request *request, struct api_stream **stream, struct api_problem *problem);
 
 /* Does a part of what has to be computed before the next bytes, some milliseconds of work: 1 if there is more, 0 if
@@ -549,7 +549,7 @@ void *api_realloc(void *memory, size_t size); /* never refuses to make it smalle
 #define API_NPY "application/x-npy"
 
 /* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL after the
- * last) that stands in it; -1 where none does. Parameters but q are not looked at. */
+ * last) that is in it; -1 where none is. Of parameters only q counts. */
 int api_accept_weight(const char *list, const char *const *names);
 
 #endif

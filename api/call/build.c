@@ -45,7 +45,7 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
     return api_fail_limit(builder->problem, builder->source->limits, limit, pointer);
 }
 
-void builder_tell_lists(const struct builder *builder, char *text, size_t size)
+void builder_describe_lists(const struct builder *builder, char *text, size_t size)
 {
     const char *lists = builder->source->lists;
     snprintf(text, size, "%s%s", lists != NULL ? ", sent as " : "", lists != NULL ? lists : "");
@@ -141,7 +141,7 @@ static int fail_array(const struct builder *builder, const struct api_parameter 
 {
     char sent[64] = "";
     if (tensor == NULL)
-        builder_tell_lists(builder, sent, sizeof sent);
+        builder_describe_lists(builder, sent, sizeof sent);
     return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be an array of %s%s",
                         parameter->type == API_BOOLEANS ? "booleans" : "numbers", sent);
 }
@@ -294,7 +294,7 @@ static int check_noise_rows(const struct builder *builder)
     return 0;
 }
 
-/* gumbel_rao is of hard samples; its own parameter goes with it alone. */
+/* gumbel_rao is of hard samples; its own parameter goes with nothing else. */
 static int check_estimator(const struct builder *builder)
 {
     const struct api_value *values = builder->call->values;

@@ -20,8 +20,8 @@ int builder_fail_limit(const struct builder *builder, enum api_limit_id limit, c
 /* Whether the number that a member of the source was read as is an integer, and was one before it was rounded. */
 bool builder_is_whole(const struct builder *builder, const char *name, const char *below, double number);
 
-/* Behind "a list" or "an array" in a detail: how the source sends them, ", sent as ...", or "". */
-void builder_tell_lists(const struct builder *builder, char *text, size_t size);
+/* For after "a list" or "an array" in a detail: how the source sends them, ", sent as ...", or "". */
+void builder_describe_lists(const struct builder *builder, char *text, size_t size);
 
 /* The limit in force. */
 size_t builder_limit(const struct builder *builder, enum api_limit_id limit);

@@ -29,7 +29,7 @@ struct call_source {
     /* Memory in which borrowed data lie: call_build takes it, and frees it if it fails. */
     void *blocks[CALL_MAX_BLOCKS];
 
-    /* Writes where in the request the parameter stands, for problems; NULL stands for "/name". */
+    /* Writes where in the request the parameter is, for problems; NULL means "/name". */
     void (*locate)(const struct call_source *source, const char *name, char *pointer, size_t size);
 
     const char *lists; /* how an array is sent, if not as the member itself; NULL otherwise */
@@ -94,7 +94,7 @@ struct api_call {
     struct {
         char *to;     /* NULL, or where the next one goes */
         size_t lines; /* that are there */
-    } across;
+    } transposed;
 
     void *owned[CALL_MAX_OWNED]; /* freed with the call */
     size_t owned_count;

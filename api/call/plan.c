@@ -75,8 +75,8 @@ static bool has_short_rows(const struct api_call *call)
     return call->classes < CORE_SHORT_CLASSES;
 }
 
-/* How many rows should be together where one would do: short ones take as long alone, strided ones lie in the same
- * lines of the cache. */
+/* How many rows should be together where one would do: a short one takes as long by itself, strided ones lie in the
+ * same lines of the cache. */
 static size_t least_rows(const struct api_call *call, size_t numbers)
 {
     const bool strided = call->inner > 1 && call->classes <= numbers / (ROW_GROUP / 4);

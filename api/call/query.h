@@ -19,7 +19,7 @@ struct query {
  * of the same name; *query is to be freed in any case. */
 int query_read(const struct api_request *request, struct query *query, struct api_problem *problem);
 
-/* Beside a body of JSON: -1 and *problem if the query has what would be a member of it, lest it be passed over. */
+/* Beside a body of JSON: -1 and *problem if the query has what would be a member of it, which would be ignored. */
 int query_refuse(const struct api_request *request, struct api_problem *problem);
 
 void query_free(struct query *query);

@@ -32,7 +32,7 @@ enum api_dtype call_result_dtype(const struct api_call *call, const struct api_r
 struct extent {
     bool leading;  /* an axis of num_samples comes first, where that is given */
     bool dropped;  /* there is no class axis */
-    size_t length; /* of what stands in the class axis' place */
+    size_t length; /* of the axis in the class axis' place */
 };
 
 static struct extent extent_of(const struct api_call *call, const struct api_result_kind *kind)
@@ -132,7 +132,7 @@ static bool exceeds(const struct api_call *call, size_t limit)
     return false;
 }
 
-/* Whether one of the results that `return` names could be had alone. */
+/* Whether one of the results that `return` names would fit by itself. */
 static bool one_fits(struct api_call *call, size_t limit)
 {
     const unsigned names = call->values[API_RETURN].given ? call->values[API_RETURN].one.names : 0;
@@ -144,8 +144,8 @@ static bool one_fits(struct api_call *call, size_t limit)
     return false;
 }
 
-/* The parameter to be lowered: asks for less and less until what is left is within the limit, or the logits alone are
- * too many. */
+/* The parameter to be lowered: asks for less and less until what is left is within the limit, or the logits by
+ * themselves are too many. */
 static enum api_parameter_id excessive(const struct api_call *call, size_t limit)
 {
     struct api_call less = *call;
@@ -242,30 +242,31 @@ static size_t transpose(const struct api_call *call, const char *from, char *to,
     return end;
 }
 
-/* The core gives draws row by row; where the class axis is not the last, they lie across. */
-static bool lies_across(const struct api_call *call, const struct api_result_kind *kind)
+/* The core gives draws row by row; where the class axis is not the last, they are transposed. */
+static bool needs_transposing(const struct api_call *call, const struct api_result_kind *kind)
 {
     return call->inner > 1 && extent_of(call, kind).length > 1 &&
            (kind->extent == API_OF_DRAWS || kind->extent == API_OF_TOP);
 }
 
 /* Some of that; 1 if it is not all. */
-static int put_across(struct api_call *call, struct api_tensor *tensor, size_t length, size_t most,
-                      struct api_problem *problem)
+static int transpose_some(struct api_call *call, struct api_tensor *tensor, size_t length, size_t most,
+                          struct api_problem *problem)
 {
     const size_t size = api_dtypes[tensor->dtype].size, lines = call->rows / call->inner * length;
-    if (call->across.to == NULL) {
-        call->across.to = call_own(call, api_malloc(tensor->count * size));
-        call->across.lines = 0;
+    if (call->transposed.to == NULL) {
+        call->transposed.to = call_own(call, api_malloc(tensor->count * size));
+        call->transposed.lines = 0;
     }
-    if (call->across.to == NULL)
+    if (call->transposed.to == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for %s", tensor->name);
-    call->across.lines = transpose(call, tensor->data, call->across.to, length, size, call->across.lines, most);
-    if (call->across.lines < lines)
+    call->transposed.lines = transpose(call, tensor->data, call->transposed.to, length, size, call->transposed.lines,
+                                       most);
+    if (call->transposed.lines < lines)
         return 1;
     call_release(call, tensor->data);
-    tensor->data = call->across.to;
-    call->across.to = NULL;
+    tensor->data = call->transposed.to;
+    call->transposed.to = NULL;
     return 0;
 }
 
@@ -274,8 +275,9 @@ static int finish_result(struct api_call *call, size_t result, size_t most, stru
     const struct api_result_kind *kind = &call->function->results[result];
     struct api_tensor tensor = tensor_of(call, kind);
     tensor.data = call->data[result];
-    const int moved = lies_across(call, kind) ? put_across(call, &tensor, extent_of(call, kind).length, most, problem)
-                                              : 0;
+    const int moved = needs_transposing(call, kind)
+                          ? transpose_some(call, &tensor, extent_of(call, kind).length, most, problem)
+                          : 0;
     if (moved != 0)
         return moved;
     call->data[result] = tensor.data;
@@ -285,7 +287,7 @@ static int finish_result(struct api_call *call, size_t result, size_t most, stru
 
 int call_finish(struct api_call *call, size_t most, struct api_problem *problem)
 {
-    if (call->finished == 0 && call->across.to == NULL)
+    if (call->finished == 0 && call->transposed.to == NULL)
         call_release_inputs(call);
     for (; call->finished < API_MAX_RESULTS && call->function->results[call->finished].name != NULL; call->finished++) {
         if (!is_wanted(call, call->finished))

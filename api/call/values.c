@@ -55,7 +55,7 @@ static void set_number(const struct api_parameter *parameter, double number, str
 static int fail_type(const struct builder *builder, const struct api_parameter *parameter)
 {
     char sent[64];
-    builder_tell_lists(builder, sent, sizeof sent);
+    builder_describe_lists(builder, sent, sizeof sent);
     return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be %s%s%s%s",
                         parameter->type == API_INTEGER ? "an integer" : "a number",
                         parameter->schedule ? ", or a schedule" : "",
@@ -109,7 +109,7 @@ const struct api_choice *call_find_choice(const struct api_choice *choices, cons
     return choices;
 }
 
-/* What the name stands for. */
+/* The value of the name. */
 static int read_name(const struct builder *builder, const struct api_parameter *parameter, const char *below,
                      const json_t *json, const struct api_choice *choices, int *value)
 {

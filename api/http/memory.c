@@ -109,7 +109,7 @@ static size_t foreseen(size_t size)
     return size < SIZE_MAX - most ? size + most : SIZE_MAX;
 }
 
-/* Makes what was charged for a block, or for none, what it costs: mostly less. More only where malloc has been told to
+/* Makes what was charged for a block, or for none, what it costs: mostly less. More only where malloc is set to
  * round up further, to pages of 2 MiB for one, which is then counted as far as the account has it. */
 static void *settle(void *block, size_t charged)
 {
@@ -143,7 +143,7 @@ static void ask_for_huge_pages(char *bytes, size_t size)
     madvise(bytes - before, before + size, MADV_HUGEPAGE);
 }
 
-/* What shrinks is never refused. What grows is charged for the growth alone, as malloc remaps what is large; a copy of
+/* What shrinks is never refused. What grows is charged for the growth only, as malloc remaps what is large; a copy of
  * what is small lives for a moment beside it, uncounted. */
 void *api_realloc(void *memory, size_t size)
 {

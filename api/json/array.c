@@ -66,7 +66,7 @@ static int open_bracket(struct reader *reader)
     return 0;
 }
 
-/* Closes a bracket after its last element, whose index still stands in index[]. */
+/* Closes a bracket after its last element, whose index is still in index[]. */
 static int close_bracket(struct reader *reader)
 {
     const size_t level = reader->depth - 1, length = reader->index[level] + 1;
@@ -109,7 +109,7 @@ static bool begins_with(const char *text, const char *word)
     return strncmp(text, word, strlen(word)) == 0;
 }
 
-/* The byte after "-Infinity" and its quotation marks, however it is escaped; NULL where that does not stand. */
+/* The byte after "-Infinity" and its quotation marks, however it is escaped; NULL where that is not there. */
 static const char *read_minus_infinity(const char *text)
 {
     bool escaped;

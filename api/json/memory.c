@@ -12,7 +12,7 @@ struct arena {
     char *next, *end;
 };
 
-/* What stands before a block, at a multiple of 16. So the block itself is at none, as no block of malloc is: that is
+/* What comes before a block, at a multiple of 16. So the block itself is at none, as no block of malloc is: that is
  * how free knows the ones from the others. */
 struct header {
     struct arena *arena;
@@ -69,7 +69,7 @@ void json_memory_init(void)
 /* Of jansson 2.14 where pointers have 8 bytes, each block with its header and rounded up. A value is 32 bytes where it
  * is no string, an array 48 and its table 80 at first, an object 80 and its table 144 at first. What tables grow to,
  * doubled each time, is together no more than 40 bytes a value of an array and 72 a member. A string is 74 and its
- * length, as a name 178 and twice its length: each of its quotation marks stands for half of that. */
+ * length, as a name 178 and twice its length: each of its quotation marks counts for half of that. */
 static const unsigned char appetites[UCHAR_MAX + 1] = {
     ['{'] = 224, ['['] = 128 + 72, [','] = 72, [':'] = 32, ['"'] = 92,
 };

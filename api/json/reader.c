@@ -82,7 +82,7 @@ static bool pass_word(struct json_reader *reader, const char *word)
     return true;
 }
 
-/* ---- Strings: each function returns the byte after what stands at `at`, or NULL where it broke ---- */
+/* ---- Strings: each function returns the byte after what is at `at`, or NULL where it is broken ---- */
 
 static const char *break_string(struct json_reader *reader, const char *at, const char *reason)
 {

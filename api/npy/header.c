@@ -53,7 +53,7 @@ static bool read_string(struct cursor *cursor, char *text, size_t size)
     const char quote = cursor->at < cursor->end ? *cursor->at : '\0';
     size_t used = 0;
     if (quote != '\'' && quote != '"')
-        return fail(cursor, "a string should stand here");
+        return fail(cursor, "expected a string");
     for (cursor->at++; cursor->at < cursor->end && *cursor->at != quote; cursor->at++) {
         if (*cursor->at < ' ' || *cursor->at > '~' || *cursor->at == '\\')
             return fail(cursor, "a string of the header may only have printable ASCII without escapes");
@@ -89,7 +89,7 @@ static bool read_size(struct cursor *cursor, size_t *size)
         *size = 10 * *size + (size_t)(*cursor->at - '0');
     }
     if (cursor->at == first)
-        return fail(cursor, "the length of an axis should stand here");
+        return fail(cursor, "expected the length of an axis");
     return (*first != '0' || cursor->at == first + 1) || fail(cursor, "the length of an axis has leading zeros");
 }
 
@@ -102,7 +102,7 @@ static bool read_shape(struct cursor *cursor, struct npy_header *header)
     for (header->rank = 0; !take(cursor, ')'); header->rank++) {
         size_t size;
         if (!comma)
-            return fail(cursor, "a comma or the end of the shape should stand here");
+            return fail(cursor, "expected a comma or the end of the shape");
         if (!read_size(cursor, &size))
             return false;
         if (header->rank < API_TENSOR_MAX_RANK)
@@ -133,7 +133,7 @@ static bool read_member(struct cursor *cursor, struct npy_header *header, unsign
         return fail(cursor, "a key of the header is duplicated");
     *seen |= 1u << key;
     if (!take(cursor, ':'))
-        return fail(cursor, "a colon should stand here");
+        return fail(cursor, "expected a colon");
     return keys[key].read(cursor, header);
 }
 
@@ -146,7 +146,7 @@ static bool read_dict(struct cursor *cursor, struct npy_header *header)
         return fail(cursor, "the header should be a dict");
     while (!take(cursor, '}')) {
         if (!comma)
-            return fail(cursor, "a comma or the end of the dict should stand here");
+            return fail(cursor, "expected a comma or the end of the dict");
         if (!read_member(cursor, header, &seen))
             return false;
         comma = take(cursor, ',');

@@ -20,7 +20,7 @@ static inline int number_floor_log2_of_10_to(int e)
 }
 
 /* The digits chosen, which may end in zeros. `value` and the ends of its interval are scaled, rounded to odd, and four
- * times what they stand for; the ends of an `odd` significand's are not in it, since ties go to even ones. */
+ * times their values; the ends of an `odd` significand's are not in it, since ties go to even ones. */
 static inline uint64_t number_shortest(uint64_t lower, uint64_t value, uint64_t upper, bool odd)
 {
     const uint64_t first = lower + odd, last = upper - odd, below = value / 4;

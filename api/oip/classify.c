@@ -70,14 +70,14 @@ int oip_classify_open(const struct api_call *call, const struct api_result_kind 
         .outer = tensor->count / call->classes / call->inner,
         .classes = call->classes,
         .inner = call->inner,
-        .told = classes < call->classes ? classes : call->classes,
+        .listed = classes < call->classes ? classes : call->classes,
     };
-    strings->count = strings->outer * strings->told * strings->inner;
+    strings->count = strings->outer * strings->listed * strings->inner;
     strings->ranked = api_malloc(strings->classes * strings->inner * sizeof *strings->ranked);
     strings->bytes = api_malloc(strings->count * OIP_LONGEST_STRING + JSON_PUT_SPACE);
     if (strings->ranked == NULL || strings->bytes == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the classes of %s", kind->name);
-    tensor->shape[axis] = strings->told;
+    tensor->shape[axis] = strings->listed;
     return 0;
 }
 
@@ -90,8 +90,8 @@ static void put_place(struct oip_strings *strings)
     strings->place++;
 }
 
-/* Ranks a row, or tells of one place of all rows that lie beside each other, since their strings take turns. Returns of
- * how many numbers that was. */
+/* Ranks a row, or makes the strings of one place of all rows that lie beside each other, since these take turns.
+ * Returns of how many numbers that was. */
 static size_t step(struct oip_strings *strings)
 {
     if (strings->row < strings->inner) {
@@ -101,7 +101,7 @@ static size_t step(struct oip_strings *strings)
         return strings->classes;
     }
     put_place(strings);
-    if (strings->place == strings->told) {
+    if (strings->place == strings->listed) {
         strings->row = strings->place = 0;
         strings->at++;
     }

@@ -39,7 +39,7 @@ static void from_half(void *to, const void *from, size_t count)
 
 /* The first of each type is the one in metadata. */
 static const struct {
-    enum api_type type; /* API_NUMBERS stands for API_NUMBER too */
+    enum api_type type; /* API_NUMBERS means API_NUMBER too */
     struct oip_datatype datatype;
 } datatypes[] = {
     {API_NUMBERS, {"FP32", 4, API_FLOAT32, NULL, false, 0}},

@@ -41,7 +41,7 @@ enum { OIP_MAX_INPUTS = 16 };
 struct oip_output {
     size_t result; /* function->results[result] */
     bool binary;
-    size_t classes; /* how many of the greatest are told, as "value:index"; 0: the result itself */
+    size_t classes; /* how many of the greatest are listed, as "value:index"; 0: the result itself */
 };
 
 struct oip_request {
@@ -108,8 +108,8 @@ struct oip_strings {
 
     /* While they are made: */
     const struct api_tensor *tensor;
-    size_t outer, classes, inner, told; /* the result's axes, and how many are told of the second */
-    size_t at, row, place;              /* of the outer axis; rows of it that are ranked; places told */
+    size_t outer, classes, inner, listed; /* the result's axes, and how many are listed of the second */
+    size_t at, row, place;                /* of the outer axis; rows of it that are ranked; places listed */
     struct oip_ranked *ranked;
 };
 

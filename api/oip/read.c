@@ -13,7 +13,7 @@
 
 /* ---- Where the JSON ends ---- */
 
-/* Digits alone, and no more than the body has bytes. */
+/* Digits only, and no more than the body has bytes. */
 static int read_json_length(struct oip_reader *reader, const char *field)
 {
     size_t length = 0;
@@ -204,18 +204,18 @@ static int read_outputs(struct oip_reader *reader)
     return 0;
 }
 
-/* Strings take more than the numbers that they tell of. */
+/* Strings take more than the numbers in them. */
 static int check_strings(const struct oip_reader *reader, const struct api_call *call, const struct oip_output *output)
 {
     const size_t *limits = reader->request->limits, limit = api_limit_of(limits, API_LIMIT_RESULT_BYTES);
-    const size_t told = output->classes < call->classes ? output->classes : call->classes;
-    if (told == 0 || told <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
+    const size_t listed = output->classes < call->classes ? output->classes : call->classes;
+    if (listed == 0 || listed <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
         return 0;
     return api_fail_limit(reader->problem, limits, API_LIMIT_RESULT_BYTES, "/outputs");
 }
 
 /* Without a list of them: all that the call gives. With one: each must be given. */
-static int settle_outputs(struct oip_reader *reader, const struct api_call *call)
+static int check_outputs(struct oip_reader *reader, const struct api_call *call)
 {
     struct oip_request *out = reader->out;
     for (size_t i = 0; i < out->output_count; i++) {
@@ -291,7 +291,7 @@ static int read_body(struct oip_reader *reader)
 
 /* ---- Tensors in the body ---- */
 
-/* The JSON has been copied by then: what stands before the first tensor may be overwritten, and what an alignment has
+/* The JSON has been copied by then: what comes before the first tensor may be overwritten, and what an alignment has
  * left free after another. */
 void *oip_lend(struct oip_reader *reader, size_t bytes, size_t size)
 {
@@ -384,7 +384,7 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
     }
     if (call_build(&source, call, reader->problem) != 0)
         return -1;
-    return settle_outputs(reader, *call);
+    return check_outputs(reader, *call);
 }
 
 /* ---- The front's ---- */

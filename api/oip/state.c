@@ -1,4 +1,4 @@
-/* What changes while the server runs, as it tells it: whether it is ready, and what its models have done. */
+/* What changes while the server runs: whether it is ready, and what its models have done. */
 #include "http/memory.h"
 #include "oip/oip.h"
 

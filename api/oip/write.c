@@ -81,7 +81,7 @@ static bool classify(struct answer *answer, size_t *most)
 /* ---- JSON ---- */
 
 enum {
-    HEAD_BYTES = 512,  /* more than what stands between two tensors takes */
+    HEAD_BYTES = 512,  /* more than what is between two tensors takes */
     BINARY_BYTES = 64, /* are copied in the time in which a number is printed */
 };
 
