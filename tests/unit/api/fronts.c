@@ -19,6 +19,10 @@ enum { MOST_ARGUMENTS = 32 };
 #define OIP_LOGITS "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,4],\"data\":[0.5,2,1,-1,3,2.5,0,1]}"
 #define INFER(model) "/v2/models/" model "/infer"
 
+/* An id that the answer repeats, longer than what its text begins with: what follows it has to grow, piece by piece. */
+#define HUNDRED "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define LONG_ID "\"id\":\"" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED "\""
+
 static const float logits[8] = {0.5f, 2, 1, -1, 3, 2.5f, 0, 1};
 static const uint16_t halves[8] = {0x3800, 0x4000, 0x3c00, 0xbc00, 0x4200, 0x4100, 0, 0x3c00};
 static const uint8_t mask[4] = {1, 1, 0, 1};
@@ -117,10 +121,26 @@ const struct request front_requests[] = {
      "\"parameters\":{\"classification\":2}}]}",
      add_raw_halves, true},
     {INFER("softmax"), NULL, NULL, NULL, "", add_raw, true},
+    {INFER("gumbel_softmax"), NULL, NULL, NULL,
+     "{" LONG_ID ",\"inputs\":[" OIP_LOGITS
+     "],\"parameters\":{\"seed\":7,\"tau\":0.5,\"num_samples\":2},\"outputs\":[{\"name\":\"samples\"},"
+     "{\"name\":\"indices\"},{\"name\":\"noise\",\"parameters\":{\"classification\":2}}]}",
+     NULL, false},
+    {INFER("gumbel_softmax"), NULL, NULL, NULL,
+     "{" LONG_ID ",\"inputs\":[" OIP_LOGITS
+     "],\"parameters\":{\"seed\":7,\"binary_data_output\":true},\"outputs\":[{\"name\":\"samples\"},"
+     "{\"name\":\"indices\"}]}",
+     NULL, true},
+    {INFER("softmax"), NULL, NULL, NULL, "{" LONG_ID ",\"inputs\":[" OIP_LOGITS "]}", NULL, false},
     {"/v1/batch", NULL, NULL, NULL,
      "{\"requests\":[{\"id\":\"one of more than fifteen bytes\",\"function\":\"gumbel_softmax\",\"body\":{" LOGITS
      ",\"seed\":7,\"tau\":0.5}},{\"id\":2,\"function\":\"softmax\",\"body\":{" LOGITS ",\"dim\":9}},"
      "{\"function\":\"vjp\",\"body\":{\"function\":\"softmax\"," LOGITS "," COTANGENT "}}]}",
+     NULL, false},
+    {"/v1/batch", NULL, NULL, NULL,
+     "{\"requests\":[{" LONG_ID ",\"function\":\"softmax\",\"body\":{" LOGITS "}},{" LONG_ID
+     ",\"function\":\"gumbel_softmax\",\"body\":{" LOGITS ",\"tau\":0.5}},{" LONG_ID ",\"function\":\"softmax\","
+     "\"body\":{\"logits\":[null]}},{" LONG_ID ",\"function\":\"softmax\",\"body\":{" LOGITS ",\"dim\":9}}]}",
      NULL, false},
     {"/v1/batch", NULL, NULL, NULL,
      "{\"requests\":[{\"id\":\"one of more than fifteen bytes\",\"function\":\"softmax\",\"body\":"
