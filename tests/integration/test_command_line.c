@@ -216,14 +216,23 @@ END_TEST
 
 START_TEST(addresses_that_are_none_are_refused)
 {
-    static const char *const values[] = {"",       "127.0.0.1",         "127.0.0.1:", ":8080",        "127.0.0.1:x",
-                                         "::1:80", "127.0.0.256:80",    "[::1]",      "127.0.0.1:-1", "[:80",
-                                         "8080",   "127.0.0.1:1000000", "[]:80",      "127.0.0.1:80x"};
+    static const char *const values[] = {
+        "",        "127.0.0.1",      "127.0.0.1:", ":8080", "127.0.0.1:x",       "::1:80", "127.0.0.256:80",
+        "[::1]",   "127.0.0.1:-1",   "[:80",       "8080",  "127.0.0.1:1000000", "[]:80",  "127.0.0.1:80x",
+        "[::1:80", "127.0.0.1:65536"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         check_refused(process_spawn("--listen=%s", values[i]), "--listen");
         if (*values[i] != '\0')
             check_refused(process_spawn("GUMBELD_LISTEN=%s", values[i]), "GUMBELD_LISTEN");
     }
+}
+END_TEST
+
+START_TEST(modes_that_are_none_are_refused)
+{
+    static const char *const values[] = {"", "x", "8", "-1", "660x", "1000", "0x1b0"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        check_refused_in_both("--unix-mode", "GUMBELD_UNIX_MODE", values[i]);
 }
 END_TEST
 
@@ -401,6 +410,7 @@ TEST_SUITE("server")
     tcase_add_loop_test(refused, numbers_that_are_none_are_refused, 0, KEYS);
     tcase_add_loop_test(refused, numbers_beyond_the_range_are_refused, 0, KEYS);
     tcase_add_test(refused, addresses_that_are_none_are_refused);
+    tcase_add_test(refused, modes_that_are_none_are_refused);
     tcase_add_test(refused, instruction_sets_that_the_machine_lacks_are_refused);
     tcase_add_test(refused, what_is_no_flag_is_refused);
     tcase_add_test(refused, a_bad_variable_is_refused_whatever_the_flag_says);

@@ -111,10 +111,58 @@ static const char *const no_addresses[] = {
     "127.0.0.1:0,", ",127.0.0.1:0", "unix:", "none", "127.0.0.1:0 127.0.0.1", "127.0.0.1:0,,[::1]:0"};
 enum { NO_ADDRESSES = sizeof no_addresses / sizeof *no_addresses };
 
+static void check_no_list(const char *list)
+{
+    struct process process = process_spawn("--listen=%s", list);
+    const int status = process_wait(&process);
+    char *err = process_errors(&process);
+    ck_assert_msg(status == 2 && strncmp(err, "gumbeld: ", 9) == 0, "%s: %d: %s", list, status, err);
+    free(err);
+    process_close(&process);
+}
+
 START_TEST(what_is_no_list_of_addresses_is_refused)
 {
-    struct process process = process_spawn("--listen=%s", no_addresses[_i]);
-    ck_assert_int_eq(process_wait(&process), 2);
+    check_no_list(no_addresses[_i]);
+}
+END_TEST
+
+/* A path that no socket can have, a host that no name can be, and one address more than there may be. */
+START_TEST(addresses_that_are_too_long_or_too_many_are_refused)
+{
+    enum { LONG = 300, MOST = 16 };
+    char text[LONG + 16], many[(MOST + 1) * sizeof "127.0.0.1:0,"] = "";
+    snprintf(text, sizeof text, "unix:/%0110d", 0);
+    check_no_list(text);
+    snprintf(text, sizeof text, "%0*d:80", LONG, 0);
+    check_no_list(text);
+    for (int i = 0; i <= MOST; i++)
+        strcat(many, i < MOST ? "127.0.0.1:0," : "127.0.0.1:0");
+    check_no_list(many);
+}
+END_TEST
+
+START_TEST(an_address_for_probes_that_is_in_use_ends_the_start)
+{
+    struct process first = process_start("--admin-listen none");
+    struct process second = process_spawn("--listen 127.0.0.1:0 --admin-listen %s", first.address);
+    ck_assert_int_eq(process_wait(&second), 1);
+    char *err = process_errors(&second);
+    ck_assert_msg(strstr(err, "gumbeld: --admin-listen: http://127.0.0.1:") == err && strstr(err, "in use") != NULL,
+                  "%s", err);
+    free(err);
+    process_close(&second);
+    process_end(&first);
+}
+END_TEST
+
+START_TEST(a_socket_in_a_folder_that_is_not_there_ends_the_start)
+{
+    struct process process = process_spawn("--listen unix:/nowhere/gumbeld.sock");
+    ck_assert_int_eq(process_wait(&process), 1);
+    char *err = process_errors(&process);
+    ck_assert_str_eq(err, "gumbeld: --listen: unix:/nowhere/gumbeld.sock: No such file or directory\n");
+    free(err);
     process_close(&process);
 }
 END_TEST
@@ -284,6 +332,9 @@ TEST_SUITE("server")
     tcase_add_test(several, a_variable_lists_several_and_flags_replace_them);
     tcase_add_test(several, both_families_share_a_port);
     tcase_add_loop_test(several, what_is_no_list_of_addresses_is_refused, 0, NO_ADDRESSES);
+    tcase_add_test(several, addresses_that_are_too_long_or_too_many_are_refused);
+    tcase_add_test(several, an_address_for_probes_that_is_in_use_ends_the_start);
+    tcase_add_test(several, a_socket_in_a_folder_that_is_not_there_ends_the_start);
     suite_add_tcase(suite, several);
 
     TCase *sockets = tcase_create("unix");

@@ -200,6 +200,59 @@ START_TEST(a_file_that_is_refused_ends_the_start)
 }
 END_TEST
 
+/* ---- Limits ---- */
+
+/* What a shell, or a unit without settings, gives: few files, which it may raise. */
+START_TEST(the_limit_of_files_is_raised_as_far_as_it_may_be)
+{
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {256, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    struct process process = process_start("--loops 1");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(http_metric(process.port, "process_max_fds"), (long long)before.rlim_max);
+    process_end(&process);
+}
+END_TEST
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CAN_LIMIT_ADDRESSES = false }; /* the sanitizer takes terabytes of them */
+#else
+enum { CAN_LIMIT_ADDRESSES = true };
+#endif
+
+/* ulimit -v is a limit on memory as well. */
+START_TEST(requests_may_take_three_quarters_of_the_addresses_that_there_are)
+{
+    enum { MIB = 1 << 20, LIMIT_MIB = 1024 };
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+    if (!CAN_LIMIT_ADDRESSES)
+        return;
+    const struct rlimit low = {(rlim_t)LIMIT_MIB * MIB, before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &low), 0);
+    struct process process = process_start("--workers 1");
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+    ck_assert_int_le(http_metric(process.port, "gumbeld_memory_limit_bytes"), (long long)LIMIT_MIB * MIB / 4 * 3);
+    check_live(&process);
+    process_end(&process);
+}
+END_TEST
+
+/* Of a memory in which nothing has room, probes still say that it lives, and why it does nothing. */
+START_TEST(a_server_without_memory_says_so)
+{
+    struct process process = process_start("--max-memory-bytes 1");
+    check_live(&process);
+    struct http_response response = http_ask(process.port, "POST", GUMBEL, "{\"logits\":[1,2]}");
+    ck_assert_msg(response.status == 413 || response.status == 503, "%s", response.head);
+    ck_assert_ptr_nonnull(strstr(response.body, "memory"));
+    http_free(&response);
+    process_end(&process);
+}
+END_TEST
+
 /* ---- Descriptors ---- */
 
 /* Whichever are closed: what is written does not go into a connection, and nobody is kept waiting. */
@@ -336,6 +389,22 @@ START_TEST(a_healthcheck_of_nobody_is_refused)
 }
 END_TEST
 
+/* As the container does, whatever it listens on: all addresses of both families, and the probes' own where there is
+ * one. */
+START_TEST(a_healthcheck_asks_where_probes_are)
+{
+    char said[256], where[96];
+    struct process process = process_start("--listen [::]:0 --admin-listen 127.0.0.1:0");
+    char *all = process_await_address(&process, "listening", 2), *admin = process_await_address(&process, "admin", 1);
+    ck_assert_msg(healthcheck(all, said, sizeof said) == 0, "%s: %s", all, said);
+    snprintf(where, sizeof where, "127.0.0.1:1 --admin-listen %s", admin);
+    ck_assert_msg(healthcheck(where, said, sizeof said) == 0, "%s: %s", where, said);
+    process_end(&process);
+    free(all);
+    free(admin);
+}
+END_TEST
+
 START_TEST(a_healthcheck_asks_unix_sockets_too)
 {
     char path[64], said[256], where[80];
@@ -361,6 +430,13 @@ TEST_SUITE("server-time")
     tcase_add_test(scarce, a_file_that_is_refused_ends_the_start);
     suite_add_tcase(suite, scarce);
 
+    TCase *limits = tcase_create("limits");
+    tcase_set_timeout(limits, 60);
+    tcase_add_test(limits, the_limit_of_files_is_raised_as_far_as_it_may_be);
+    tcase_add_test(limits, requests_may_take_three_quarters_of_the_addresses_that_there_are);
+    tcase_add_test(limits, a_server_without_memory_says_so);
+    suite_add_tcase(suite, limits);
+
     TCase *process = tcase_create("process");
     tcase_set_timeout(process, 60);
     tcase_add_loop_test(process, closed_standard_files_do_not_become_connections, 1, 8);
@@ -372,6 +448,7 @@ TEST_SUITE("server-time")
     tcase_set_timeout(health, 60);
     tcase_add_loop_test(health, a_healthcheck_says_where_it_asked_and_why_it_failed, 0, 3);
     tcase_add_test(health, a_healthcheck_of_nobody_is_refused);
+    tcase_add_test(health, a_healthcheck_asks_where_probes_are);
     tcase_add_test(health, a_healthcheck_asks_unix_sockets_too);
     suite_add_tcase(suite, health);
     return suite;
