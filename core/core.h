@@ -79,7 +79,7 @@ struct core_mask {
 
 struct core_softmax_call {
     const void *logits;
-    size_t rows, classes;
+    size_t classes;
     struct core_per_row temperature; /* finite, >= +0; 0 is the limit: all on the first maximum */
     void *result;
     struct core_mask mask;
@@ -113,7 +113,7 @@ struct core_noise {
  * after `samples` may be zero, which leaves out what it is for. */
 struct core_gumbel_softmax_call {
     const void *logits;
-    size_t rows, classes;
+    size_t classes;
     struct core_per_row tau; /* finite, >= +0; 0 gives the one-hot limit */
     bool hard;               /* the exact one-hot of the first maximum of z */
     struct core_noise noise;

@@ -59,12 +59,6 @@ struct core_logit_bias {
     size_t count;
 };
 
-/* A result of class numbers, in either width or in both; NULL where it is not wanted. */
-struct core_indices {
-    int32_t *narrow;
-    int64_t *wide;
-};
-
 /* Some of a row's draws: `count` of them from `first` on. */
 struct core_draws {
     size_t first, count;
@@ -76,9 +70,9 @@ enum core_distribution { CORE_RAW, CORE_FILTERED };
 struct core_categorical_call {
     enum core_dtype dtype;
     const void *logits;
-    size_t rows, classes; /* classes below 2^31 */
-    size_t inner; /* of a strided array the product of the axes after the class axis; 0 and 1 mean dense, see core.h.
-                     The results are [rows][..] all the same. */
+    size_t classes; /* below 2^31 */
+    size_t inner;   /* of a strided array the product of the axes after the class axis; 0 and 1 mean dense, see core.h.
+                       The results are [rows][..] all the same. */
     struct core_per_row temperature; /* finite, >= +0; value NULL means 1 */
     struct core_noise noise;
     size_t draws; /* n */
@@ -88,13 +82,13 @@ struct core_categorical_call {
     struct core_logit_bias bias;
     struct core_mask mask;
 
-    struct core_indices indices; /* [rows][n]: the classes drawn */
-    void *scores;                /* [rows][n], or NULL: their v / T - log E, see below */
+    int32_t *indices; /* [rows][n], or NULL: the classes drawn */
+    void *scores;     /* [rows][n], or NULL: their v / T - log E, see below */
     enum core_distribution distribution;
-    void *log_probabilities;         /* [rows][n], or NULL: of the classes drawn */
-    size_t top;                      /* L: how many of the most probable classes are told, 0 for none */
-    struct core_indices top_indices; /* [rows][L]: descending, the lower class first of equals; -1 past the possible */
-    void *top_log_probabilities;     /* [rows][L], or NULL; -inf past the possible classes */
+    void *log_probabilities; /* [rows][n], or NULL: of the classes drawn */
+    size_t top;              /* L: how many of the most probable classes are told, 0 for none */
+    int32_t *top_indices;    /* [rows][L], or NULL: descending, the lower class first of equals; -1 past the possible */
+    void *top_log_probabilities; /* [rows][L], or NULL; -inf past the possible classes */
 };
 
 /* How many bytes of scratch memory a call of core_categorical with this `call` needs. */

@@ -25,7 +25,7 @@
 
 struct core_softmax_vjp_call {
     const void *logits, *cotangent;
-    size_t rows, classes;
+    size_t classes;
     struct core_per_row temperature; /* finite, >= +0 */
     void *grad_logits;               /* [rows][classes] */
     void *grad_temperature;          /* [rows], or NULL */
@@ -68,7 +68,7 @@ struct core_rao_part {
 
 struct core_gumbel_softmax_vjp_call {
     const void *logits, *cotangent;
-    size_t rows, classes;
+    size_t classes;
     struct core_per_row tau;      /* finite, >= +0 */
     struct core_noise noise;      /* that of the sample */
     uint32_t conditional_samples; /* k >= 1; of core_gumbel_rao_vjp alone */

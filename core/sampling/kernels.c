@@ -40,14 +40,6 @@ static struct work work_of(const struct core_categorical_call *call, void *scrat
     return work;
 }
 
-static void put_index(const struct core_indices *indices, size_t at, int64_t index)
-{
-    if (indices->narrow != NULL)
-        indices->narrow[at] = (int32_t)index;
-    if (indices->wide != NULL)
-        indices->wide[at] = index;
-}
-
 static struct core_draws draws_of(const struct core_categorical_call *call)
 {
     return call->part.count > 0 ? call->part : (struct core_draws){0, call->draws};
@@ -92,7 +84,8 @@ static void tell_top(const struct core_categorical_call *call, size_t r, const s
     for (size_t i = 0; i < call->top; i++) {
         bool told = i < ranking.count;
         size_t column = told ? rank_column(ranking.entry[i]) : 0;
-        put_index(&call->top_indices, at + i, told ? (int64_t)column : -1);
+        if (call->top_indices != NULL)
+            call->top_indices[at + i] = told ? (int32_t)column : -1;
         if (top_log_probabilities != NULL)
             top_log_probabilities[at + i] = told ? log_probability(log, work->x[column], column) : -__builtin_inff();
     }
@@ -123,7 +116,8 @@ static void tell_draw(const struct core_categorical_call *call, size_t at, const
 {
     size_t class = race_class(race, column);
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
-    put_index(&call->indices, at, (int64_t) class);
+    if (call->indices != NULL)
+        call->indices[at] = (int32_t) class;
     if (scores != NULL)
         scores[at] = bounded(z + row->offset);
     if (log_probabilities != NULL)
@@ -309,7 +303,8 @@ static void tell_short_draws(const struct core_categorical_call *call, size_t r,
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
     for (size_t lane = 0; lane < count; lane++) {
         size_t at = (r + lane) * call->draws + draw, column = (size_t)winners->column[lane];
-        put_index(&call->indices, at, (int64_t)column);
+        if (call->indices != NULL)
+            call->indices[at] = (int32_t)column;
         if (scores != NULL)
             scores[at] = bounded(winners->score[lane] + rows[lane].offset);
         if (log_probabilities != NULL)

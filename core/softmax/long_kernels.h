@@ -183,7 +183,6 @@ INLINE int strided_softmax(const struct core_softmax_call *call, size_t first, s
         pack(call->scratch, call->logits, call->mask.allowed, call->mask.stride, layout, r, rows);
         struct core_softmax_call block = {
             .logits = call->scratch,
-            .rows = rows,
             .classes = call->classes,
             .temperature = per_row_from(call->temperature, r),
             .result = call->scratch,
@@ -207,7 +206,6 @@ INLINE int strided_gumbel_softmax(const struct core_gumbel_softmax_call *call, s
         pack(call->scratch, call->logits, call->mask.allowed, call->mask.stride, layout, r, rows);
         struct core_gumbel_softmax_call block = {
             .logits = call->scratch,
-            .rows = rows,
             .classes = call->classes,
             .tau = per_row_from(call->tau, r),
             .hard = call->hard,

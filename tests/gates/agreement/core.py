@@ -22,31 +22,33 @@ class Noise(Structure):
     _fields_ = [("seed", POINTER(c_uint64)), ("stride", c_size_t), ("row_offset", c_uint32), ("draw", c_uint32)]
 
 
-ROWS = [("rows", c_size_t), ("classes", c_size_t)]
+class RaoPart(Structure):
+    _fields_ = [("first", c_uint32), ("count", c_uint32), ("sums", c_void_p)]
 
 
 class SoftmaxCall(Structure):
-    _fields_ = [("logits", c_void_p)] + ROWS + [
-        ("temperature", PerRow), ("result", c_void_p), ("mask", Mask), ("inner", c_size_t), ("scratch", c_void_p),
+    _fields_ = [
+        ("logits", c_void_p), ("classes", c_size_t), ("temperature", PerRow), ("result", c_void_p), ("mask", Mask), ("inner", c_size_t), ("scratch", c_void_p),
         ("dtype", c_int)]
 
 
 class GumbelSoftmaxCall(Structure):
-    _fields_ = [("logits", c_void_p)] + ROWS + [
-        ("tau", PerRow), ("hard", c_bool), ("noise", Noise), ("samples", c_void_p), ("mask", Mask),
+    _fields_ = [
+        ("logits", c_void_p), ("classes", c_size_t), ("tau", PerRow), ("hard", c_bool), ("noise", Noise), ("samples", c_void_p), ("mask", Mask),
         ("inner", c_size_t), ("scratch", c_void_p), ("noise_scale", PerRow), ("dtype", c_int),
         ("indices", c_void_p), ("soft", c_void_p), ("gumbel", c_void_p), ("log_density", c_void_p)]
 
 
 class SoftmaxVjpCall(Structure):
-    _fields_ = [("logits", c_void_p), ("cotangent", c_void_p)] + ROWS + [
-        ("temperature", PerRow), ("grad_logits", c_void_p), ("grad_temperature", c_void_p), ("mask", Mask),
+    _fields_ = [
+        ("logits", c_void_p), ("cotangent", c_void_p), ("classes", c_size_t), ("temperature", PerRow), ("grad_logits", c_void_p), ("grad_temperature", c_void_p), ("mask", Mask),
         ("inner", c_size_t), ("dtype", c_int)]
 
 
 class GumbelSoftmaxVjpCall(Structure):
-    _fields_ = [("logits", c_void_p), ("cotangent", c_void_p)] + ROWS + [
-        ("tau", PerRow), ("noise", Noise), ("conditional_samples", c_uint32), ("grad_logits", c_void_p),
+    _fields_ = [
+        ("logits", c_void_p), ("cotangent", c_void_p), ("classes", c_size_t), ("tau", PerRow), ("noise", Noise),
+        ("conditional_samples", c_uint32), ("part", RaoPart), ("grad_logits", c_void_p),
         ("grad_tau", c_void_p), ("noise_scale", PerRow), ("mask", Mask), ("inner", c_size_t), ("dtype", c_int)]
 
 
@@ -81,7 +83,7 @@ class Core:
     def _softmax(self, name, x, temperature):
         y, rows = np.empty_like(x), len(x)
         t = doubles(temperature, rows)
-        call = SoftmaxCall(logits=x.ctypes.data, rows=rows, classes=x.shape[1], temperature=per_row(t),
+        call = SoftmaxCall(logits=x.ctypes.data, classes=x.shape[1], temperature=per_row(t),
                            result=y.ctypes.data, dtype=DTYPES[x.dtype])
         self._call(name, call, rows)
         return y
@@ -98,7 +100,7 @@ class Core:
         out = {"hard": np.empty_like(x), "samples": np.empty_like(x), "gumbel": np.empty_like(x),
                "indices": np.empty(rows, np.int32), "log_density": np.empty(rows, x.dtype)}
         call = GumbelSoftmaxCall(
-            logits=x.ctypes.data, rows=rows, classes=x.shape[1], tau=per_row(tau), hard=True,
+            logits=x.ctypes.data, classes=x.shape[1], tau=per_row(tau), hard=True,
             noise=Noise(ctypes.pointer(c_uint64(seed)), 0, 0, 0), samples=out["hard"].ctypes.data,
             noise_scale=per_row(noise_scale), dtype=DTYPES[x.dtype], indices=out["indices"].ctypes.data,
             soft=out["samples"].ctypes.data, gumbel=out["gumbel"].ctypes.data,
@@ -106,19 +108,19 @@ class Core:
         self._call("core_gumbel_softmax", call, rows)
         return out
 
-    def _vjp(self, function, call, sized_as):
+    def _vjp(self, function, call, rows, sized_as):
         size = getattr(self.library, f"core_{sized_as}_vjp_scratch")(byref(call))
         scratch = np.empty(size // 8 + 1, np.float64)
-        self._call(f"core_{function}_vjp", call, call.rows, (c_void_p(scratch.ctypes.data),))
+        self._call(f"core_{function}_vjp", call, rows, (c_void_p(scratch.ctypes.data),))
 
     def softmax_vjp(self, function, x, cotangent, temperature):
         """(grad_logits, grad_temperature) of "softmax" or "log_softmax"."""
         rows, t = len(x), doubles(temperature, len(x))
         grad, grad_t = np.empty_like(x), np.empty(rows, x.dtype)
-        call = SoftmaxVjpCall(logits=x.ctypes.data, cotangent=cotangent.ctypes.data, rows=rows, classes=x.shape[1],
+        call = SoftmaxVjpCall(logits=x.ctypes.data, cotangent=cotangent.ctypes.data, classes=x.shape[1],
                               temperature=per_row(t), grad_logits=grad.ctypes.data,
                               grad_temperature=grad_t.ctypes.data, dtype=DTYPES[x.dtype])
-        self._vjp(function, call, "softmax")
+        self._vjp(function, call, rows, "softmax")
         return grad, grad_t
 
     def gumbel_vjp(self, function, x, cotangent, tau, noise_scale, seed, conditional_samples=1):
@@ -126,11 +128,11 @@ class Core:
         rows, tau, noise_scale = len(x), doubles(tau, len(x)), doubles(noise_scale, len(x))
         grad, grad_t = np.empty_like(x), np.empty(rows, x.dtype)
         call = GumbelSoftmaxVjpCall(
-            logits=x.ctypes.data, cotangent=cotangent.ctypes.data, rows=rows, classes=x.shape[1], tau=per_row(tau),
+            logits=x.ctypes.data, cotangent=cotangent.ctypes.data, classes=x.shape[1], tau=per_row(tau),
             noise=Noise(ctypes.pointer(c_uint64(seed)), 0, 0, 0), conditional_samples=conditional_samples,
             grad_logits=grad.ctypes.data, grad_tau=grad_t.ctypes.data, noise_scale=per_row(noise_scale),
             dtype=DTYPES[x.dtype])
-        self._vjp(function, call, function)
+        self._vjp(function, call, rows, function)
         return grad, grad_t
 
     def exponential(self, dtype, classes, seed, row, draw, tag):

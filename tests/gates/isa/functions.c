@@ -39,7 +39,6 @@ static struct core_softmax_call softmax_call(const struct problem *p, void *resu
     return (struct core_softmax_call){
         .dtype = p->dtype,
         .logits = p->logits,
-        .rows = p->rows,
         .classes = p->classes,
         .inner = p->inner,
         .mask = {p->allowed, 1},
@@ -73,7 +72,6 @@ static struct core_gumbel_softmax_call gumbel_call(const struct problem *p, void
     return (struct core_gumbel_softmax_call){
         .dtype = p->dtype,
         .logits = p->logits,
-        .rows = p->rows,
         .classes = p->classes,
         .inner = p->inner,
         .mask = {p->allowed, 1},
@@ -142,7 +140,6 @@ static struct core_categorical_call categorical_call(const struct problem *p, si
     return (struct core_categorical_call){
         .dtype = p->dtype,
         .logits = p->logits,
-        .rows = p->rows,
         .classes = p->classes,
         .inner = p->inner,
         .temperature = p->parameter,
@@ -151,7 +148,7 @@ static struct core_categorical_call categorical_call(const struct problem *p, si
         .draws = draws,
         .replacement = true,
         .scores = take(memory, p->rows * draws, size),
-        .indices.narrow = take(memory, p->rows * draws, sizeof(int32_t)),
+        .indices = take(memory, p->rows * draws, sizeof(int32_t)),
     };
 }
 
@@ -193,7 +190,7 @@ static int run_categorical_filtered(const struct problem *p, void *result, size_
     call.log_probabilities = take(&memory, p->rows * DRAWS, size);
     call.top = TOP;
     call.top_log_probabilities = take(&memory, p->rows * TOP, size);
-    call.top_indices.narrow = take(&memory, p->rows * TOP, sizeof(int32_t));
+    call.top_indices = take(&memory, p->rows * TOP, sizeof(int32_t));
     call.filters = (struct core_filters){.order = p->classes % 3 == 0 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST,
                                          .top_k = {&top_k, 0},
                                          .top_p = {&top_p, 0},
@@ -222,7 +219,6 @@ static int run_softmax_vjps(const struct problem *p, void *result, size_t first,
         .dtype = p->dtype,
         .logits = p->logits,
         .cotangent = p->cotangent,
-        .rows = p->rows,
         .classes = p->classes,
         .inner = p->inner,
         .mask = {p->allowed, 1},
@@ -254,7 +250,6 @@ static int run_gumbel_vjps(const struct problem *p, void *result, size_t first, 
         .dtype = p->dtype,
         .logits = p->logits,
         .cotangent = p->cotangent,
-        .rows = p->rows,
         .classes = p->classes,
         .inner = p->inner,
         .mask = {p->allowed, 1},

@@ -63,14 +63,13 @@ static void draw(const struct drawing *d, const void *logits, uint32_t first, si
     struct core_categorical_call call = {
         .dtype = d->dtype,
         .logits = logits,
-        .rows = rows,
         .classes = d->classes,
         .temperature = {&d->temperature, 0},
         .noise = {.seed = &seed, .row_offset = first},
         .draws = d->draws,
         .replacement = d->replacement,
         .filters = {.top_k = {d->top_k > 0 ? &d->top_k : NULL, 0}},
-        .indices = {.narrow = indices},
+        .indices = indices,
     };
     void *scratch = allocate(core_categorical_scratch(&call) + 1);
     if (core_categorical(&call, 0, rows, scratch, &bad) != CORE_OK)

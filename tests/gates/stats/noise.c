@@ -22,7 +22,6 @@ static void gumbel_of_row(enum core_dtype dtype, uint32_t index, void *gumbel)
     size_t bad;
     struct core_gumbel_softmax_call call = {
         .logits = zeros,
-        .rows = 1,
         .classes = BLOCK,
         .tau = {&tau, 0},
         .noise = {.seed = &noise_seed, .row_offset = index},

@@ -73,7 +73,6 @@ static void hard_unit(struct counts *counts, uint32_t index, const void *argumen
     fill(c, rows, &logits, seeds);
     struct core_gumbel_softmax_call call = {
         .logits = &logits,
-        .rows = rows,
         .classes = c->classes,
         .tau = {&tau, 0},
         .hard = true,
@@ -121,7 +120,6 @@ static void logistic_unit(struct counts *counts, uint32_t index, const void *arg
     size_t rows = BLOCK / 2, bad;
     struct core_gumbel_softmax_call call = {
         .logits = &zeros,
-        .rows = rows,
         .classes = 2,
         .tau = {&tau, 0},
         .noise = {.seed = &seed, .row_offset = index * (uint32_t)rows, .draw = 1},

@@ -142,7 +142,6 @@ static struct core_categorical_call call_of(const struct batch *b, const numbers
     return (struct core_categorical_call){
         .dtype = b->dtype,
         .logits = logits,
-        .rows = b->rows,
         .classes = b->classes,
         .temperature = {&b->temperature, 0},
         .noise = {.seed = &b->seed, .row_offset = b->row_offset, .draw = b->draw},
@@ -157,29 +156,29 @@ static struct core_categorical_call call_of(const struct batch *b, const numbers
     };
 }
 
-static void run(const struct core_categorical_call *call)
+static void run(const struct core_categorical_call *call, size_t rows)
 {
     size_t bad;
     void *scratch = malloc(core_categorical_scratch(call));
     if (scratch == NULL)
         exit(1);
-    must(core_categorical(call, 0, call->rows, scratch, &bad));
+    must(core_categorical(call, 0, rows, scratch, &bad));
     free(scratch);
 }
 
 static void draw(const struct batch *b, const numbers *logits, struct results *results)
 {
     struct core_categorical_call call = call_of(b, logits);
-    call.indices.narrow = results->indices;
+    call.indices = results->indices;
     call.scores = &results->scores;
     call.distribution = CORE_RAW;
     call.log_probabilities = &results->raw_log_probabilities;
-    run(&call);
+    run(&call, b->rows);
     call.distribution = CORE_FILTERED;
     call.log_probabilities = &results->log_probabilities;
     call.top = b->classes; /* all classes that are left */
-    call.top_indices.narrow = results->top_indices;
-    run(&call);
+    call.top_indices = results->top_indices;
+    run(&call, b->rows);
 }
 
 static int ascending(const void *a, const void *b)

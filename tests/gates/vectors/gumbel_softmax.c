@@ -62,7 +62,6 @@ static void make_batch(const struct batch *b)
     size_t bad, count = b->rows * b->classes;
     struct core_gumbel_softmax_call call = {
         .logits = &logits,
-        .rows = b->rows,
         .classes = b->classes,
         .tau = {&b->tau, 0},
         .hard = true,

@@ -40,7 +40,6 @@ static void make_batch(const struct batch *b)
     size_t bad, count = b->rows * b->classes;
     struct core_softmax_call call = {
         .logits = &logits,
-        .rows = b->rows,
         .classes = b->classes,
         .temperature = {b->temperature, b->each},
         .result = &result,

@@ -72,7 +72,6 @@ static void softmax_gradients(const struct batch *b, const numbers *x, const num
     struct core_softmax_vjp_call call = {
         .logits = x,
         .cotangent = c,
-        .rows = b->rows,
         .classes = b->classes,
         .temperature = {b->temperature, 1},
         .grad_logits = &to->logits,
@@ -90,7 +89,6 @@ static void gumbel_gradients(const struct batch *b, const numbers *x, const numb
     struct core_gumbel_softmax_vjp_call call = {
         .logits = x,
         .cotangent = c,
-        .rows = b->rows,
         .classes = b->classes,
         .tau = {b->temperature, 1},
         .noise = {.seed = &b->seed, .row_offset = b->row_offset, .draw = b->draw},

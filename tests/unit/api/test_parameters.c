@@ -35,7 +35,6 @@ START_TEST(dtype_chooses_the_precision)
     const double temperature = 0.1;
     struct core_softmax_call call = {.dtype = CORE_FLOAT64,
                                      .logits = wide_logits,
-                                     .rows = ROWS,
                                      .classes = CLASSES,
                                      .temperature = {&temperature, 0},
                                      .result = result};
@@ -219,7 +218,6 @@ START_TEST(return_and_num_samples_give_every_result_of_every_draw)
     struct gumbel results;
     const double tau = 0.5, noise_scale[] = {0.5, 2};
     struct core_gumbel_softmax_call call = {.logits = logits,
-                                            .rows = ROWS,
                                             .classes = CLASSES,
                                             .tau = {&tau, 0},
                                             .hard = true,
@@ -326,16 +324,15 @@ START_TEST(categorical_takes_its_parameters_to_the_core)
     float scores[ROWS * DRAWS], log_probabilities[ROWS * DRAWS], top[ROWS * TOP];
     struct core_categorical_call call = draws[_i].call;
     call.logits = logits;
-    call.rows = ROWS;
     call.classes = CLASSES;
     call.noise.seed = &seed;
     call.draws = DRAWS;
     call.replacement = strstr(draws[_i].members, "replacement") == NULL;
-    call.indices.narrow = indices;
+    call.indices = indices;
     call.scores = scores;
     call.log_probabilities = log_probabilities;
     call.top = TOP;
-    call.top_indices.narrow = top_indices;
+    call.top_indices = top_indices;
     call.top_log_probabilities = top;
     ck_assert_uint_le(core_categorical_scratch(&call), SCRATCH);
     ck_assert_int_eq(core_categorical(&call, 0, ROWS, scratch, &invalid_row), 0);
@@ -405,7 +402,6 @@ START_TEST(vjp_of_softmax_is_the_cores)
     const double temperature[] = {0.5, 2};
     const struct core_softmax_vjp_call call = {.logits = logits,
                                                .cotangent = cotangent,
-                                               .rows = ROWS,
                                                .classes = CLASSES,
                                                .temperature = {temperature, 1},
                                                .grad_logits = grad_logits,
@@ -428,7 +424,6 @@ START_TEST(vjp_of_gumbel_softmax_is_the_cores)
     const double tau = 0.5, noise_scale = 2;
     struct core_gumbel_softmax_vjp_call call = {.logits = logits,
                                                 .cotangent = cotangent,
-                                                .rows = ROWS,
                                                 .classes = CLASSES,
                                                 .tau = {&tau, 0},
                                                 .noise = {.seed = &seed},
@@ -462,7 +457,6 @@ START_TEST(gradients_of_several_samples_are_summed)
     }
     struct core_gumbel_softmax_vjp_call call = {.dtype = CORE_FLOAT64,
                                                 .logits = wide_logits,
-                                                .rows = ROWS,
                                                 .classes = CLASSES,
                                                 .tau = {&one, 0},
                                                 .noise = {.seed = &seed},

@@ -50,7 +50,6 @@ static void add_samples(struct sums *sums, enum core_dtype dtype, double tau, do
             .dtype = dtype,
             .logits = wide ? (const void *)x : logits,
             .cotangent = wide ? (const void *)c : cotangent,
-            .rows = ROWS,
             .classes = CLASSES,
             .inner = 1,
             .tau = {&tau, 0},

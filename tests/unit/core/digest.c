@@ -58,15 +58,10 @@ uint64_t digest_of_results(enum core_dtype dtype)
         make_logits(dtype, &logits, words, count, classes[i]);
         for (size_t p = 0; p < sizeof(parameters) / sizeof(parameters[0]); p++) {
             struct core_per_row parameter = {&parameters[p], 0};
-            struct core_softmax_call plain = {.dtype = dtype,
-                                              .logits = &logits,
-                                              .rows = rows,
-                                              .classes = classes[i],
-                                              .temperature = parameter,
-                                              .result = &result};
+            struct core_softmax_call plain = {
+                .dtype = dtype, .logits = &logits, .classes = classes[i], .temperature = parameter, .result = &result};
             struct core_gumbel_softmax_call gumbel = {.dtype = dtype,
                                                       .logits = &logits,
-                                                      .rows = rows,
                                                       .classes = classes[i],
                                                       .tau = parameter,
                                                       .hard = p == 3,
@@ -109,7 +104,6 @@ static uint64_t digest_of_one(enum core_dtype dtype, uint64_t digest, size_t cla
     struct core_gumbel_softmax_call call = {
         .dtype = dtype,
         .logits = &logits,
-        .rows = MORE_ROWS,
         .classes = classes,
         .tau = {&tau, 0},
         .hard = hard,

@@ -49,11 +49,16 @@ static struct core_per_row list(const double *values, uint32_t which)
     return (struct core_per_row){which < 2 ? values : NULL, which};
 }
 
+size_t sampling_case_rows(uint32_t number)
+{
+    return number % 50 == 49 ? 1 : ROWS;
+}
+
 struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t number)
 {
     static const size_t counts[] = {1, 2, 3, 5, 10, 16, 17, 33, 63, 64, 65, 100, 257, 1000, 1531};
     static const double temperatures[] = {0, 1e-40f, 0.3f, 1, 1, 2.5f}, some_p[] = {0.05f, 0.3f, 0.7f, 0.9f, 0.99f, 1};
-    size_t classes = number % 50 == 49 ? 19999 : counts[number % 15], rows = number % 50 == 49 ? 1 : ROWS;
+    size_t classes = number % 50 == 49 ? 19999 : counts[number % 15], rows = sampling_case_rows(number);
     core_noise_words(words, 0, SAMPLING_CASE_VALUES + 64, 99, number, 1, 0xfedcba97);
     next = 0;
     fill(dtype, rows * classes, classes, below(4));
@@ -72,7 +77,6 @@ struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t numbe
     struct core_categorical_call call = {
         .dtype = dtype,
         .logits = &logits,
-        .rows = rows,
         .classes = classes,
         .temperature = {temperature, below(2)},
         .noise = {seeds, below(2), number, below(3)},
@@ -111,13 +115,12 @@ static uint64_t fnv1a(uint64_t digest, const void *data, size_t size)
 static double scores[SAMPLING_CASE_RESULTS], log_p[SAMPLING_CASE_RESULTS], top_log_p[SAMPLING_CASE_RESULTS];
 static int32_t drawn[SAMPLING_CASE_RESULTS], top[SAMPLING_CASE_RESULTS];
 
-static uint64_t digest_of_case(uint64_t digest, struct core_categorical_call *call, bool all)
+static uint64_t digest_of_case(uint64_t digest, struct core_categorical_call *call, size_t rows, bool all)
 {
     static uint64_t scratch[(64 + 20000 * 40 + SAMPLING_CASE_RESULTS * 16) / 8];
-    size_t bad = 0, draws = call->rows * call->draws, told = call->rows * call->top,
-           size = core_dtype_size(call->dtype);
-    call->indices.narrow = drawn;
-    call->top_indices.narrow = top;
+    size_t bad = 0, draws = rows * call->draws, tops = rows * call->top, size = core_dtype_size(call->dtype);
+    call->indices = drawn;
+    call->top_indices = top;
     call->top_log_probabilities = top_log_p;
     if (all) {
         call->scores = scores;
@@ -125,13 +128,13 @@ static uint64_t digest_of_case(uint64_t digest, struct core_categorical_call *ca
     }
     if (core_categorical_scratch(call) > sizeof(scratch))
         return 0;
-    int status = core_categorical(call, 0, call->rows, scratch, &bad);
+    int status = core_categorical(call, 0, rows, scratch, &bad);
     digest = fnv1a(digest, (int32_t[]){status, (int32_t)bad}, 8);
     if (status != CORE_OK)
         return digest;
     digest = fnv1a(digest, drawn, draws * sizeof(drawn[0]));
-    digest = fnv1a(digest, top, told * sizeof(top[0]));
-    digest = fnv1a(digest, top_log_p, told * size);
+    digest = fnv1a(digest, top, tops * sizeof(top[0]));
+    digest = fnv1a(digest, top_log_p, tops * size);
     if (all) {
         digest = fnv1a(digest, scores, draws * size);
         digest = fnv1a(digest, log_p, draws * size);
@@ -144,7 +147,7 @@ uint64_t digest_of_draws(enum core_dtype dtype)
     uint64_t digest = UINT64_C(0xcbf29ce484222325);
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
         struct core_categorical_call call = sampling_case(dtype, number);
-        digest = digest_of_case(digest, &call, number % 2 != 0);
+        digest = digest_of_case(digest, &call, sampling_case_rows(number), number % 2 != 0);
         if (digest == 0)
             return 0;
     }

@@ -12,7 +12,9 @@
 #define DIGEST_SAMPLING_V1 UINT64_C(0xd263e99bee669d57)     /* float32 */
 #define DIGEST_SAMPLING_F64_V1 UINT64_C(0x0ee845081ef0f9cf) /* float64 */
 
-/* What case `number` reads: shapes, parameters, logits, mask, bias; none of its results. It stands until the next. */
+/* What case `number` reads: its number of rows, and shapes, parameters, logits, mask, bias; none of its results. It is
+ * valid until the next. */
+size_t sampling_case_rows(uint32_t number);
 struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t number);
 
 /* Of the kernels that are selected; 0 if a call failed. */

@@ -52,7 +52,6 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
     struct core_categorical_call call = {
         .dtype = dtype,
         .logits = logits,
-        .rows = 1,
         .classes = classes,
         .temperature = {&setting->temperature, 0},
         .noise = {&seed, 0, 0, 0},
@@ -63,7 +62,7 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
                     {&setting->typical_p, 0}},
         .distribution = CORE_FILTERED,
         .top = classes,
-        .top_indices = {outcome->index, NULL},
+        .top_indices = outcome->index,
         .top_log_probabilities = outcome->log_probability,
     };
     size_t bad = SIZE_MAX;

@@ -55,7 +55,7 @@ static void check_draw(const struct sampling *p, const long double *z, size_t i,
 {
     const double epsilon = epsilon_of(p->call.dtype), rounding = 17 * epsilon * (4 + (double)fabsl(greatest));
     const double score_rounding = rounding + 2 * epsilon * (double)fabsl(offset);
-    const int64_t index = p->wide[i];
+    const int64_t index = p->indices[i];
     const double score = number_at(p->call.dtype, p->scores, i);
     ck_assert(index >= 0 && index < (int64_t)p->call.classes);
     if (!(fabsl(z[index] - greatest) <= rounding && fabsl(score - (greatest + offset)) <= score_rounding))
@@ -76,7 +76,6 @@ static void check_first_maxima(enum core_dtype dtype, size_t rows, size_t classe
     for (size_t i = 0; i < rows * draws; i++) {
         const long double offset = reference_scores(&p, i / draws, (uint32_t)(i % draws), z);
         check_draw(&p, z, i, greatest_of(z, classes), offset);
-        ck_assert_int_eq(p.narrow[i], p.wide[i]);
     }
     free(z);
     sampling_close(&p);
@@ -107,11 +106,11 @@ static void check_single(const struct sampling *many, size_t d)
     double score; /* or a float */
     one.call.draws = 1;
     one.call.noise.draw += (uint32_t)d;
-    one.call.indices = (struct core_indices){&index, NULL};
+    one.call.indices = &index;
     one.call.scores = &score;
     one.call.replacement = d % 2;
     sampling_run_all(&one);
-    ck_assert_int_eq(index, many->narrow[d]);
+    ck_assert_int_eq(index, many->indices[d]);
     ck_assert(number_at(dtype, &score, 0) == number_at(dtype, many->scores, d));
 }
 
@@ -140,10 +139,10 @@ END_TEST
  * for another class. */
 static bool check_same_draw(const struct sampling *narrow, const struct sampling *wide, size_t i)
 {
-    size_t r = i / wide->call.draws, class = (size_t)wide->wide[i];
+    size_t r = i / wide->call.draws, class = (size_t)wide->indices[i];
     double a = number_at(CORE_FLOAT32, narrow->scores, i), b = number_at(CORE_FLOAT64, wide->scores, i);
     double noise = b - number_at(CORE_FLOAT64, wide->logits, r * wide->call.classes + class);
-    if (narrow->wide[i] != wide->wide[i])
+    if (narrow->indices[i] != wide->indices[i])
         return false;
     ck_assert_double_le(fabs(a - b), 2e-6 * (4 + fabs(b)) + 0x1.1p-33 * exp(noise));
     return true;
@@ -196,8 +195,8 @@ static void check_top_of_row(const struct sampling *p, size_t r)
     for (size_t i = 0; i < draws; i++) {
         size_t at = r * draws + i;
         check_draw(p, z, at, sorted[i], offset);
-        ck_assert(!seen[p->wide[at]]);
-        seen[p->wide[at]] = true;
+        ck_assert(!seen[p->indices[at]]);
+        seen[p->indices[at]] = true;
         ck_assert(i == 0 || number_at(p->call.dtype, p->scores, at) <= number_at(p->call.dtype, p->scores, at - 1));
     }
     free(z);
@@ -274,7 +273,7 @@ static double chi_square(enum core_dtype dtype, size_t rows, size_t classes, siz
     reference_softmax(x, classes, temperature, q);
     sampling_run_all(&p);
     for (size_t i = 0; i < rows * draws; i++)
-        count[p.narrow[i]]++;
+        count[p.indices[i]]++;
     double sum = pearson(count, q, classes, (double)(rows * draws));
     sampling_close(&p);
     free(x);
@@ -314,7 +313,7 @@ START_TEST(test_pairs)
                 probability[i * (CLASSES - 1) + j - (j > i)] = q[i] * q[j] / (1 - q[i]);
     sampling_run_all(&p);
     for (size_t r = 0; r < ROWS; r++) {
-        size_t i = (size_t)p.narrow[2 * r], j = (size_t)p.narrow[2 * r + 1];
+        size_t i = (size_t)p.indices[2 * r], j = (size_t)p.indices[2 * r + 1];
         count[i * (CLASSES - 1) + j - (j > i)]++;
     }
     ck_assert_double_lt(pearson(count, probability, PAIRS, ROWS), 58.30);
@@ -325,12 +324,12 @@ END_TEST
 /* ---- Mask, bias, temperature 0, log-probabilities ---------------------------------------------------------------- */
 
 /* What mask and bias of a row do, done to the logits. */
-static void apply(const struct core_categorical_call *call, void *logits)
+static void apply(const struct core_categorical_call *call, size_t rows, void *logits)
 {
-    for (size_t i = 0; i < call->rows * call->classes; i++)
+    for (size_t i = 0; i < rows * call->classes; i++)
         if (!call->mask.allowed[call->mask.stride ? i : i % call->classes])
             number_put(call->dtype, logits, i, -INFINITY);
-    for (size_t r = 0; r < call->rows; r++)
+    for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < call->bias.count; i++) {
             size_t at = r * call->classes + call->bias.classes[i];
             number_put(call->dtype, logits, at, number_at(call->dtype, logits, at) + call->bias.bias[i]);
@@ -353,7 +352,7 @@ static void check_mask_and_bias(enum core_dtype dtype, size_t rows, size_t class
         allowed[i] = inputs_below(inputs, 4) != 0 || i % classes == 0 ? (uint8_t)(1 + i % 255) : 0;
     masked.call.mask = (struct core_mask){allowed, mask_stride};
     masked.call.bias = (struct core_logit_bias){biased, bias, 3};
-    apply(&masked.call, plain.logits);
+    apply(&masked.call, rows, plain.logits);
     for (size_t i = 0; i < rows * classes; i++)
         if (!allowed[mask_stride ? i : i % classes])
             number_put(dtype, masked.logits, i, i % 2 ? NAN : INFINITY);
@@ -388,9 +387,9 @@ START_TEST(test_temperature_zero)
     for (size_t i = 0; i < 7; i++)
         number_put(dtype, p.logits, i, logits[i]);
     sampling_run_all(&p);
-    ck_assert_mem_eq(p.narrow, order, sizeof(order));
-    ck_assert_mem_eq(p.top_narrow, order, sizeof(order));
-    ck_assert_int_eq(p.top_narrow[6], -1);
+    ck_assert_mem_eq(p.indices, order, sizeof(order));
+    ck_assert_mem_eq(p.top_indices, order, sizeof(order));
+    ck_assert_int_eq(p.top_indices[6], -1);
     for (size_t i = 0; i < 6; i++) {
         ck_assert_double_eq(number_at(dtype, p.scores, i), logits[order[i]] - 3);
         ck_assert_double_eq(number_at(dtype, p.log_probabilities, i), i == 0 ? 0 : -INFINITY);
@@ -398,7 +397,7 @@ START_TEST(test_temperature_zero)
     p.call.replacement = true;
     sampling_run_all(&p);
     for (int i = 0; i < 6; i++)
-        ck_assert_int_eq(p.narrow[i], 1);
+        ck_assert_int_eq(p.indices[i], 1);
     sampling_close(&p);
 }
 END_TEST
@@ -432,14 +431,14 @@ static void check_log_probabilities(const struct sampling *p, double ulps)
     const enum core_dtype dtype = p->call.dtype;
     long double *log_p = malloc(classes * sizeof(log_p[0]));
     ck_assert_ptr_nonnull(log_p);
-    for (size_t r = 0; r < p->call.rows; r++) {
+    for (size_t r = 0; r < p->rows; r++) {
         reference_log_probabilities(p, r, log_p);
         for (size_t i = r * classes; i < (r + 1) * classes; i++)
-            if (p->top_narrow[i] >= 0)
-                check_close(dtype, classes, number_at(dtype, p->top_log_probabilities, i), log_p[p->top_narrow[i]],
+            if (p->top_indices[i] >= 0)
+                check_close(dtype, classes, number_at(dtype, p->top_log_probabilities, i), log_p[p->top_indices[i]],
                             ulps);
         for (size_t i = r * draws; i < (r + 1) * draws; i++)
-            check_close(dtype, classes, number_at(dtype, p->log_probabilities, i), log_p[p->narrow[i]], ulps);
+            check_close(dtype, classes, number_at(dtype, p->log_probabilities, i), log_p[p->indices[i]], ulps);
     }
     free(log_p);
 }

@@ -66,8 +66,8 @@ static void *bytes(size_t size)
 struct sampling sampling_of(enum core_dtype dtype, size_t rows, size_t classes, size_t draws, bool replacement)
 {
     static const double one = 1;
-    return (struct sampling){.call = {.dtype = dtype,
-                                      .rows = rows,
+    return (struct sampling){.rows = rows,
+                             .call = {.dtype = dtype,
                                       .classes = classes,
                                       .temperature = {&one, 0},
                                       .noise = {&one_seed, 0, 0xfffffff0, 2},
@@ -78,13 +78,12 @@ struct sampling sampling_of(enum core_dtype dtype, size_t rows, size_t classes, 
 void sampling_allocate(struct sampling *p)
 {
     struct core_categorical_call *call = &p->call;
-    size_t drawn = call->rows * call->draws, told = call->rows * call->top, size = core_dtype_size(call->dtype);
-    call->logits = p->logits = bytes(call->rows * call->classes * size);
-    call->indices.narrow = p->narrow = bytes(drawn * sizeof(int32_t));
-    call->indices.wide = p->wide = bytes(drawn * sizeof(int64_t));
+    size_t drawn = p->rows * call->draws, top = p->rows * call->top, size = core_dtype_size(call->dtype);
+    call->logits = p->logits = bytes(p->rows * call->classes * size);
+    call->indices = p->indices = bytes(drawn * sizeof(int32_t));
     call->scores = p->scores = bytes(drawn * size);
-    call->top_indices.narrow = p->top_narrow = bytes(told * sizeof(int32_t));
-    call->top_log_probabilities = p->top_log_probabilities = bytes(told * size);
+    call->top_indices = p->top_indices = bytes(top * sizeof(int32_t));
+    call->top_log_probabilities = p->top_log_probabilities = bytes(top * size);
     p->log_probabilities = bytes(drawn * size);
     p->scratch = bytes(core_categorical_scratch(call));
 }
@@ -92,18 +91,17 @@ void sampling_allocate(struct sampling *p)
 void sampling_close(struct sampling *p)
 {
     free(p->logits);
-    free(p->narrow);
-    free(p->wide);
+    free(p->indices);
     free(p->scores);
     free(p->log_probabilities);
-    free(p->top_narrow);
+    free(p->top_indices);
     free(p->top_log_probabilities);
     free(p->scratch);
 }
 
 int sampling_run(const struct sampling *p, size_t *bad)
 {
-    return core_categorical(&p->call, 0, p->call.rows, p->scratch, bad);
+    return core_categorical(&p->call, 0, p->rows, p->scratch, bad);
 }
 
 void sampling_run_all(const struct sampling *p)
@@ -115,12 +113,11 @@ void sampling_run_all(const struct sampling *p)
 
 void require_same_draws(const struct sampling *a, const struct sampling *b)
 {
-    size_t drawn = a->call.rows * a->call.draws, told = a->call.rows * a->call.top;
+    size_t drawn = a->rows * a->call.draws, top = a->rows * a->call.top;
     size_t size = core_dtype_size(a->call.dtype);
-    ck_assert_mem_eq(a->narrow, b->narrow, drawn * sizeof(a->narrow[0]));
-    ck_assert_mem_eq(a->wide, b->wide, drawn * sizeof(a->wide[0]));
+    ck_assert_mem_eq(a->indices, b->indices, drawn * sizeof(a->indices[0]));
     ck_assert_mem_eq(a->scores, b->scores, drawn * size);
     ck_assert_mem_eq(a->log_probabilities, b->log_probabilities, drawn * size);
-    ck_assert_mem_eq(a->top_log_probabilities, b->top_log_probabilities, told * size);
-    ck_assert_mem_eq(a->top_narrow, b->top_narrow, told * sizeof(a->top_narrow[0]));
+    ck_assert_mem_eq(a->top_log_probabilities, b->top_log_probabilities, top * size);
+    ck_assert_mem_eq(a->top_indices, b->top_indices, top * sizeof(a->top_indices[0]));
 }

@@ -24,9 +24,9 @@ double epsilon_of(enum core_dtype dtype);
 /* A call with memory of its own for all that it may read and write. */
 struct sampling {
     struct core_categorical_call call;
+    size_t rows;
     void *logits, *scores, *log_probabilities, *top_log_probabilities; /* of call.dtype */
-    int32_t *narrow, *top_narrow;
-    int64_t *wide;
+    int32_t *indices, *top_indices;
     void *scratch;
 };
 

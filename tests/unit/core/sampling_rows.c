@@ -67,10 +67,10 @@ END_TEST
 /* A case with memory for its results; the inputs are the case's own. */
 static struct sampling sampling_of_case(enum core_dtype dtype, uint32_t number)
 {
-    struct sampling p = {.call = sampling_case(dtype, number)};
+    struct sampling p = {.call = sampling_case(dtype, number), .rows = sampling_case_rows(number)};
     const void *logits = p.call.logits;
     sampling_allocate(&p);
-    memcpy(p.logits, logits, p.call.rows * p.call.classes * core_dtype_size(dtype));
+    memcpy(p.logits, logits, p.rows * p.call.classes * core_dtype_size(dtype));
     if (number % 2)
         p.call.log_probabilities = p.log_probabilities;
     return p;
@@ -79,7 +79,7 @@ static struct sampling sampling_of_case(enum core_dtype dtype, uint32_t number)
 /* The row at which the case fails, or how many rows it has: rows before it are all right. */
 static size_t good_rows(const struct sampling *p)
 {
-    size_t bad = p->call.rows;
+    size_t bad = p->rows;
     sampling_run(p, &bad);
     return bad;
 }
@@ -92,8 +92,8 @@ START_TEST(test_splits)
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
         struct sampling whole = sampling_of_case(dtype, number);
         size_t rows = good_rows(&whole), bad = SIZE_MAX;
-        complete += rows == whole.call.rows;
-        if (rows < whole.call.rows) { /* the good rows before it alone */
+        complete += rows == whole.rows;
+        if (rows < whole.rows) { /* the good rows before it alone */
             sampling_close(&whole);
             continue;
         }
@@ -120,13 +120,13 @@ START_TEST(test_draws_in_parts)
     for (uint32_t number = 0; number < SAMPLING_CASES; number++) {
         struct sampling whole = sampling_of_case(dtype, number), parts = sampling_of_case(dtype, number);
         const size_t rows = good_rows(&whole);
-        if (rows == whole.call.rows && whole.call.replacement)
+        if (rows == whole.rows && whole.call.replacement)
             for (size_t end = whole.call.draws, count, bad; end > 0; end -= count, divided++) {
                 count = 1 + inputs_below(&inputs, end);
                 parts.call.part = (struct core_draws){end - count, count};
                 ck_assert_int_eq(core_categorical(&parts.call, 0, rows, parts.scratch, &bad), CORE_OK);
             }
-        if (whole.call.draws > 0 && rows == whole.call.rows && whole.call.replacement)
+        if (whole.call.draws > 0 && rows == whole.rows && whole.call.replacement)
             require_same_draws(&whole, &parts);
         sampling_close(&whole);
         sampling_close(&parts);
@@ -234,29 +234,29 @@ static struct fenced fence(const void *memory, size_t size, bool at_end)
 static void check_fenced(const struct sampling *p, bool at_end)
 {
     const struct core_categorical_call *call = &p->call;
-    size_t drawn = call->rows * call->draws, told = call->rows * call->top, bad;
+    size_t drawn = p->rows * call->draws, top = p->rows * call->top, bad;
     size_t scratch = core_categorical_scratch(call), size = core_dtype_size(call->dtype);
     const bool masked = call->mask.allowed != NULL;
-    size_t mask = masked ? (call->mask.stride ? call->rows : 1) * call->classes : 0;
+    size_t mask = masked ? (call->mask.stride ? p->rows : 1) * call->classes : 0;
     struct fenced fences[] = {
-        fence(p->logits, call->rows * call->classes * size, at_end),
+        fence(p->logits, p->rows * call->classes * size, at_end),
         fence(p->scratch, scratch, at_end),
-        fence(p->narrow, drawn * sizeof(int32_t), at_end),
+        fence(p->indices, drawn * sizeof(int32_t), at_end),
         fence(p->scores, drawn * size, at_end),
-        fence(p->top_narrow, told * sizeof(int32_t), at_end),
-        fence(p->top_log_probabilities, told * size, at_end),
+        fence(p->top_indices, top * sizeof(int32_t), at_end),
+        fence(p->top_log_probabilities, top * size, at_end),
         fence(masked ? call->mask.allowed : (const uint8_t *)"", mask, at_end),
     };
     struct core_categorical_call fenced = *call;
     fenced.logits = fences[0].memory;
-    fenced.indices.narrow = fences[2].memory;
+    fenced.indices = fences[2].memory;
     fenced.scores = fences[3].memory;
-    fenced.top_indices.narrow = fences[4].memory;
+    fenced.top_indices = fences[4].memory;
     fenced.top_log_probabilities = fences[5].memory;
     fenced.mask.allowed = masked ? fences[6].memory : NULL;
-    if (core_categorical(&fenced, 0, fenced.rows, fences[1].memory, &bad) == CORE_OK) {
-        ck_assert_mem_eq(fenced.indices.narrow, p->narrow, drawn * sizeof(int32_t));
-        ck_assert_mem_eq(fenced.top_indices.narrow, p->top_narrow, told * sizeof(int32_t));
+    if (core_categorical(&fenced, 0, p->rows, fences[1].memory, &bad) == CORE_OK) {
+        ck_assert_mem_eq(fenced.indices, p->indices, drawn * sizeof(int32_t));
+        ck_assert_mem_eq(fenced.top_indices, p->top_indices, top * sizeof(int32_t));
     }
     for (size_t i = 0; i < sizeof(fences) / sizeof(fences[0]); i++)
         munmap(fences[i].mapping, fences[i].length);

@@ -41,7 +41,7 @@ static void require_perturbed_logits(const struct sampling *p)
     const enum core_dtype dtype = p->call.dtype;
     const double temperature = p->call.temperature.value[0];
     for (size_t i = 0; i < ROWS * p->call.draws; i++) {
-        size_t r = i / p->call.draws, draw = p->call.replacement ? i % p->call.draws : 0, class = (size_t)p->wide[i];
+        size_t r = i / p->call.draws, draw = p->call.replacement ? i % p->call.draws : 0, class = (size_t)p->indices[i];
         double v = number_at(dtype, p->logits, r * p->call.classes + class);
         v += class == BIASED && p->call.bias.count > 0 ? bias : 0;
         double noise = noise_of(p, r, draw, class), right = v / temperature + noise;

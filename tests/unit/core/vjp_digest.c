@@ -46,7 +46,6 @@ static int plain_call(enum core_dtype dtype, bool logarithm, size_t rows, size_t
     struct core_softmax_vjp_call call = {
         .logits = logits,
         .cotangent = cotangent,
-        .rows = rows,
         .classes = classes,
         .temperature = {&parameter, 0},
         .grad_logits = grad,
@@ -65,7 +64,6 @@ static int gumbel_call(enum core_dtype dtype, bool rao, size_t rows, size_t clas
     struct core_gumbel_softmax_vjp_call call = {
         .logits = logits,
         .cotangent = cotangent,
-        .rows = rows,
         .classes = classes,
         .tau = {&parameter, 0},
         .noise = {&seed, 0, 3, i},

@@ -95,7 +95,6 @@ size_t bench_sample(const float *logits, size_t rows, size_t classes, float *sam
     static const uint64_t key = 42;
     size_t row;
     struct core_gumbel_softmax_call call = {.logits = logits,
-                                            .rows = rows,
                                             .classes = classes,
                                             .inner = 1,
                                             .tau = {&tau, 0},

@@ -18,19 +18,13 @@ static const uint64_t seed = 7;
 
 static struct core_softmax_call softmax_call(const float *x, void *y, size_t rows, size_t classes)
 {
-    return (struct core_softmax_call){
-        .logits = x, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = y};
+    return (struct core_softmax_call){.logits = x, .classes = classes, .temperature = {&one, 0}, .result = y};
 }
 
 static struct core_gumbel_softmax_call gumbel_call(const float *x, void *y, size_t rows, size_t classes, bool hard)
 {
-    return (struct core_gumbel_softmax_call){.logits = x,
-                                             .rows = rows,
-                                             .classes = classes,
-                                             .tau = {&one, 0},
-                                             .hard = hard,
-                                             .noise = {.seed = &seed},
-                                             .samples = y};
+    return (struct core_gumbel_softmax_call){
+        .logits = x, .classes = classes, .tau = {&one, 0}, .hard = hard, .noise = {.seed = &seed}, .samples = y};
 }
 
 int bench_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
@@ -79,13 +73,8 @@ static int categorical(struct core_categorical_call call, size_t first, size_t c
 static struct core_categorical_call categorical_call(const float *x, int32_t *y, size_t rows, size_t classes,
                                                      size_t draws)
 {
-    return (struct core_categorical_call){.logits = x,
-                                          .rows = rows,
-                                          .classes = classes,
-                                          .noise = {.seed = &seed},
-                                          .draws = draws,
-                                          .replacement = true,
-                                          .indices = {.narrow = y}};
+    return (struct core_categorical_call){
+        .logits = x, .classes = classes, .noise = {.seed = &seed}, .draws = draws, .replacement = true, .indices = y};
 }
 
 int bench_categorical(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
@@ -120,12 +109,8 @@ bench_call bench_softmax_vjp, bench_gumbel_softmax_vjp, bench_gumbel_rao_vjp;
 int bench_softmax_vjp(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
-    struct core_softmax_vjp_call call = {.logits = x,
-                                         .cotangent = x + rows * classes,
-                                         .rows = rows,
-                                         .classes = classes,
-                                         .temperature = {&one, 0},
-                                         .grad_logits = y};
+    struct core_softmax_vjp_call call = {
+        .logits = x, .cotangent = x + rows * classes, .classes = classes, .temperature = {&one, 0}, .grad_logits = y};
     return core_softmax_vjp(&call, first, count, NULL, &bad);
 }
 
@@ -133,7 +118,6 @@ static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const float *x, void 
 {
     return (struct core_gumbel_softmax_vjp_call){.logits = x,
                                                  .cotangent = x + rows * classes,
-                                                 .rows = rows,
                                                  .classes = classes,
                                                  .tau = {&one, 0},
                                                  .noise = {.seed = &seed},

@@ -36,7 +36,6 @@ static void sample(struct batch *batch, double tau, bool hard, const struct core
     size_t bad = SIZE_MAX;
     struct core_gumbel_softmax_call call = {.dtype = DTYPE,
                                             .logits = batch->logits,
-                                            .rows = batch->rows,
                                             .classes = batch->classes,
                                             .tau = {&tau, 0},
                                             .hard = hard,

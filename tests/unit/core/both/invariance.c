@@ -22,13 +22,11 @@ static int run(const struct problem *problem, size_t first, size_t count, size_t
 {
     struct core_softmax_call plain = {.dtype = DTYPE,
                                       .logits = problem->logits,
-                                      .rows = problem->rows,
                                       .classes = problem->classes,
                                       .temperature = problem->parameter,
                                       .result = problem->result};
     struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,
                                               .logits = problem->logits,
-                                              .rows = problem->rows,
                                               .classes = problem->classes,
                                               .tau = problem->parameter,
                                               .hard = problem->function == GUMBEL_HARD,

@@ -27,7 +27,6 @@ static struct core_softmax_call plain_call(const struct problem *p)
     return (struct core_softmax_call){
         .dtype = DTYPE,
         .logits = p->logits,
-        .rows = p->rows,
         .classes = p->classes,
         .temperature = {p->parameters, !p->shared},
         .result = p->result,
@@ -42,7 +41,6 @@ static struct core_gumbel_softmax_call gumbel_call(const struct problem *p)
     return (struct core_gumbel_softmax_call){
         .dtype = DTYPE,
         .logits = p->logits,
-        .rows = p->rows,
         .classes = p->classes,
         .tau = {p->parameters, !p->shared},
         .hard = p->function == GUMBEL_HARD,

@@ -11,15 +11,10 @@ static int run(enum function function, const real *logits, real *result, size_t 
                size_t first, size_t count, size_t *bad)
 {
     static const uint64_t seed = 77;
-    struct core_softmax_call plain = {.dtype = DTYPE,
-                                      .logits = logits,
-                                      .rows = rows,
-                                      .classes = classes,
-                                      .temperature = {&parameter, 0},
-                                      .result = result};
+    struct core_softmax_call plain = {
+        .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&parameter, 0}, .result = result};
     struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,
                                               .logits = logits,
-                                              .rows = rows,
                                               .classes = classes,
                                               .tau = {&parameter, 0},
                                               .hard = function == GUMBEL_HARD,

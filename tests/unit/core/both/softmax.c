@@ -78,12 +78,8 @@ static void check_both(const real *logits, size_t rows, size_t classes, double t
 {
     real *result = reals(rows * classes);
     size_t bad = SIZE_MAX;
-    struct core_softmax_call call = {.dtype = DTYPE,
-                                     .logits = logits,
-                                     .rows = rows,
-                                     .classes = classes,
-                                     .temperature = {&temperature, 0},
-                                     .result = result};
+    struct core_softmax_call call = {
+        .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&temperature, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++)
         check_softmax_row(logits + r * classes, classes, temperature, result + r * classes);
@@ -159,7 +155,7 @@ static void check_long_sum(real *logits, size_t classes)
     wide *expected = wides(classes), *x = wides_of(logits, classes), worst = 0;
     size_t bad = SIZE_MAX;
     struct core_softmax_call call = {
-        .dtype = DTYPE, .logits = logits, .rows = 1, .classes = classes, .temperature = {&one, 0}, .result = result};
+        .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
     softmax_of(x, classes, 1, expected);
     for (size_t j = 0; j < classes; j++)
@@ -202,7 +198,7 @@ static void check_exp(size_t classes, size_t rows)
         logits[r * classes + 1] = (real)(-(REAL_DEPTH + 5) * 0.72 * (double)r / (double)rows);
     }
     struct core_softmax_call call = {
-        .dtype = DTYPE, .logits = logits, .rows = rows, .classes = classes, .temperature = {&one, 0}, .result = result};
+        .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&one, 0}, .result = result};
     ck_assert_int_eq(core_softmax(&call, 0, rows, &bad), CORE_OK);
     for (size_t r = 0; r < rows; r++) {
         wide x = logits[r * classes + 1], expected = exp(x) / (1 + exp(x)), got = result[r * classes + 1];
@@ -235,12 +231,8 @@ static void check_lowest(size_t classes, real max, double temperature)
     for (int i = 0; i < AROUND; i++)
         p = nextafter(p, -INFINITY);
     for (int i = -AROUND; i <= AROUND; i++, p = nextafter(p, INFINITY)) {
-        struct core_softmax_call call = {.dtype = DTYPE,
-                                         .logits = logits,
-                                         .rows = 1,
-                                         .classes = classes,
-                                         .temperature = {&temperature, 0},
-                                         .result = result};
+        struct core_softmax_call call = {
+            .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&temperature, 0}, .result = result};
         logits[classes - 1] = p * (real)temperature; /* T is a power of two */
         wide expected = exp(((wide)logits[classes - 1] - max) / temperature);
         ck_assert_int_eq(core_softmax(&call, 0, 1, &bad), CORE_OK);
@@ -279,12 +271,8 @@ START_TEST(test_log)
         size_t bad = SIZE_MAX;
         for (size_t j = 0; j < classes; j++)
             logits[j] = half;
-        struct core_softmax_call call = {.dtype = DTYPE,
-                                         .logits = logits,
-                                         .rows = 1,
-                                         .classes = classes,
-                                         .temperature = {&one, 0},
-                                         .result = result};
+        struct core_softmax_call call = {
+            .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&one, 0}, .result = result};
         ck_assert_int_eq(core_log_softmax(&call, 0, 1, &bad), CORE_OK);
         wide expected = -log((wide)classes);
         for (size_t j = 0; j < classes; j++)
@@ -311,7 +299,6 @@ START_TEST(test_certain_class)
                 logits[j] = j == at ? only[i % 4] : -INFINITY;
             struct core_softmax_call call = {.dtype = DTYPE,
                                              .logits = logits,
-                                             .rows = 1,
                                              .classes = classes,
                                              .temperature = {&temperature, 0},
                                              .result = result};
@@ -332,12 +319,8 @@ static void check_limit(size_t rows, size_t classes, enum logits_kind kind, stru
     double zero = 0;
     size_t bad = SIZE_MAX;
     fill_reals(logits, rows, classes, kind, inputs);
-    struct core_softmax_call call = {.dtype = DTYPE,
-                                     .logits = logits,
-                                     .rows = rows,
-                                     .classes = classes,
-                                     .temperature = {&zero, 0},
-                                     .result = result};
+    struct core_softmax_call call = {
+        .dtype = DTYPE, .logits = logits, .classes = classes, .temperature = {&zero, 0}, .result = result};
     for (int logarithm = 0; logarithm < 2; logarithm++) {
         for (size_t r = 0; r < rows; r++) {
             wide *x = wides_of(logits + r * classes, classes);

@@ -412,7 +412,6 @@ static void check_estimators(double tau, double noise_scale, double least_gain)
         x[i] = logits[i % K];
     struct core_gumbel_softmax_call sample = {.dtype = DTYPE,
                                               .logits = x,
-                                              .rows = SAMPLES,
                                               .classes = K,
                                               .tau = {&tau, 0},
                                               .hard = true,

@@ -82,15 +82,10 @@ static real sum_in_order(const real *y, const real *c, size_t classes)
 static void forward(const struct vjp_problem *p, real *y)
 {
     size_t bad;
-    struct core_softmax_call plain = {.dtype = DTYPE,
-                                      .logits = p->logits,
-                                      .rows = p->rows,
-                                      .classes = p->classes,
-                                      .temperature = p->parameter,
-                                      .result = y};
+    struct core_softmax_call plain = {
+        .dtype = DTYPE, .logits = p->logits, .classes = p->classes, .temperature = p->parameter, .result = y};
     struct core_gumbel_softmax_call gumbel = {.dtype = DTYPE,
                                               .logits = p->logits,
-                                              .rows = p->rows,
                                               .classes = p->classes,
                                               .tau = p->parameter,
                                               .noise = p->noise,
