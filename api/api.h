@@ -7,6 +7,8 @@
 #ifndef API_H
 #define API_H
 
+#include "sampling.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,10 +43,8 @@ enum api_parameter_id {
     API_NUM_SAMPLES,
     API_NOISE_SCALE,
     API_REPLACEMENT,
-    API_TOP_K,
-    API_TOP_P,
-    API_MIN_P,
-    API_TYPICAL_P,
+    API_FILTER, /* the core's filters: API_FILTER + CORE_TOP_K and so on, by enum core_filter */
+    API_LAST_FILTER = API_FILTER + CORE_FILTER_COUNT - 1,
     API_LOGIT_BIAS,
     API_FILTER_ORDER,
     API_LOGPROBS,

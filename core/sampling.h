@@ -22,19 +22,13 @@
 /* Further to enum core_status: the row has fewer possible classes than draws without replacement. */
 enum { CORE_TOO_FEW_CLASSES = -10 };
 
-/* As core_per_row, of counts. */
-struct core_count_per_row {
-    const uint32_t *value;
-    size_t stride;
-};
-
 enum core_filter_order {
     CORE_TEMPERATURE_FIRST, /* temperature, min_p, top_k, typical_p, top_p: vLLM's, typical_p where llama.cpp has it */
     CORE_TEMPERATURE_LAST   /* top_k, typical_p, top_p, min_p, temperature: llama.cpp's */
 };
 
-/* Each filter works on what those before it left, its masses normalised anew; each leaves at least one class. Where
- * `value` is NULL the filter is off for all rows. Ties, equal u, are decided in favour of the lower class.
+/* Each filter works on the classes that those before it kept, with their masses normalised again, and keeps at least
+ * one. Of equal u the lower class is kept first.
  *
  *   top_k      the k classes of greatest u, exactly (0, or k >= classes, is off)
  *   typical_p  the smallest set of classes whose -log p is nearest to the entropy and whose mass reaches typical_p
@@ -45,10 +39,11 @@ enum core_filter_order {
  *
  * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest, of float64 2.2e-308. Sums
  * err by about 1e-6 of the total, of float64 by 1e-14, and so does the mass that a set must reach. */
+enum core_filter { CORE_TOP_K, CORE_TOP_P, CORE_MIN_P, CORE_TYPICAL_P, CORE_FILTER_COUNT };
+
 struct core_filters {
     enum core_filter_order order;
-    struct core_count_per_row top_k;
-    struct core_per_row top_p, min_p, typical_p;
+    struct core_per_row values[CORE_FILTER_COUNT]; /* by enum core_filter; value NULL: off for all rows */
 };
 
 /* bias[i] is added to the logits of class classes[i] < K in all rows; a class named twice gets both. -inf forbids a

@@ -264,20 +264,6 @@ static int take_cotangent(const struct builder *builder)
     return 0;
 }
 
-/* The core's counts are narrower than the list's integers, whose memory they are put into. */
-static void narrow_top_k(struct api_call *call)
-{
-    const struct api_value *value = &call->values[API_TOP_K];
-    uint32_t *narrow = value->list;
-    for (size_t row = 0; narrow != NULL && row < call->rows; row++) {
-        uint64_t wide;
-        memcpy(&wide, (const char *)value->list + row * sizeof wide, sizeof wide);
-        narrow[row] = (uint32_t)wide;
-    }
-    call->one_top_k = (uint32_t)value->one.integer;
-    call->top_k = narrow != NULL ? narrow : &call->one_top_k;
-}
-
 /* ---- What the parameters must be together ---- */
 
 static int check_noise_rows(const struct builder *builder)
@@ -344,7 +330,6 @@ static int read_values(const struct builder *builder)
         return -1;
     if (builder_read_values(builder, API_DTYPE + 1, allowed_parameters(call)) != 0)
         return -1;
-    narrow_top_k(call);
     call->draws = takes(call, API_NUM_SAMPLES) ? (size_t)call->values[API_NUM_SAMPLES].one.integer : 1;
     return take_mask(builder) != 0 || (takes(call, API_COTANGENT) && take_cotangent(builder) != 0) ? -1 : 0;
 }

@@ -39,7 +39,7 @@ struct call_source {
 };
 
 /* The value of one parameter: one for all rows, or one a row in `list`. Which member of the union counts is said by
- * the parameter's type. */
+ * the parameter's type; that of a filter is a `number`, of a count too, as the core takes it. */
 struct api_value {
     bool given;
     union {
@@ -49,7 +49,7 @@ struct api_value {
         int choice;     /* the value of the name that was chosen */
         unsigned names; /* bit i: the function's results[i] */
     } one;
-    void *list; /* NULL, or double[rows], or uint64_t[rows] of an integer */
+    void *list; /* NULL, or double[rows], or uint64_t[rows] where `integer` counts */
 };
 
 /* logit_bias, as the core takes it. */
@@ -80,8 +80,6 @@ struct api_call {
     size_t mask_stride;
     bool all_masked; /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
     struct call_bias bias;
-    const uint32_t *top_k; /* as the core takes it: one, or one a row */
-    uint32_t one_top_k;
     struct api_value values[API_PARAMETER_COUNT];
 
     void *data[API_MAX_RESULTS]; /* of the function's results; NULL where not wanted */

@@ -123,14 +123,11 @@ static enum api_division gumbel_division(const struct api_call *call)
 
 static struct core_filters filters(const struct api_call *call)
 {
-    const struct api_value *top_k = &call->values[API_TOP_K];
-    return (struct core_filters){
-        .order = (enum core_filter_order)call->values[API_FILTER_ORDER].one.choice,
-        .top_k = {call->top_k, top_k->list != NULL},
-        .top_p = call_per_row(call, API_TOP_P),
-        .min_p = call_per_row(call, API_MIN_P),
-        .typical_p = call_per_row(call, API_TYPICAL_P),
-    };
+    struct core_filters filters = {.order = (enum core_filter_order)call->values[API_FILTER_ORDER].one.choice};
+    for (int id = API_FILTER; id <= API_LAST_FILTER; id++)
+        if (call->values[id].given)
+            filters.values[id - API_FILTER] = call_per_row(call, (enum api_parameter_id)id);
+    return filters;
 }
 
 static struct core_categorical_call categorical_call(const struct api_call *call)
@@ -332,8 +329,7 @@ enum {
     ARRAYS = TAKES(API_LOGITS) | TAKES(API_DIM) | TAKES(API_MASK) | TAKES(API_DTYPE) | TAKES(API_ON_INVALID),
     NOISY = TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_NUM_SAMPLES),
     GUMBEL = NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE),
-    FILTERS = TAKES(API_TOP_K) | TAKES(API_TOP_P) | TAKES(API_MIN_P) | TAKES(API_TYPICAL_P) | TAKES(API_LOGIT_BIAS) |
-              TAKES(API_FILTER_ORDER),
+    FILTERS = (TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_LOGIT_BIAS) | TAKES(API_FILTER_ORDER),
     GRADIENT = TAKES(API_FUNCTION) | TAKES(API_COTANGENT),
     ESTIMATED = TAKES(API_ESTIMATOR) | TAKES(API_CONDITIONAL_SAMPLES),
 };

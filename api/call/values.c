@@ -44,9 +44,16 @@ static double without_sign_of_zero(double number)
     return number == 0 ? 0 : number;
 }
 
+/* Whether the value is kept as an integer; a filter's is kept as the number that the core takes. */
+static bool is_integer(const struct api_parameter *parameter)
+{
+    const bool filter = parameter >= api_parameters + API_FILTER && parameter <= api_parameters + API_LAST_FILTER;
+    return parameter->type == API_INTEGER && !filter;
+}
+
 static void set_number(const struct api_parameter *parameter, double number, struct api_value *value)
 {
-    if (parameter->type == API_INTEGER)
+    if (is_integer(parameter))
         value->one.integer = (int64_t)number;
     else
         value->one.number = without_sign_of_zero(number);
@@ -264,17 +271,19 @@ static int check_elements(const struct builder *builder, const struct api_parame
     return 0;
 }
 
-/* The elements as uint64_t of an integer, or as double: in the tensor's own memory where they are that already. */
+/* The elements as uint64_t of an integer, or as double: in the tensor's own memory where its elements have that size.
+ */
 static void *as_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor)
 {
-    const bool integers = parameter->type == API_INTEGER, same = tensor->dtype == (integers ? API_UINT64 : API_FLOAT64);
+    const bool integers = is_integer(parameter), in_place = api_dtypes[tensor->dtype].size == 8;
     const struct api_tensor from = *tensor;
-    void *list = same ? builder_take(builder, tensor) : builder_allocate(builder, tensor->count, 8, parameter->name);
-    for (size_t i = 0; list != NULL && i < from.count && !(integers && same); i++) {
+    void *list = in_place ? builder_take(builder, tensor) : builder_allocate(builder, from.count, 8, parameter->name);
+    for (size_t i = 0; list != NULL && i < from.count; i++) {
+        const double number = without_sign_of_zero(element(&from, i));
         if (integers)
-            ((uint64_t *)list)[i] = (uint64_t)element(&from, i);
+            memcpy((char *)list + i * 8, &(uint64_t){(uint64_t)number}, 8);
         else
-            ((double *)list)[i] = without_sign_of_zero(element(&from, i));
+            memcpy((char *)list + i * 8, &number, 8);
     }
     return list;
 }
@@ -313,10 +322,10 @@ static reader *const readers[] = {
 
 static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)
 {
-    if (parameter->type == API_NUMBER)
-        value->one.number = parameter->fallback;
-    else if (parameter->type == API_INTEGER)
-        value->one.integer = parameter->drawn ? (int64_t)builder->source->fresh_seed() : (int64_t)parameter->fallback;
+    if (parameter->drawn)
+        value->one.integer = (int64_t)builder->source->fresh_seed();
+    else if (parameter->type == API_NUMBER || parameter->type == API_INTEGER)
+        set_number(parameter, parameter->fallback, value);
     else if (parameter->type == API_BOOLEAN)
         value->one.boolean = parameter->fallback != 0;
     else if (parameter->type == API_CHOICE)

@@ -10,6 +10,7 @@
 #define CORE_SAMPLING_FILTERS_H
 
 #include "math/masses.h"
+#include "sampling.h"
 
 struct candidate {
     lane_uint key; /* of a real >= 0: its bits, which order as it does */
@@ -238,8 +239,9 @@ static real top_bound(const struct filtered_row *row, size_t lanes)
 #define BOUND_LANES 64
 #define BOUND_SHARE 4
 
-static void keep_top_k(struct filtered_row *row, size_t k)
+static void keep_top_k(struct filtered_row *row, double value)
 {
+    const size_t k = (size_t)value;
     if (k == 0 || k >= row->possible)
         return;
     if (row->columns <= SHORT_COLUMNS) {
@@ -330,8 +332,9 @@ static struct mass_range nucleus_range(const struct filtered_row *row, real p, r
     return range;
 }
 
-static void keep_top_p(struct filtered_row *row, real p)
+static void keep_top_p(struct filtered_row *row, double value)
 {
+    const real p = (real)value;
     if (!(p < 1))
         return;
     real total = row_masses(row->x, row->columns, row->mass);
@@ -347,8 +350,9 @@ static void keep_top_p(struct filtered_row *row, real p)
 
 /* With S the sum of exp(x), -log p = log S - x and the entropy is log S - (the mean of x under p): their distance is
  * |x - mean|. */
-static void keep_typical(struct filtered_row *row, real p)
+static void keep_typical_p(struct filtered_row *row, double value)
 {
+    const real p = (real)value;
     if (!(p < 1))
         return;
     real total = row_masses(row->x, row->columns, row->mass);
@@ -363,8 +367,9 @@ static void keep_typical(struct filtered_row *row, real p)
 }
 
 /* A min_p below REAL_MIN acts as REAL_MIN. */
-static void keep_min_p(struct filtered_row *row, real p)
+static void keep_min_p(struct filtered_row *row, double value)
 {
+    const real p = (real)value;
     if (!(p > 0))
         return;
     real least = row_max(row->x, row->columns) + vec_log(vec_splat(p > REAL_MIN ? p : REAL_MIN))[0];
@@ -378,6 +383,39 @@ static void keep_min_p(struct filtered_row *row, real p)
     row->possible = 0;
     for (int lane = 0; lane < VEC_LANES; lane++)
         row->possible += (size_t)kept[lane];
+}
+
+enum { FIRST = 1 << CORE_TEMPERATURE_FIRST, LAST = 1 << CORE_TEMPERATURE_LAST };
+
+/* The filters in the sequence in which a row passes them, and the orders in which they have this place. */
+static const struct {
+    enum core_filter filter;
+    void (*keep)(struct filtered_row *row, double value);
+    unsigned orders;
+} filter_steps[] = {
+    {CORE_MIN_P, keep_min_p, FIRST},
+    {CORE_TOP_K, keep_top_k, FIRST | LAST},
+    {CORE_TYPICAL_P, keep_typical_p, FIRST | LAST},
+    {CORE_TOP_P, keep_top_p, FIRST | LAST},
+    {CORE_MIN_P, keep_min_p, LAST},
+};
+
+/* Row r of the call, its x being u. */
+static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
+{
+    for (size_t i = 0; i < sizeof(filter_steps) / sizeof(filter_steps[0]); i++) {
+        const struct core_per_row *value = &filters->values[filter_steps[i].filter];
+        if (value->value != NULL && (filter_steps[i].orders >> filters->order & 1) != 0)
+            filter_steps[i].keep(row, value->value[r * value->stride]);
+    }
+}
+
+static bool any_filter(const struct core_filters *filters)
+{
+    bool any = false;
+    for (int i = 0; i < CORE_FILTER_COUNT; i++)
+        any |= filters->values[i].value != NULL;
+    return any;
 }
 
 #endif

@@ -124,21 +124,6 @@ static void tell_draw(const struct core_categorical_call *call, size_t at, const
         log_probabilities[at] = log_probability(&row->log, race->x[column], class);
 }
 
-/* The filters in their order; x is u. */
-static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
-{
-    size_t k = filters->top_k.value != NULL ? filters->top_k.value[r * filters->top_k.stride] : 0;
-    real top_p = parameter_or(&filters->top_p, r, 1), typical_p = parameter_or(&filters->typical_p, r, 1);
-    real min_p = parameter_or(&filters->min_p, r, 0);
-    if (filters->order == CORE_TEMPERATURE_FIRST)
-        keep_min_p(row, min_p);
-    keep_top_k(row, k);
-    keep_typical(row, typical_p);
-    keep_top_p(row, top_p);
-    if (filters->order == CORE_TEMPERATURE_LAST)
-        keep_min_p(row, min_p);
-}
-
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
                                   const struct prepared *row)
 {
@@ -339,11 +324,9 @@ static int short_rows(const struct core_categorical_call *call, size_t r, size_t
 /* Whether nothing but draws is asked for. */
 static bool is_plain(const struct core_categorical_call *call)
 {
-    const struct core_filters *filters = &call->filters;
-    bool unfiltered = filters->top_k.value == NULL && filters->top_p.value == NULL && filters->min_p.value == NULL &&
-                      filters->typical_p.value == NULL;
-    return unfiltered && call->mask.allowed == NULL && call->bias.count == 0 && call->log_probabilities == NULL &&
-           call->top == 0 && call->inner <= 1 && (call->replacement || call->draws == 1);
+    return !any_filter(&call->filters) && call->mask.allowed == NULL && call->bias.count == 0 &&
+           call->log_probabilities == NULL && call->top == 0 && call->inner <= 1 &&
+           (call->replacement || call->draws == 1);
 }
 
 static bool any_greedy(const struct core_categorical_call *call, size_t r, size_t count)

@@ -182,8 +182,8 @@ static size_t size_of_draws_without(enum core_dtype dtype, size_t classes)
 /* All filters, log-probabilities, the most probable classes. */
 static int run_categorical_filtered(const struct problem *p, void *result, size_t first, size_t count)
 {
-    static const uint32_t top_k = 50, biased[] = {0};
-    static const double top_p = 0.9, min_p = 0.001, typical_p = 0.95, bias[] = {0.5};
+    static const uint32_t biased[] = {0};
+    static const double top_k = 50, top_p = 0.9, min_p = 0.001, typical_p = 0.95, bias[] = {0.5};
     size_t size = core_dtype_size(p->dtype);
     char *memory = result;
     struct core_categorical_call call = categorical_call(p, DRAWS, &memory);
@@ -192,10 +192,10 @@ static int run_categorical_filtered(const struct problem *p, void *result, size_
     call.top_log_probabilities = take(&memory, p->rows * TOP, size);
     call.top_indices = take(&memory, p->rows * TOP, sizeof(int32_t));
     call.filters = (struct core_filters){.order = p->classes % 3 == 0 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST,
-                                         .top_k = {&top_k, 0},
-                                         .top_p = {&top_p, 0},
-                                         .min_p = {&min_p, 0},
-                                         .typical_p = {&typical_p, 0}};
+                                         .values = {[CORE_TOP_K] = {&top_k, 0},
+                                                    [CORE_TOP_P] = {&top_p, 0},
+                                                    [CORE_MIN_P] = {&min_p, 0},
+                                                    [CORE_TYPICAL_P] = {&typical_p, 0}}};
     call.bias = (struct core_logit_bias){biased, bias, 1};
     call.distribution = p->classes % 2 == 0 ? CORE_RAW : CORE_FILTERED;
     return run_categorical(&call, first, count);

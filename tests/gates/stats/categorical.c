@@ -16,7 +16,7 @@ struct drawing {
     double slope, temperature; /* logits[j] = -slope * j */
     size_t draws, together;
     bool replacement;
-    uint32_t top_k;
+    double top_k; /* 0: all */
 };
 
 static const struct drawing drawings[] = {
@@ -68,7 +68,7 @@ static void draw(const struct drawing *d, const void *logits, uint32_t first, si
         .noise = {.seed = &seed, .row_offset = first},
         .draws = d->draws,
         .replacement = d->replacement,
-        .filters = {.top_k = {d->top_k > 0 ? &d->top_k : NULL, 0}},
+        .filters = {.values = {[CORE_TOP_K] = {d->top_k > 0 ? &d->top_k : NULL, 0}}},
         .indices = indices,
     };
     void *scratch = allocate(core_categorical_scratch(&call) + 1);
@@ -92,7 +92,7 @@ static size_t outcome_of(const struct drawing *d, const int32_t *classes, bool *
     for (size_t i = 0; i < d->together; i++) {
         outcome = outcome * d->classes + (size_t)classes[i];
         *impossible |= !d->replacement && repeats(classes + i, d->together - i);
-        *impossible |= d->top_k > 0 && (uint32_t)classes[i] >= d->top_k;
+        *impossible |= d->top_k > 0 && classes[i] >= d->top_k;
     }
     return outcome;
 }
@@ -118,7 +118,7 @@ static void drawing_unit(struct counts *counts, uint32_t index, const void *argu
 static void probabilities(const struct drawing *d, double *p)
 {
     double sum = 0;
-    size_t kept = d->top_k > 0 ? d->top_k : d->classes;
+    size_t kept = d->top_k > 0 ? (size_t)d->top_k : d->classes;
     for (size_t j = 0; j < d->classes; j++)
         sum += p[j] = j < kept ? exp(-d->slope * (double)j / d->temperature) : 0;
     for (size_t j = 0; j < d->classes; j++)

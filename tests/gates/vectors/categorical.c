@@ -33,8 +33,7 @@ static const char about[] =
 enum { MAX_BIAS = 4 };
 
 struct filters {
-    uint32_t top_k;
-    double top_p, min_p, typical_p;
+    double top_k, top_p, min_p, typical_p;
 };
 
 #define NO_FILTERS                                                                                                     \
@@ -147,11 +146,11 @@ static struct core_categorical_call call_of(const struct batch *b, const numbers
         .noise = {.seed = &b->seed, .row_offset = b->row_offset, .draw = b->draw},
         .draws = b->draws,
         .replacement = b->replacement,
-        .filters = {b->order,
-                    {&b->filters.top_k, 0},
-                    {&b->filters.top_p, 0},
-                    {&b->filters.min_p, 0},
-                    {&b->filters.typical_p, 0}},
+        .filters = {.order = b->order,
+                    .values = {[CORE_TOP_K] = {&b->filters.top_k, 0},
+                               [CORE_TOP_P] = {&b->filters.top_p, 0},
+                               [CORE_MIN_P] = {&b->filters.min_p, 0},
+                               [CORE_TYPICAL_P] = {&b->filters.typical_p, 0}}},
         .bias = {b->bias_classes, b->bias, b->biases},
     };
 }

@@ -8,8 +8,8 @@ static union {
     double wide[SAMPLING_CASE_VALUES];
 } logits;
 static uint8_t allowed[SAMPLING_CASE_VALUES];
-static double temperature[ROWS], top_p[ROWS], min_p[ROWS], typical_p[ROWS], bias[BIASES];
-static uint32_t top_k[ROWS], biased[BIASES];
+static double temperature[ROWS], top_k[ROWS], top_p[ROWS], min_p[ROWS], typical_p[ROWS], bias[BIASES];
+static uint32_t biased[BIASES];
 static uint64_t seeds[ROWS];
 static uint32_t next;
 
@@ -82,10 +82,10 @@ struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t numbe
         .noise = {seeds, below(2), number, below(3)},
         .replacement = below(2),
         .filters = {.order = below(2) ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST,
-                    .top_k = {below(3) == 0 ? top_k : NULL, below(2)},
-                    .top_p = list(top_p, below(4)),
-                    .min_p = list(min_p, below(5)),
-                    .typical_p = list(typical_p, below(5))},
+                    .values = {[CORE_TOP_K] = {below(3) == 0 ? top_k : NULL, below(2)},
+                               [CORE_TOP_P] = list(top_p, below(4)),
+                               [CORE_MIN_P] = list(min_p, below(5)),
+                               [CORE_TYPICAL_P] = list(typical_p, below(5))}},
         .bias = {biased, bias, below(2) * BIASES},
         .mask = {below(3) == 0 ? allowed : NULL, below(2)},
         .distribution = below(2) ? CORE_RAW : CORE_FILTERED,
@@ -95,7 +95,7 @@ struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t numbe
     if (!call.replacement && number % 3 == 0) /* rows of the case must all have so many classes */
         call.draws = classes < 4 ? 1 : 2;
     if (call.draws > 1 && !call.replacement) {
-        call.filters = (struct core_filters){.top_k = call.filters.top_k};
+        call.filters = (struct core_filters){.values = {[CORE_TOP_K] = call.filters.values[CORE_TOP_K]}};
         for (size_t r = 0; r < ROWS; r++)
             top_k[r] = top_k[r] > 0 ? top_k[r] + 2 : 0;
         call.mask.allowed = NULL;

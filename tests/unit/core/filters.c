@@ -23,8 +23,7 @@ struct outcome {
 };
 
 struct setting {
-    double temperature, top_p, min_p, typical_p;
-    uint32_t top_k;
+    double temperature, top_p, min_p, typical_p, top_k;
     enum core_filter_order order;
 };
 
@@ -55,11 +54,11 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
         .classes = classes,
         .temperature = {&setting->temperature, 0},
         .noise = {&seed, 0, 0, 0},
-        .filters = {setting->order,
-                    {&setting->top_k, 0},
-                    {&setting->top_p, 0},
-                    {&setting->min_p, 0},
-                    {&setting->typical_p, 0}},
+        .filters = {.order = setting->order,
+                    .values = {[CORE_TOP_K] = {&setting->top_k, 0},
+                               [CORE_TOP_P] = {&setting->top_p, 0},
+                               [CORE_MIN_P] = {&setting->min_p, 0},
+                               [CORE_TYPICAL_P] = {&setting->typical_p, 0}}},
         .distribution = CORE_FILTERED,
         .top = classes,
         .top_indices = outcome->index,
@@ -88,7 +87,7 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
 
 static void fail_at(const char *what, size_t classes, const struct setting *s, size_t class)
 {
-    ck_abort_msg("%s: K %zu, order %d, T %g, top_k %u, typical_p %g, top_p %g, min_p %g, class %zu", what, classes,
+    ck_abort_msg("%s: K %zu, order %d, T %g, top_k %g, typical_p %g, top_p %g, min_p %g, class %zu", what, classes,
                  (int)s->order, s->temperature, s->top_k, s->typical_p, s->top_p, s->min_p, class);
 }
 
@@ -106,7 +105,7 @@ static bool check_row(enum core_dtype dtype, const void *logits, size_t classes,
     long double *log_p = malloc(classes * sizeof(log_p[0]));
     bool *kept = malloc(classes * sizeof(bool));
     struct reference_filters filters = {
-        s->order == CORE_TEMPERATURE_LAST, s->temperature, s->top_k, s->top_p, s->typical_p, s->min_p};
+        s->order == CORE_TEMPERATURE_LAST, s->temperature, (size_t)s->top_k, s->top_p, s->typical_p, s->min_p};
     ck_assert(x != NULL && log_p != NULL && kept != NULL);
     for (size_t j = 0; j < classes; j++)
         x[j] = number_at(dtype, logits, j);
@@ -147,7 +146,7 @@ static struct setting any_setting(size_t classes, struct inputs *inputs)
         .top_p = pick(inputs, 1, top_p, 9),
         .min_p = pick(inputs, 0, min_p, 5),
         .typical_p = pick(inputs, 1, typical_p, 5),
-        .top_k = inputs_below(inputs, 2) ? (uint32_t)inputs_below(inputs, classes + 2) : 0,
+        .top_k = inputs_below(inputs, 2) ? (double)inputs_below(inputs, classes + 2) : 0,
         .order = inputs_below(inputs, 2) ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST,
     };
 }
@@ -262,7 +261,7 @@ START_TEST(test_equal_logits)
             struct setting setting = {1, 1, 0, 1, 0, CORE_TEMPERATURE_FIRST};
             size_t expected = (classes + 1) / 2;
             if (filter_kind == 0)
-                setting.top_k = (uint32_t)expected;
+                setting.top_k = (double)expected;
             else
                 *(filter_kind == 1 ? &setting.top_p : &setting.typical_p) = 0.5f;
             filter(dtype, logits, classes, &setting, &got);

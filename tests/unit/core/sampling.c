@@ -455,7 +455,7 @@ START_TEST(test_log_probabilities)
             p.call.temperature.value = &temperature;
             p.call.filters.order = order % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST;
             if (order / 2)
-                p.call.filters.top_p.value = &top_p;
+                p.call.filters.values[CORE_TOP_P].value = &top_p;
             p.call.top = classes;
             sampling_allocate(&p);
             p.call.log_probabilities = p.log_probabilities;

@@ -22,7 +22,7 @@ START_TEST(test_invalid_rows)
             static const double half = 0.5, forbidden[] = {INFINITY, NAN, -NAN};
             size_t row = inputs_below(&inputs, ROWS), column = inputs_below(&inputs, classes), bad = SIZE_MAX;
             if (way >= 4)
-                p.call.filters.top_p.value = &half;
+                p.call.filters.values[CORE_TOP_P].value = &half;
             sampling_allocate(&p);
             fill_numbers(dtype, p.logits, ROWS, classes, LOGITS_HOLES, &inputs);
             number_put(dtype, p.logits, row * classes + column, forbidden[way % 3]);
@@ -42,19 +42,19 @@ END_TEST
 /* Filters and mask may leave fewer classes than draws; an invalid row after that one does not count. */
 START_TEST(test_too_few_classes)
 {
-    static const uint32_t keep[] = {3, 2, 3};
+    static const double keep[] = {3, 2, 3};
     const enum core_dtype dtype = select_kernels(_i);
     struct sampling p = sampling_of(dtype, 3, 5, 3, false);
     size_t bad = SIZE_MAX;
     sampling_allocate(&p);
     for (size_t i = 0; i < 15; i++)
         number_put(dtype, p.logits, i, i < 10 ? (double)(i % 3) : NAN);
-    p.call.filters.top_k = (struct core_count_per_row){keep, 1};
+    p.call.filters.values[CORE_TOP_K] = (struct core_per_row){keep, 1};
     ck_assert_int_eq(sampling_run(&p, &bad), CORE_TOO_FEW_CLASSES);
     ck_assert_uint_eq(bad, 1);
     ck_assert_int_eq(core_categorical(&p.call, 0, 1, p.scratch, &bad), CORE_OK);
     ck_assert_int_eq(core_categorical(&p.call, 2, 1, p.scratch, &bad), CORE_INVALID_ROW);
-    p.call.filters.top_k.value = NULL;
+    p.call.filters.values[CORE_TOP_K].value = NULL;
     p.call.mask.allowed = (const uint8_t[]){0, 0, 1, 0, 1};
     ck_assert_int_eq(sampling_run(&p, &bad), CORE_TOO_FEW_CLASSES);
     ck_assert_uint_eq(bad, 0);

@@ -61,8 +61,8 @@ static const size_t counts[] = {1, 2, 5, 17, 63, 64, 100, 257, 1531};
  * typical_p drops the row's maximum where that is not typical. */
 START_TEST(test_perturbed_logits)
 {
-    static const double top_p = 0.9, typical_p = 0.3, min_p = 0.05;
-    static const uint32_t few = 3, biased = BIASED;
+    static const double top_p = 0.9, typical_p = 0.3, min_p = 0.05, few = 3;
+    static const uint32_t biased = BIASED;
     struct inputs inputs = {51};
     const enum core_dtype dtype = select_kernels(_i);
     for (size_t i = 0; i < COUNT(counts); i++)
@@ -71,13 +71,13 @@ START_TEST(test_perturbed_logits)
             p.call.temperature.value = &temperatures[(i + (size_t)way) % 3];
             p.call.filters.order = way % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST;
             if (way / 2 == 1)
-                p.call.filters.top_p.value = &top_p;
+                p.call.filters.values[CORE_TOP_P].value = &top_p;
             if (way / 2 == 2)
-                p.call.filters.typical_p.value = &typical_p;
+                p.call.filters.values[CORE_TYPICAL_P].value = &typical_p;
             if (way / 2 == 3)
-                p.call.filters.min_p.value = &min_p;
+                p.call.filters.values[CORE_MIN_P].value = &min_p;
             if (way / 2 == 4)
-                p.call.filters.top_k.value = &few;
+                p.call.filters.values[CORE_TOP_K].value = &few;
             if (way / 2 >= 4)
                 p.call.bias = (struct core_logit_bias){&biased, &bias, 1};
             if (way / 2 == 5) {

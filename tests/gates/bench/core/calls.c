@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+/* All calls have the same parameters; only those of gradients need the number of rows. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 typedef int bench_call(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count);
 
 bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
@@ -16,12 +18,12 @@ float bench_registers(size_t steps);
 static const double one = 1;
 static const uint64_t seed = 7;
 
-static struct core_softmax_call softmax_call(const float *x, void *y, size_t rows, size_t classes)
+static struct core_softmax_call softmax_call(const float *x, void *y, size_t classes)
 {
     return (struct core_softmax_call){.logits = x, .classes = classes, .temperature = {&one, 0}, .result = y};
 }
 
-static struct core_gumbel_softmax_call gumbel_call(const float *x, void *y, size_t rows, size_t classes, bool hard)
+static struct core_gumbel_softmax_call gumbel_call(const float *x, void *y, size_t classes, bool hard)
 {
     return (struct core_gumbel_softmax_call){
         .logits = x, .classes = classes, .tau = {&one, 0}, .hard = hard, .noise = {.seed = &seed}, .samples = y};
@@ -30,28 +32,28 @@ static struct core_gumbel_softmax_call gumbel_call(const float *x, void *y, size
 int bench_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
-    struct core_softmax_call call = softmax_call(x, y, rows, classes);
+    struct core_softmax_call call = softmax_call(x, y, classes);
     return core_softmax(&call, first, count, &bad);
 }
 
 int bench_log_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
-    struct core_softmax_call call = softmax_call(x, y, rows, classes);
+    struct core_softmax_call call = softmax_call(x, y, classes);
     return core_log_softmax(&call, first, count, &bad);
 }
 
 int bench_gumbel_softmax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
-    struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, false);
+    struct core_gumbel_softmax_call call = gumbel_call(x, y, classes, false);
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
 int bench_gumbel_softmax_hard(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     size_t bad;
-    struct core_gumbel_softmax_call call = gumbel_call(x, y, rows, classes, true);
+    struct core_gumbel_softmax_call call = gumbel_call(x, y, classes, true);
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
@@ -70,8 +72,7 @@ static int categorical(struct core_categorical_call call, size_t first, size_t c
     return scratch.memory != NULL ? core_categorical(&call, first, count, scratch.memory, &bad) : -1;
 }
 
-static struct core_categorical_call categorical_call(const float *x, int32_t *y, size_t rows, size_t classes,
-                                                     size_t draws)
+static struct core_categorical_call categorical_call(const float *x, int32_t *y, size_t classes, size_t draws)
 {
     return (struct core_categorical_call){
         .logits = x, .classes = classes, .noise = {.seed = &seed}, .draws = draws, .replacement = true, .indices = y};
@@ -79,27 +80,27 @@ static struct core_categorical_call categorical_call(const float *x, int32_t *y,
 
 int bench_categorical(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
-    return categorical(categorical_call(x, y, rows, classes, 1), first, count);
+    return categorical(categorical_call(x, y, classes, 1), first, count);
 }
 
 int bench_categorical_16(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
-    return categorical(categorical_call(x, y, rows, classes, 16), first, count);
+    return categorical(categorical_call(x, y, classes, 16), first, count);
 }
 
 int bench_categorical_top_p(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
     static const double top_p = 0.95;
-    struct core_categorical_call call = categorical_call(x, y, rows, classes, 1);
-    call.filters.top_p.value = &top_p;
+    struct core_categorical_call call = categorical_call(x, y, classes, 1);
+    call.filters.values[CORE_TOP_P].value = &top_p;
     return categorical(call, first, count);
 }
 
 int bench_categorical_top_k(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
 {
-    static const uint32_t top_k = 50;
-    struct core_categorical_call call = categorical_call(x, y, rows, classes, 1);
-    call.filters.top_k.value = &top_k;
+    static const double top_k = 50;
+    struct core_categorical_call call = categorical_call(x, y, classes, 1);
+    call.filters.values[CORE_TOP_K].value = &top_k;
     return categorical(call, first, count);
 }
 
