@@ -1,43 +1,25 @@
-/* The entry points: each runs the chosen kernels in a floating-point environment of its own. */
+/* The entry points of core.h: each runs the chosen kernels in a floating-point environment of its own. */
 #include "core.h"
 #include "cpu.h"
 #include "float_environment.h"
 #include "softmax/table.h"
 
-#define KERNELS(isa)                                                                                                   \
-    {                                                                                                                  \
-        &core_kernels_##isa##_f32, &core_kernels_##isa##_f64                                                           \
-    }
+static const char *const names[CORE_ISA_COUNT] = {"sse2", "avx2", "avx512", "neon"};
 
-static const struct {
-    const char *name;
-    const struct core_kernels *kernels[2]; /* by enum core_dtype; NULL if this build has none */
-} isas[CORE_ISA_COUNT] = {
-#if defined(__x86_64__)
-    [CORE_SSE2] = {"sse2", KERNELS(sse2)},
-    [CORE_AVX2] = {"avx2", KERNELS(avx2)},
-    [CORE_AVX512] = {"avx512", KERNELS(avx512)},
-    [CORE_NEON] = {"neon", {NULL, NULL}},
-#else
-    [CORE_SSE2] = {"sse2", {NULL, NULL}},
-    [CORE_AVX2] = {"avx2", {NULL, NULL}},
-    [CORE_AVX512] = {"avx512", {NULL, NULL}},
-    [CORE_NEON] = {"neon", KERNELS(neon)},
-#endif
-};
+static const struct core_softmax_kernels *const tables[CORE_ISA_COUNT][2] = {KERNELS(core_softmax_kernels)};
 
-/* One more than the chosen isa, 0 until one is. Atomic, since threads may come first to it together: they choose the
- * same. */
+/* One more than the chosen isa, 0 until one is. Atomic, since several threads may be the first to choose: they choose
+ * the same. */
 static _Atomic int selected;
 
 const char *core_isa_name(enum core_isa isa)
 {
-    return isas[isa].name;
+    return names[isa];
 }
 
 bool core_isa_supported(enum core_isa isa)
 {
-    return isas[isa].kernels[CORE_FLOAT32] != NULL && core_cpu_runs(isa);
+    return tables[isa][CORE_FLOAT32] != NULL && core_cpu_runs(isa);
 }
 
 enum core_isa core_isa_best(void)
@@ -63,9 +45,9 @@ enum core_isa core_selected(void)
     return (enum core_isa)(selected - 1);
 }
 
-static const struct core_kernels *kernels(enum core_dtype dtype)
+static const struct core_softmax_kernels *kernels(enum core_dtype dtype)
 {
-    return isas[core_selected()].kernels[dtype];
+    return tables[core_selected()][dtype];
 }
 
 /* Blocks of 16 rows, one for each array that is packed or unpacked. */
@@ -87,26 +69,20 @@ size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call)
 
 int core_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->softmax(call, first, count, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->softmax(call, first, count, invalid_row);
 }
 
 int core_log_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->log_softmax(call, first, count, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->log_softmax(call, first, count, invalid_row);
 }
 
 int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->gumbel_softmax(call, first, count, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->gumbel_softmax(call, first, count, invalid_row);
 }
 
 void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
@@ -118,7 +94,6 @@ void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64
 void core_exponential(enum core_dtype dtype, const uint32_t *words, const uint32_t *low_words, void *exponential,
                       size_t count)
 {
-    struct float_environment caller = float_environment_enter();
+    FLOAT_ENVIRONMENT_SCOPE();
     kernels(dtype)->exponential(words, low_words, exponential, count);
-    float_environment_leave(caller);
 }

@@ -1,32 +1,17 @@
-/* The entry points of the vector-Jacobian products: each runs the chosen kernels in a floating-point environment of its
- * own. */
+/* The entry points of vjp.h: each runs the chosen kernels in a floating-point environment of its own. */
 #include "float_environment.h"
 #include "softmax/table.h"
 #include "vjp.h"
 #include "vjp/table.h"
 
-#define KERNELS(isa)                                                                                                   \
-    {                                                                                                                  \
-        &core_vjp_kernels_##isa##_f32, &core_vjp_kernels_##isa##_f64                                                   \
-    }
-
-static const struct core_vjp_kernels *const tables[CORE_ISA_COUNT][2] = {
-/* by enum core_dtype */
-#if defined(__x86_64__)
-    [CORE_SSE2] = KERNELS(sse2),
-    [CORE_AVX2] = KERNELS(avx2),
-    [CORE_AVX512] = KERNELS(avx512),
-#else
-    [CORE_NEON] = KERNELS(neon),
-#endif
-};
+static const struct core_vjp_kernels *const tables[CORE_ISA_COUNT][2] = {KERNELS(core_vjp_kernels)};
 
 static const struct core_vjp_kernels *kernels(enum core_dtype dtype)
 {
     return tables[core_selected()][dtype];
 }
 
-/* Of a call whose dense rows need so many numbers. */
+/* Of a call whose dense rows need `dense` numbers. */
 static size_t scratch(enum core_dtype dtype, size_t classes, size_t inner, size_t dense)
 {
     size_t packed = inner > 1 ? CORE_VJP_PACKED_ARRAYS * CORE_BLOCK_ROWS * classes : 0;
@@ -63,42 +48,33 @@ size_t core_gumbel_rao_sums(const struct core_gumbel_softmax_vjp_call *call)
 int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                      size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->softmax(call, first, count, scratch, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->softmax(call, first, count, scratch, invalid_row);
 }
 
 int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                          size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->log_softmax(call, first, count, scratch, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->log_softmax(call, first, count, scratch, invalid_row);
 }
 
 int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                             size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->gumbel_softmax(call, first, count, scratch, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->gumbel_softmax(call, first, count, scratch, invalid_row);
 }
 
 int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                         size_t *invalid_row)
 {
-    struct float_environment caller = float_environment_enter();
-    int status = kernels(call->dtype)->gumbel_rao(call, first, count, scratch, invalid_row);
-    float_environment_leave(caller);
-    return status;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return kernels(call->dtype)->gumbel_rao(call, first, count, scratch, invalid_row);
 }
 
 void core_gradient_add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t count, bool first)
 {
-    struct float_environment caller = float_environment_enter();
+    FLOAT_ENVIRONMENT_SCOPE();
     kernels(dtype)->add(sum, rest, summand, count, first);
-    float_environment_leave(caller);
 }

@@ -23,10 +23,10 @@ static inline struct float_environment float_environment_enter(void)
     return caller;
 }
 
-static inline void float_environment_leave(struct float_environment caller)
+static inline void float_environment_leave(const struct float_environment *caller)
 {
-    if (_mm_getcsr() != caller.control)
-        _mm_setcsr(caller.control);
+    if (_mm_getcsr() != caller->control)
+        _mm_setcsr(caller->control);
 }
 
 #elif defined(__aarch64__)
@@ -39,13 +39,18 @@ static inline struct float_environment float_environment_enter(void)
     return caller;
 }
 
-static inline void float_environment_leave(struct float_environment caller)
+static inline void float_environment_leave(const struct float_environment *caller)
 {
-    if (caller.control != 0)
-        __builtin_aarch64_set_fpcr(caller.control);
-    if (__builtin_aarch64_get_fpsr() != caller.status)
-        __builtin_aarch64_set_fpsr(caller.status);
+    if (caller->control != 0)
+        __builtin_aarch64_set_fpcr(caller->control);
+    if (__builtin_aarch64_get_fpsr() != caller->status)
+        __builtin_aarch64_set_fpsr(caller->status);
 }
 
 #endif
+
+/* Enters that environment; the caller's is restored at the end of the block, after the value that it returns. */
+#define FLOAT_ENVIRONMENT_SCOPE()                                                                                      \
+    const struct float_environment caller __attribute__((cleanup(float_environment_leave))) = float_environment_enter()
+
 #endif

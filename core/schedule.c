@@ -44,8 +44,6 @@ static __attribute__((noinline)) double tau_of(const struct core_schedule *sched
 
 double core_schedule(const struct core_schedule *schedule)
 {
-    struct float_environment caller = float_environment_enter();
-    double tau = tau_of(schedule);
-    float_environment_leave(caller);
-    return tau;
+    FLOAT_ENVIRONMENT_SCOPE();
+    return tau_of(schedule);
 }

@@ -3,17 +3,15 @@
 #define CORE_SAMPLING_TABLE_H
 
 #include "sampling.h"
+#include "targets.h"
 
-/* As core_categorical, but in the floating-point environment that sampling.c sets. */
+/* As core_categorical, but in the floating-point environment that dispatch_sampling.c sets. */
 struct core_sampling_kernels {
     int (*categorical)(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
                        size_t *invalid_row);
 };
 
-extern const struct core_sampling_kernels core_sampling_kernels_sse2_f32, core_sampling_kernels_avx2_f32,
-    core_sampling_kernels_avx512_f32, core_sampling_kernels_neon_f32;
-extern const struct core_sampling_kernels core_sampling_kernels_sse2_f64, core_sampling_kernels_avx2_f64,
-    core_sampling_kernels_avx512_f64, core_sampling_kernels_neon_f64;
+DECLARE_KERNELS(core_sampling_kernels)
 
 /* How scratch memory is cut up: for each column a logit, a mass and a candidate, then the ranking; all parts at
  * multiples of 64 bytes. Sizes in elements, and those of elements in numbers of the call's dtype. */

@@ -1,5 +1,5 @@
-/* The names of what kernels*.c export: compiled for CORE_TARGET (sse2, avx2, avx512, neon) and CORE_REAL (32, 64),
- * TARGET_NAME(core_kernels_) is core_kernels_avx2_f32 and the like. */
+/* The names of what each kernels.c exports: compiled for CORE_TARGET (sse2, avx2, avx512, neon) and CORE_REAL (32, 64),
+ * TARGET_NAME(core_vjp_kernels_) is core_vjp_kernels_avx2_f32 and the like. */
 #ifndef CORE_SIMD_TARGET_H
 #define CORE_SIMD_TARGET_H
 

@@ -96,7 +96,7 @@ static void exponential(const uint32_t *words, const uint32_t *low_words, void *
     memcpy(e + i, last, (count - i) * sizeof(real));
 }
 
-const struct core_kernels TARGET_NAME(core_kernels_) = {
+const struct core_softmax_kernels TARGET_NAME(core_softmax_kernels_) = {
     .softmax = softmax,
     .log_softmax = log_softmax,
     .gumbel_softmax = gumbel_softmax,

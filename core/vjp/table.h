@@ -1,8 +1,9 @@
-/* The kernels under vjp.c of one instruction set and precision. kernels.c is compiled once for each, and each
- * object exports one table. */
+/* The kernels of vjp.h for one instruction set and precision: kernels.c is compiled once for each, and each object
+ * exports one table. */
 #ifndef CORE_VJP_TABLE_H
 #define CORE_VJP_TABLE_H
 
+#include "targets.h"
 #include "vjp.h"
 
 /* What the kernels take of the scratch memory, in arrays of a row's classes: one for each of the rows that go together,
@@ -17,7 +18,7 @@ static inline size_t core_rao_sums(size_t classes)
     return 2 * ((classes + 15) / 16 * 16) + 2;
 }
 
-/* As the functions of the same names in vjp.h, but in the floating-point environment that vjp.c sets. */
+/* As the functions of the same names in vjp.h, but in the floating-point environment that dispatch_vjp.c sets. */
 struct core_vjp_kernels {
     int (*softmax)(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                    size_t *invalid_row);
@@ -30,9 +31,6 @@ struct core_vjp_kernels {
     void (*add)(void *sum, void *rest, const void *summand, size_t count, bool first);
 };
 
-extern const struct core_vjp_kernels core_vjp_kernels_sse2_f32, core_vjp_kernels_avx2_f32, core_vjp_kernels_avx512_f32,
-    core_vjp_kernels_neon_f32;
-extern const struct core_vjp_kernels core_vjp_kernels_sse2_f64, core_vjp_kernels_avx2_f64, core_vjp_kernels_avx512_f64,
-    core_vjp_kernels_neon_f64;
+DECLARE_KERNELS(core_vjp_kernels)
 
 #endif
