@@ -24,8 +24,7 @@ INLINE real row_masses_as(const real *x, size_t columns, real scale, real *mass)
     for (size_t block = 0; block < columns; block += SUM_BLOCK) {
         size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[VECS];
-        FOR_VECS (q)
-            sums[q] = vec_splat(0);
+        lanes_fill(sums, 0);
 #pragma GCC unroll 4
         for (size_t j = block; j < end; j += LANES)
             mass_group(&frame, x + j, mass != NULL ? mass + j : NULL, sums);
@@ -53,8 +52,7 @@ static real row_mean(const real *x, const real *mass, size_t columns, real total
     for (size_t block = 0; block < columns; block += SUM_BLOCK) {
         size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[VECS];
-        FOR_VECS (q)
-            sums[q] = vec_splat(0);
+        lanes_fill(sums, 0);
         for (size_t j = block; j < end; j += LANES)
             FOR_VECS (q) {
                 vreal w = vec_load(mass + j + q * VEC_LANES);
@@ -69,14 +67,11 @@ static real row_mean(const real *x, const real *mass, size_t columns, real total
 static real row_max(const real *x, size_t columns)
 {
     vreal max[VECS];
-    FOR_VECS (q)
-        max[q] = vec_splat(-__builtin_inff());
+    lanes_fill(max, -__builtin_inff());
     for (size_t j = 0; j < columns; j += LANES)
         FOR_VECS (q)
             max[q] = vec_max(vec_load(x + j + q * VEC_LANES), max[q]);
-    for (int q = 1; q < VECS; q++)
-        max[0] = vec_max(max[q], max[0]);
-    return vec_max_lane(max[0]);
+    return lanes_max(max);
 }
 
 #endif

@@ -51,52 +51,49 @@ INLINE vreal vec_exponential(vuint u)
     return log_reduced(f, vec_of_ints(x.k), -1);
 }
 
-/* So many vectors go together: one alone would wait for each of its steps. */
+/* How many vectors go through each step together: a single one would wait for the step before. */
 #define NOISE_VECTORS 4
 
-INLINE void exponential_vectors(const lane_uint *random, real *to, int vectors)
+/* E of random integers' bits, or log E of E. */
+INLINE void noise_vectors(const real *from, real *to, int vectors, bool logarithm)
 {
     vreal e[NOISE_VECTORS];
-    for (int i = 0; i < vectors; i++)
-        e[i] = vec_exponential(vec_load_uints(random + i * VEC_LANES));
+    for (int i = 0; i < vectors; i++) {
+        const vreal x = vec_load(from + i * VEC_LANES);
+        e[i] = logarithm ? vec_log(x) : vec_exponential((vuint)x);
+    }
     for (int i = 0; i < vectors; i++)
         vec_store(to + i * VEC_LANES, e[i]);
 }
 
-INLINE void exponentials(const lane_uint *random, real *to, size_t count) /* a multiple of LANES */
+INLINE void noise_array(const real *from, real *to, size_t count, bool logarithm)
 {
     size_t i = 0;
     for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
-        exponential_vectors(random + i, to + i, NOISE_VECTORS);
+        noise_vectors(from + i, to + i, NOISE_VECTORS, logarithm);
     for (; i < count; i += VEC_LANES)
-        exponential_vectors(random + i, to + i, 1);
+        noise_vectors(from + i, to + i, 1, logarithm);
 }
 
-INLINE void logarithm_vectors(const real *from, real *to, int vectors)
+/* E of random integers; `count` is a multiple of LANES. */
+INLINE void noise_exponentials(const lane_uint *random, real *e, size_t count)
 {
-    vreal e[NOISE_VECTORS];
-    for (int i = 0; i < vectors; i++)
-        e[i] = vec_log(vec_load(from + i * VEC_LANES));
-    for (int i = 0; i < vectors; i++)
-        vec_store(to + i * VEC_LANES, e[i]);
+    noise_array((const real *)(const void *)random, e, count, false);
 }
 
-INLINE void logarithms(const real *from, real *to, size_t count) /* a multiple of LANES */
+/* log E, which may take the place of E; `count` is a multiple of LANES. */
+INLINE void noise_logarithms(const real *e, real *log_e, size_t count)
 {
-    size_t i = 0;
-    for (; i + NOISE_VECTORS * VEC_LANES <= count; i += NOISE_VECTORS * VEC_LANES)
-        logarithm_vectors(from + i, to + i, NOISE_VECTORS);
-    for (; i < count; i += VEC_LANES)
-        logarithm_vectors(from + i, to + i, 1);
+    noise_array(e, log_e, count, true);
 }
 
-/* Everything that the noise of one row depends on, but the class. */
+/* What the noise of a row depends on, apart from the class. */
 struct noise_source {
     uint64_t seed;
     uint32_t row, draw, tag;
 };
 
-/* How many integers come of a step, and how many are made for `count`: whole steps. */
+/* How many integers a step makes, and how many whole steps make for `count`. */
 #define NOISE_STEP (4 * PHILOX_BLOCKS)
 #define NOISE_ROUNDED(count) (((count) + NOISE_STEP - 1) / NOISE_STEP * NOISE_STEP)
 
@@ -108,7 +105,7 @@ INLINE struct philox_blocks noise_counter(vwide block, const struct noise_source
     };
 }
 
-/* The words of `steps` steps, after which the counter stands after them. */
+/* The words of `steps` steps; advances the counter past them. */
 INLINE void noise_steps(uint32_t *words, struct philox_blocks *counter, int steps)
 {
     struct philox_blocks blocks[PHILOX_TOGETHER];

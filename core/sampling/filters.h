@@ -143,13 +143,10 @@ static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
         vreal v = vec_load(x + j);
         vint k = keys_of(v, center);
         vint keep = (k < key) | ((k == key) & (iota + (lane_int)j <= (lane_int)cut.column));
-        vec_store(x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        vec_store(x + j, vec_possible(keep, v));
         kept -= keep;
     }
-    size_t count = 0;
-    for (int lane = 0; lane < VEC_LANES; lane++)
-        count += (size_t)kept[lane];
-    return count;
+    return vec_sum_ints(kept);
 }
 
 /* Gathers the columns with floor <= measure < ceiling, in ascending order; their masses, or 1 where `mass` is NULL. */
@@ -212,12 +209,10 @@ static void cut_short(struct filtered_row *row, real center, real target)
         vec_store(key + j, (vreal)keys_of(vec_load(row->x + j), center));
     for (size_t j = 0; j < row->columns; j += VEC_LANES) {
         vint keep = (mass_before(key, row->mass, row->columns, j) < target) & (vec_load(row->mass + j) > 0);
-        vec_store(row->x + j, vec_select(keep, vec_load(row->x + j), vec_splat(-__builtin_inff())));
+        vec_store(row->x + j, vec_possible(keep, vec_load(row->x + j)));
         kept -= keep;
     }
-    row->possible = 0;
-    for (int lane = 0; lane < VEC_LANES; lane++)
-        row->possible += (size_t)kept[lane];
+    row->possible = vec_sum_ints(kept);
 }
 
 /* A bound that at least `lanes` of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
@@ -275,8 +270,7 @@ static void masses_above(const real *mass, size_t columns, const real bound[BOUN
         size_t end = columns - block < SUM_BLOCK ? columns : block + SUM_BLOCK;
         vreal sums[BOUNDS][VECS];
         for (int i = 0; i < BOUNDS; i++)
-            FOR_VECS (q)
-                sums[i][q] = vec_splat(0);
+            lanes_fill(sums[i], 0);
         for (size_t j = block; j < end; j += LANES)
             FOR_VECS (q) {
                 vreal w = vec_load(mass + j + q * VEC_LANES);
@@ -377,12 +371,10 @@ static void keep_min_p(struct filtered_row *row, double value)
     for (size_t j = 0; j < row->columns; j += VEC_LANES) {
         vreal v = vec_load(row->x + j);
         vint keep = v >= least;
-        vec_store(row->x + j, vec_select(keep, v, vec_splat(-__builtin_inff())));
+        vec_store(row->x + j, vec_possible(keep, v));
         kept -= keep;
     }
-    row->possible = 0;
-    for (int lane = 0; lane < VEC_LANES; lane++)
-        row->possible += (size_t)kept[lane];
+    row->possible = vec_sum_ints(kept);
 }
 
 enum { FIRST = 1 << CORE_TEMPERATURE_FIRST, LAST = 1 << CORE_TEMPERATURE_LAST };

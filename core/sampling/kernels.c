@@ -1,9 +1,9 @@
-/* The sampling kernels, compiled once for each instruction set and precision as kernels.c is. Everything here but the
- * table at the end is static. What is computed is written in sampling.h; sums are those of masses.h.
+/* The sampling kernels, compiled once for each instruction set and precision as softmax/kernels.c is. Everything here
+ * but the table at the end is static. sampling.h defines the results; sums are those of masses.h.
  *
- * A row is taken one of three ways, to the same bits. If nothing but its draws is asked for, they are made straight
- * from the logits, of short rows LANES rows at a time. Else the row is prepared in scratch memory as x = d, and
- * everything is read off there; where the filters or the mask leave few classes, only these are carried on.
+ * There are three ways for a row, to the same bits. If only its draws are wanted, they are made from the logits as they
+ * are, of short rows LANES rows at a time. Otherwise x = d is prepared in scratch memory, and the results are made from
+ * that; where few classes are possible, the draws are made from a list of these.
  */
 #include "sampling/filters.h"
 #include "sampling/race.h"
@@ -12,16 +12,15 @@
 #include "sampling/short_race.h"
 #include "sampling/table.h"
 #include "simd/target.h"
-#include "softmax/row_parameters.h"
 
-/* Of so few classes a list is made: each costs the random words of four, and its part of making the list. */
+/* A list is made if at most one class of LIST_SHARE is possible: a class in it costs the random words of four. */
 #define LIST_SHARE 32
 
 /* Scratch memory, cut up. */
 struct work {
     size_t columns;
     real *x, *mass;
-    struct candidate *candidates; /* also the list of classes that are left: never in use at once */
+    struct candidate *candidates; /* in the filters; after them the list of classes */
     rank *ranked;
 };
 
@@ -47,32 +46,32 @@ static struct core_draws draws_of(const struct core_categorical_call *call)
 
 /* How the value of a column becomes its log-probability. */
 struct log_scale {
-    bool sharp; /* T = 0: all is on the column `first` */
+    bool greedy; /* T = 0: the column `first` has probability 1 */
     size_t first;
     real scale, offset; /* else max(value * scale, -REAL_MAX) + offset */
 };
 
 static real log_probability(const struct log_scale *log, real value, size_t column)
 {
-    if (log->sharp)
+    if (log->greedy)
         return column == log->first ? 0 : -__builtin_inff();
     value *= log->scale;
     return (value > -REAL_MAX ? value : -REAL_MAX) + log->offset;
 }
 
-/* Of the row's x as it is now, which counts times `scale`. */
-static struct log_scale log_scale_of(const struct work *work, bool sharp, real scale)
+/* Of softmax(x * scale), with x as it is now. */
+static struct log_scale log_scale_of(const struct work *work, bool greedy, real scale)
 {
-    struct log_scale log = {.sharp = sharp, .scale = scale};
-    if (sharp)
+    struct log_scale log = {.greedy = greedy, .scale = scale};
+    if (greedy)
         log.first = first_equal(work->x, row_max(work->x, work->columns));
     else
         log.offset = 0.0f - vec_log(vec_splat(row_total(work->x, work->columns, scale)))[0];
     return log;
 }
 
-static void tell_top(const struct core_categorical_call *call, size_t r, const struct work *work,
-                     const struct log_scale *log)
+static void put_top(const struct core_categorical_call *call, size_t r, const struct work *work,
+                    const struct log_scale *log)
 {
     real *top_log_probabilities = call->top_log_probabilities;
     if (call->part.first > 0)
@@ -82,12 +81,13 @@ static void tell_top(const struct core_categorical_call *call, size_t r, const s
     ranking_offer(&ranking, work->x, 0, work->columns);
     ranking_sort(&ranking);
     for (size_t i = 0; i < call->top; i++) {
-        bool told = i < ranking.count;
-        size_t column = told ? rank_column(ranking.entry[i]) : 0;
+        bool possible = i < ranking.count;
+        size_t column = possible ? rank_column(ranking.entry[i]) : 0;
         if (call->top_indices != NULL)
-            call->top_indices[at + i] = told ? (int32_t)column : -1;
+            call->top_indices[at + i] = possible ? (int32_t)column : -1;
         if (top_log_probabilities != NULL)
-            top_log_probabilities[at + i] = told ? log_probability(log, work->x[column], column) : -__builtin_inff();
+            top_log_probabilities[at + i] = possible ? log_probability(log, work->x[column], column)
+                                                     : -__builtin_inff();
     }
 }
 
@@ -103,25 +103,31 @@ static real score_offset(real subtracted, real scale)
     return bounded(bounded(subtracted) * scale);
 }
 
-/* A row on its way: how many classes are left of it, and how it is told what is drawn. */
+/* A row that is ready for its draws: how many classes are possible, and what makes results of z. */
 struct prepared {
     size_t possible;
-    real max, offset; /* the logits in x are less by max, scores are greater than z by the offset */
+    real max, offset; /* what was subtracted from the logits; score = z + offset */
     struct log_scale log;
 };
 
-/* One draw's results. */
-static void tell_draw(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
-                      real z, const struct prepared *row)
+/* The results of one draw, at `at` of the arrays: a class, its x and its z. */
+static void put_draw(const struct core_categorical_call *call, size_t at, size_t class, real x, real z,
+                     const struct prepared *row)
 {
-    size_t class = race_class(race, column);
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
     if (call->indices != NULL)
         call->indices[at] = (int32_t) class;
     if (scores != NULL)
         scores[at] = bounded(z + row->offset);
     if (log_probabilities != NULL)
-        log_probabilities[at] = log_probability(&row->log, race->x[column], class);
+        log_probabilities[at] = log_probability(&row->log, x, class);
+}
+
+/* The same of the column of a race. */
+static void put_winner(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
+                       real z, const struct prepared *row)
+{
+    put_draw(call, at, race_class(race, column), race->x[column], z, row);
 }
 
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
@@ -131,7 +137,7 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
     for (size_t i = draws.first; i < draws.first + draws.count; i++) {
         struct noise_source source = source_of_row(&call->noise, r, i, 0);
         struct winner winner = race_winner(race, &source);
-        tell_draw(call, r * call->draws + i, race, winner.column, winner.score, row);
+        put_winner(call, r * call->draws + i, race, winner.column, winner.score, row);
     }
 }
 
@@ -148,7 +154,7 @@ static void draw_without_replacement(const struct core_categorical_call *call, s
     }
     ranking_sort(&ranking);
     for (size_t i = 0; i < ranking.count; i++)
-        tell_draw(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), row);
+        put_winner(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), row);
 }
 
 /* T = 0: the greatest without noise. */
@@ -161,23 +167,23 @@ static void draw_greedily(const struct core_categorical_call *call, size_t r, co
     const struct core_draws draws = draws_of(call);
     for (size_t i = draws.first; i < draws.first + draws.count; i++) {
         rank entry = ranking.entry[call->replacement ? 0 : i];
-        tell_draw(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), row);
+        put_winner(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), row);
     }
 }
 
-/* The filters, and the temperature where it comes after them. */
+/* Applies the filters, and the temperature where it comes after them. */
 static void filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, real temperature,
                        struct prepared *row)
 {
     bool last = call->filters.order == CORE_TEMPERATURE_LAST;
-    struct filtered_row left = {work->x, work->columns, row->possible, work->mass, work->candidates};
+    struct filtered_row filtered = {work->x, work->columns, row->possible, work->mass, work->candidates};
     if (last || temperature > 0)
-        filter(&call->filters, r, &left);
-    row->possible = left.possible;
+        filter(&call->filters, r, &filtered);
+    row->possible = filtered.possible;
     if (last && temperature > 0) {
         real max = row_max(work->x, work->columns), scale = inverse(temperature);
         row_scale(work->x, work->x, work->columns, max, scale);
-        row->log.scale = 1; /* x is scaled now, and less by what the first maximum lost to the filters */
+        row->log.scale = 1; /* x is scaled now, and was reduced by its maximum */
         row->log.offset += max * scale;
         row->max += max;
     }
@@ -189,25 +195,24 @@ static int prepare_row(const struct core_categorical_call *call, size_t r, const
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
     real temperature = parameter_or(&call->temperature, r, 1);
-    bool sharp = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
-    row->log = (struct log_scale){.sharp = sharp};
-    struct logits_row logits;
-    logits_row_open(&logits, call, r, work->x, work->columns);
-    if (!logits_row_max(&logits, &row->max))
+    bool greedy = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
+    row->log = (struct log_scale){.greedy = greedy};
+    struct long_row logits;
+    if (!row_open(&logits, call, r, work->x, work->columns, &row->max))
         return CORE_INVALID_ROW;
-    real scale = sharp || last ? 1 : inverse(temperature);
-    row->possible = row_scale(logits.x, work->x, logits.whole, row->max, scale);
+    real scale = greedy || last ? 1 : inverse(temperature);
+    row->possible = row_scale(logits.in, work->x, logits.whole, row->max, scale);
     if (logits.whole < work->columns)
         row->possible += row_scale(logits.tail, work->x + logits.whole, LANES, row->max, scale);
     if (wants_log && raw) {
-        row->log = log_scale_of(work, sharp, last && !sharp ? inverse(temperature) : 1);
-        tell_top(call, r, work, &row->log);
+        row->log = log_scale_of(work, greedy, last && !greedy ? inverse(temperature) : 1);
+        put_top(call, r, work, &row->log);
     }
     filter_row(call, r, work, temperature, row);
-    row->offset = sharp ? 0 : score_offset(row->max, inverse(temperature));
+    row->offset = greedy ? 0 : score_offset(row->max, inverse(temperature));
     if (wants_log && !raw) {
-        row->log = log_scale_of(work, sharp, 1);
-        tell_top(call, r, work, &row->log);
+        row->log = log_scale_of(work, greedy, 1);
+        put_top(call, r, work, &row->log);
     }
     return !call->replacement && call->draws > row->possible ? CORE_TOO_FEW_CLASSES : CORE_OK;
 }
@@ -219,12 +224,12 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
     int status = prepare_row(call, r, work, &row);
     if (status != CORE_OK)
         return status;
-    if (!row.log.sharp && row.possible <= call->classes / LIST_SHARE) {
+    if (!row.log.greedy && row.possible <= call->classes / LIST_SHARE) {
         uint32_t *list = (uint32_t *)(void *)work->candidates;
         race.whole = race.columns = row_compact(work->x, work->columns, list);
         race.list = list;
     }
-    if (row.log.sharp)
+    if (row.log.greedy)
         draw_greedily(call, r, &race, work, &row);
     else if (call->replacement || call->draws == 1)
         draw_with_replacement(call, r, &race, &row);
@@ -235,37 +240,42 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
 
 static int direct_row(const struct core_categorical_call *call, size_t r, const struct work *work)
 {
-    struct logits_row logits;
-    logits_row_open(&logits, call, r, work->x, work->columns);
-    struct race race = {.x = logits.x, .whole = logits.whole, .columns = work->columns, .tail = logits.tail};
-    if (!logits_row_max(&logits, &race.max))
+    struct long_row logits;
+    struct race race = {.columns = work->columns, .tail = logits.tail};
+    if (!row_open(&logits, call, r, work->x, work->columns, &race.max))
         return CORE_INVALID_ROW;
+    race.x = logits.in;
+    race.whole = logits.whole;
     race.scale = inverse(parameter_or(&call->temperature, r, 1));
     const struct prepared row = {.offset = score_offset(race.max, race.scale)};
     draw_with_replacement(call, r, &race, &row);
     return CORE_OK;
 }
 
-/* Loads plain rows r .. r + count - 1, at most LANES, of few classes. */
-static int short_rows_plain(const struct core_categorical_call *call, size_t r, size_t count, struct short_race *race,
+/* x = d of plain rows r .. r + count - 1, at most LANES, of few classes. */
+static int short_rows_plain(const struct core_categorical_call *call, size_t r, size_t count, group_columns x,
                             struct prepared rows[LANES], size_t *invalid_row)
 {
+    real scales[LANES] __attribute__((aligned(64)));
+    vreal max[VECS];
+    size_t bad = group_open(x, max, call->logits, NULL, 0, layout_of(call->classes, 1), r, count);
+    if (bad < LANES)
+        return invalid(r + bad, invalid_row);
     for (size_t lane = 0; lane < LANES; lane++)
-        race->scale[lane] = inverse(parameter_or(&call->temperature, r + (lane < count ? lane : 0), 1));
-    short_race_load(race, (const real *)call->logits + r * call->classes, count, call->classes);
-    size_t bad = short_race_scale(race, call->classes);
-    if (bad < LANES) {
-        *invalid_row = r + bad; /* a lane without a row is as good as the first */
-        return CORE_INVALID_ROW;
-    }
+        scales[lane] = inverse(parameter_or(&call->temperature, r + (lane < count ? lane : 0), 1));
+    for (size_t j = 0; j < call->classes; j++)
+        FOR_VECS (q) {
+            real *at = x[j] + q * VEC_LANES;
+            vec_store(at, (vec_load(at) - max[q]) * vec_load(scales + q * VEC_LANES));
+        }
     for (size_t lane = 0; lane < LANES && call->scores != NULL; lane++)
-        rows[lane].offset = score_offset(race->max[lane], race->scale[lane]);
+        rows[lane].offset = score_offset(max[lane / VEC_LANES][lane % VEC_LANES], scales[lane]);
     return CORE_OK;
 }
 
 /* The same for rows that are prepared one by one. */
 static int short_rows_prepared(const struct core_categorical_call *call, size_t r, size_t count,
-                               const struct work *work, struct short_race *race, struct prepared rows[LANES],
+                               const struct work *work, group_columns x, struct prepared rows[LANES],
                                size_t *invalid_row)
 {
     for (size_t lane = 0; lane < LANES; lane++) {
@@ -275,25 +285,18 @@ static int short_rows_prepared(const struct core_categorical_call *call, size_t 
             return status;
         }
         for (size_t j = 0; j < call->classes; j++)
-            race->x[j][lane] = work->x[j];
+            x[j][lane] = work->x[j];
     }
     return CORE_OK;
 }
 
-/* Of one draw of each row. */
-static void tell_short_draws(const struct core_categorical_call *call, size_t r, size_t count, size_t draw,
-                             const struct short_race *race, const struct short_winners *winners,
-                             const struct prepared rows[LANES])
+/* The results of one draw of each row. */
+static void put_short_draws(const struct core_categorical_call *call, size_t r, size_t count, size_t draw,
+                            group_columns x, const struct short_winners *winners, const struct prepared rows[LANES])
 {
-    real *scores = call->scores, *log_probabilities = call->log_probabilities;
     for (size_t lane = 0; lane < count; lane++) {
-        size_t at = (r + lane) * call->draws + draw, column = (size_t)winners->column[lane];
-        if (call->indices != NULL)
-            call->indices[at] = (int32_t)column;
-        if (scores != NULL)
-            scores[at] = bounded(winners->score[lane] + rows[lane].offset);
-        if (log_probabilities != NULL)
-            log_probabilities[at] = log_probability(&rows[lane].log, race->x[column][lane], column);
+        size_t column = (size_t)winners->column[lane];
+        put_draw(call, (r + lane) * call->draws + draw, column, x[column][lane], winners->score[lane], &rows[lane]);
     }
 }
 
@@ -301,27 +304,23 @@ static void tell_short_draws(const struct core_categorical_call *call, size_t r,
 static int short_rows(const struct core_categorical_call *call, size_t r, size_t count, bool plain,
                       const struct work *work, size_t *invalid_row)
 {
-    struct short_race race;
+    group_columns x __attribute__((aligned(64)));
+    struct group_source source;
     struct short_winners winners;
     struct prepared rows[LANES];
-    for (size_t lane = 0; lane < LANES; lane++) {
-        struct noise_source source = source_of_row(&call->noise, r + (lane < count ? lane : 0), 0, 0);
-        race.key[0][lane] = (uint32_t)source.seed;
-        race.key[1][lane] = source.seed >> 32;
-        race.row[lane] = source.row;
-    }
-    int status = plain ? short_rows_plain(call, r, count, &race, rows, invalid_row)
-                       : short_rows_prepared(call, r, count, work, &race, rows, invalid_row);
+    group_source(&source, &call->noise, r, count);
+    int status = plain ? short_rows_plain(call, r, count, x, rows, invalid_row)
+                       : short_rows_prepared(call, r, count, work, x, rows, invalid_row);
     const struct core_draws draws = draws_of(call);
     for (size_t i = draws.first; i < draws.first + draws.count && status == CORE_OK; i++) {
-        race.draw = call->noise.draw + (uint32_t)i;
-        short_race_run(&race, call->classes, &winners);
-        tell_short_draws(call, r, count, i, &race, &winners, rows);
+        source.draw = call->noise.draw + (uint32_t)i;
+        short_race(x, call->classes, &source, &winners);
+        put_short_draws(call, r, count, i, x, &winners, rows);
     }
     return status;
 }
 
-/* Whether nothing but draws is asked for. */
+/* Whether only draws are wanted, of the logits as they are. */
 static bool is_plain(const struct core_categorical_call *call)
 {
     return !any_filter(&call->filters) && call->mask.allowed == NULL && call->bias.count == 0 &&
@@ -342,7 +341,7 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
 {
     const struct work work = work_of(call, scratch);
     const bool plain = is_plain(call), single = call->replacement || call->draws == 1;
-    const bool few = single && call->classes < SHORT_RACE_CLASSES;
+    const bool few = single && call->classes < SHORT_CLASSES;
     for (size_t r = first, end = first + count; r < end;) {
         size_t rows = end - r < LANES ? end - r : LANES, bad = r;
         int status;

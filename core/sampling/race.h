@@ -5,10 +5,11 @@
 
 #include "random/noise.h"
 
-/* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
+/* How many columns noise is made for at a time: it stays in the first-level cache between its steps. */
 #define RACE_CHUNK 256
 
-/* Who races. Column j is class j, or class list[j] where there is a list, which ascends; d = (x - max) * scale. */
+/* The contestants. Column j is class j, or class list[j] where there is a list, which ascends; d = (x - max) * scale.
+ */
 struct race {
     const real *x;
     const uint32_t *list; /* NULL, or of `columns` classes */
@@ -60,7 +61,8 @@ INLINE void race_random(const struct race *race, const struct noise_source *sour
         noise_random(random, at / 4, count, source);
 }
 
-INLINE void race_step(const struct race *race, const real *x, real *z, size_t count, vreal maxima[VECS])
+/* z = d - z, where z holds log E. */
+INLINE void race_perturb(const struct race *race, const real *x, real *z, size_t count, vreal maxima[VECS])
 {
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
@@ -78,16 +80,13 @@ static real race_chunk(const struct race *race, const struct noise_source *sourc
     vreal maxima[VECS];
     size_t whole = race->whole - at < count ? race->whole - at : count;
     race_random(race, source, at, count, random);
-    exponentials(random, z, count);
-    logarithms(z, z, count);
-    FOR_VECS (q)
-        maxima[q] = vec_splat(-__builtin_inff());
-    race_step(race, race->x + at, z, whole, maxima);
+    noise_exponentials(random, z, count);
+    noise_logarithms(z, z, count);
+    lanes_fill(maxima, -__builtin_inff());
+    race_perturb(race, race->x + at, z, whole, maxima);
     if (whole < count)
-        race_step(race, race->tail, z + whole, LANES, maxima);
-    for (int q = 1; q < VECS; q++)
-        maxima[0] = vec_max(maxima[q], maxima[0]);
-    return vec_max_lane(maxima[0]);
+        race_perturb(race, race->tail, z + whole, LANES, maxima);
+    return lanes_max(maxima);
 }
 
 INLINE size_t first_equal(const real *z, real value)
@@ -121,34 +120,36 @@ static struct winner race_all(const struct race *race, const struct noise_source
     return winner;
 }
 
-/* ---- The thinned race: the same winner --------------------------------------------------------------------------
+/* ---- The pruned race: the same winner, with few logarithms -------------------------------------------------------
  *
  * An integer u of n bits gives E >= (u + 1/2) / 2^n > h / 2^(n-1), h = floor(u / 2). And log2 h is at least what h's
  * exponent and mantissa make as one number with a binary point between them, by less than 0.09. So z is at most
  *
- *   bound = d - ln 2 (that number - (n - 1)) + THIN_SLACK
+ *   bound = d - ln 2 (that number - (n - 1)) + PRUNE_SLACK
  *
- * which takes no logarithm; the slack is above what all the roundings amount to, 1e-5. E and z are made of few groups
- * alone: of the one with the greatest bound, and of those whose bound reaches the best z then known. */
-#define THIN_SLACK 3e-5f
-#define THIN_CHUNK 1024
+ * which takes no logarithm; the slack is above what all the roundings amount to, 1e-5. E and z are computed only for
+ * the group with the greatest bound, and then for those whose bound reaches the greatest z so far. */
+#define PRUNE_SLACK 3e-5f
+#define PRUNE_CHUNK 1024
 
-/* Below so many columns that takes longer. */
-#define THIN_COLUMNS 128
+/* With fewer columns the bounds take longer than they save. */
+#define PRUNE_COLUMNS 128
 
+/* An upper bound of -log E. */
 #if CORE_REAL == 32
-INLINE vreal thin_noise(vuint u)
+INLINE vreal noise_bound(vuint u)
 {
     vint bits = (vint) __builtin_convertvector((vint)(u >> 1), vreal) - ((127 + 31) << 23);
-    return THIN_SLACK - __builtin_convertvector(bits, vreal) * (LN2_HIGH * 0x1p-23f);
+    return PRUNE_SLACK - __builtin_convertvector(bits, vreal) * (LN2_HIGH * 0x1p-23f);
 }
 #else
-/* Of the first 53 bits: half of them is a mantissa, and so is the number, with 41 bits after the point. */
-INLINE vreal thin_noise(vuint u)
+/* From the upper 53 bits of u: half of their number is a mantissa, and so is the bound, with 41 bits after the point.
+ */
+INLINE vreal noise_bound(vuint u)
 {
     vreal half = (vreal)(u >> 12 | 0x4330000000000000u) - 0x1p52;
     vreal number = (vreal)((vuint)half >> 11 | 0x4330000000000000u) - (0x1p52 + (1023 + 52) * 0x1p41);
-    return THIN_SLACK - number * (LN2_HIGH * 0x1p-41);
+    return PRUNE_SLACK - number * (LN2_HIGH * 0x1p-41);
 }
 #endif
 
@@ -159,21 +160,18 @@ INLINE const real *race_columns(const struct race *race, size_t at)
 }
 
 /* The bounds of columns at .. at + count - 1; returns the greatest. */
-static real thin_bounds(const struct race *race, size_t at, size_t count, const lane_uint *random, real *bounds)
+static real race_bounds(const struct race *race, size_t at, size_t count, const lane_uint *random, real *bounds)
 {
     vreal maxima[VECS];
-    FOR_VECS (q)
-        maxima[q] = vec_splat(-__builtin_inff());
+    lanes_fill(maxima, -__builtin_inff());
     for (size_t j = 0; j < count; j += LANES)
         FOR_VECS (q) {
             vreal x = vec_load(race_columns(race, at + j) + q * VEC_LANES);
-            vreal v = (x - race->max) * race->scale + thin_noise(vec_load_uints(random + j + q * VEC_LANES));
+            vreal v = (x - race->max) * race->scale + noise_bound(vec_load_uints(random + j + q * VEC_LANES));
             vec_store(bounds + j + q * VEC_LANES, v);
             maxima[q] = vec_max(v, maxima[q]);
         }
-    for (int q = 1; q < VECS; q++)
-        maxima[0] = vec_max(maxima[q], maxima[0]);
-    return vec_max_lane(maxima[0]);
+    return lanes_max(maxima);
 }
 
 INLINE bool group_reaches(const real *bounds, real value)
@@ -184,47 +182,44 @@ INLINE bool group_reaches(const real *bounds, real value)
     return vec_any(reaches);
 }
 
-/* Lets the group of columns at .. at + LANES - 1 race with the winner. */
-static void thin_group(const struct race *race, size_t at, const lane_uint *random, struct winner *winner)
+/* Computes z of columns at .. at + LANES - 1; *winner becomes the first maximum of these and of itself. */
+static void race_group(const struct race *race, size_t at, const lane_uint *random, struct winner *winner)
 {
     real z[LANES] __attribute__((aligned(64)));
     vreal maxima[VECS];
-    exponentials(random, z, LANES);
-    logarithms(z, z, LANES);
-    FOR_VECS (q)
-        maxima[q] = vec_splat(-__builtin_inff());
-    race_step(race, race_columns(race, at), z, LANES, maxima);
-    for (int q = 1; q < VECS; q++)
-        maxima[0] = vec_max(maxima[q], maxima[0]);
-    real max = vec_max_lane(maxima[0]);
+    noise_exponentials(random, z, LANES);
+    noise_logarithms(z, z, LANES);
+    lanes_fill(maxima, -__builtin_inff());
+    race_perturb(race, race_columns(race, at), z, LANES, maxima);
+    real max = lanes_max(maxima);
     if (max > winner->score || (max == winner->score && at < winner->column))
         *winner = (struct winner){at + first_equal(z, max), max};
 }
 
-static struct winner race_thinned(const struct race *race, const struct noise_source *source)
+static struct winner race_pruned(const struct race *race, const struct noise_source *source)
 {
-    lane_uint random[NOISE_ROUNDED(THIN_CHUNK)] __attribute__((aligned(64)));
-    real bounds[THIN_CHUNK] __attribute__((aligned(64)));
+    lane_uint random[NOISE_ROUNDED(PRUNE_CHUNK)] __attribute__((aligned(64)));
+    real bounds[PRUNE_CHUNK] __attribute__((aligned(64)));
     struct winner winner = {0, -__builtin_inff()};
-    for (size_t at = 0; at < race->columns; at += THIN_CHUNK) {
-        size_t count = race->columns - at < THIN_CHUNK ? race->columns - at : THIN_CHUNK, first = 0;
+    for (size_t at = 0; at < race->columns; at += PRUNE_CHUNK) {
+        size_t count = race->columns - at < PRUNE_CHUNK ? race->columns - at : PRUNE_CHUNK, first = 0;
         race_random(race, source, at, count, random);
-        real greatest = thin_bounds(race, at, count, random, bounds);
+        real greatest = race_bounds(race, at, count, random, bounds);
         if (greatest <= winner.score)
             continue;
         while (!group_reaches(bounds + first, greatest))
             first += LANES;
-        thin_group(race, at + first, random + first, &winner);
+        race_group(race, at + first, random + first, &winner);
         for (size_t j = 0; j < count; j += LANES)
             if (j != first && group_reaches(bounds + j, winner.score))
-                thin_group(race, at + j, random + j, &winner);
+                race_group(race, at + j, random + j, &winner);
     }
     return winner;
 }
 
 static struct winner race_winner(const struct race *race, const struct noise_source *source)
 {
-    return race->columns < THIN_COLUMNS ? race_all(race, source) : race_thinned(race, source);
+    return race->columns < PRUNE_COLUMNS ? race_all(race, source) : race_pruned(race, source);
 }
 
 #endif

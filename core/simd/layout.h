@@ -108,52 +108,36 @@ INLINE void fours_transpose(vfours v[4])
     v[3] = __builtin_shufflevector(high01, high23, IN_FOURS(2, 3, N + 2, N + 3));
 }
 
-/* to[j * to_stride + i] = from[i * from_stride + j], i < rows, j < columns; the columns are few. */
-INLINE void transpose_to_rows(const real *from, size_t from_stride, size_t rows, size_t columns, real *to,
-                              size_t to_stride)
+/* Element (i, j), i < rows and j < columns, goes from from[i * from_row + j * from_column] to the like place in `to`.
+ * One of from_row and from_column is 1, and the other one of to_row and to_column. */
+INLINE void transpose(const real *from, size_t from_row, size_t from_column, real *to, size_t to_row, size_t to_column,
+                      size_t rows, size_t columns)
 {
     size_t i = 0;
     for (; i + 4 <= rows; i += 4) {
         size_t j = 0;
         for (; j + 4 <= columns; j += 4)
-            transpose_4x4(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
+            transpose_4x4(from + i * from_row + j * from_column, from_row * from_column,
+                          to + i * to_row + j * to_column, to_row * to_column);
         for (; j < columns; j++)
             for (size_t k = i; k < i + 4; k++)
-                to[j * to_stride + k] = from[k * from_stride + j];
+                to[k * to_row + j * to_column] = from[k * from_row + j * from_column];
     }
     for (; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            to[j * to_stride + i] = from[i * from_stride + j];
+            to[i * to_row + j * to_column] = from[i * from_row + j * from_column];
 }
 
-/* The other way: from[j * from_stride + i] to to[i * to_stride + j]. */
-INLINE void transpose_to_columns(const real *from, size_t from_stride, size_t rows, size_t columns, real *to,
-                                 size_t to_stride)
-{
-    size_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-        size_t j = 0;
-        for (; j + 4 <= columns; j += 4)
-            transpose_4x4(from + j * from_stride + i, from_stride, to + i * to_stride + j, to_stride);
-        for (; j < columns; j++)
-            for (size_t k = i; k < i + 4; k++)
-                to[k * to_stride + j] = from[j * from_stride + k];
-    }
-    for (; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            to[i * to_stride + j] = from[j * from_stride + i];
-}
-
-/* `count` strided rows that lie side by side from `array` on, to and from a dense block; whole cache lines of the array
- * at a time if there are as many. */
+/* `count` strided rows that lie side by side from `array` on, to and from a dense block. The classes are the outer
+ * loop: so memory is used by whole cache lines of the array where there are enough rows. */
 INLINE void block_pack(real *block, const real *array, struct layout layout, size_t count)
 {
-    transpose_to_rows(array, layout.step, layout.classes, count, block, layout.classes);
+    transpose(array, layout.step, 1, block, 1, layout.classes, layout.classes, count);
 }
 
 INLINE void block_unpack(real *array, const real *block, struct layout layout, size_t count)
 {
-    transpose_to_columns(block, layout.classes, layout.classes, count, array, layout.step);
+    transpose(block, 1, layout.classes, array, layout.step, 1, layout.classes, count);
 }
 
 /* Makes -inf of the packed logits whose bytes, in the layout of the array, are 0. */

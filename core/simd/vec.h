@@ -25,7 +25,7 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #else
-#error "the core knows x86-64 and aarch64"
+#error "no vectors for this processor"
 #endif
 
 #if defined(__AVX512F__)
@@ -41,6 +41,15 @@
 #define VECS (LANES / VEC_LANES)
 #define FOR_VECS(q) for (int q = 0; q < VECS; q++)
 
+/* Intrinsics by width and type: X86(max) is _mm512_max_ps and the like, NEON(vmax) vmaxq_f32 or vmaxq_f64. */
+#if VEC_BYTES == 64
+#define X86_OF(name, type) _mm512_##name##_##type
+#elif VEC_BYTES == 32
+#define X86_OF(name, type) _mm256_##name##_##type
+#else
+#define X86_OF(name, type) _mm_##name##_##type
+#endif
+
 /* A number, and the integers of its size. */
 #if CORE_REAL == 32
 typedef float real;
@@ -48,12 +57,18 @@ typedef int32_t lane_int;
 typedef uint32_t lane_uint;
 #define REAL_MAX FLT_MAX
 #define REAL_MIN FLT_MIN /* the least normal number */
+#define X86(name) X86_OF(name, ps)
+#define NEON(name) name##q_f32
+#define NEON_VECTOR float32x4_t
 #else
 typedef double real;
 typedef int64_t lane_int;
 typedef uint64_t lane_uint;
 #define REAL_MAX DBL_MAX
 #define REAL_MIN DBL_MIN
+#define X86(name) X86_OF(name, pd)
+#define NEON(name) name##q_f64
+#define NEON_VECTOR float64x2_t
 #endif
 
 typedef real vreal __attribute__((vector_size(VEC_BYTES)));
@@ -140,6 +155,13 @@ INLINE vwide vec_splat_wide(uint64_t x)
     return x - (vwide){0};
 }
 
+/* The same number in every lane of a group. */
+INLINE void lanes_fill(vreal lanes[VECS], real x)
+{
+    FOR_VECS (q)
+        lanes[q] = vec_splat(x);
+}
+
 /* 0, 1, 2, ... */
 INLINE vint vec_iota(void)
 {
@@ -152,10 +174,8 @@ INLINE vint vec_iota(void)
 /* a where the mask is set, else b. */
 INLINE vreal vec_select(vint mask, vreal a, vreal b)
 {
-#if CORE_REAL == 32 && VEC_BYTES == 32
-    return (vreal)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
-#elif VEC_BYTES == 32
-    return (vreal)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask);
+#if VEC_BYTES == 32
+    return X86(blendv)(b, a, (vreal)mask);
 #else
     return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
 #endif
@@ -165,6 +185,21 @@ INLINE vreal vec_select(vint mask, vreal a, vreal b)
 INLINE vreal vec_keep(vint mask, vreal a)
 {
     return (vreal)((vint)a & mask);
+}
+
+/* x where the mask is set, else -inf: the logit of an impossible class. */
+INLINE vreal vec_possible(vint mask, vreal x)
+{
+    return vec_select(mask, x, vec_splat(-__builtin_inff()));
+}
+
+/* The sum of all lanes of integers. */
+INLINE size_t vec_sum_ints(vint v)
+{
+    size_t sum = 0;
+    for (int lane = 0; lane < VEC_LANES; lane++)
+        sum += (size_t)v[lane];
+    return sum;
 }
 
 /* Integers between -2^22 and 2^22 as numbers. */
@@ -182,22 +217,10 @@ INLINE vreal vec_of_ints(vint k)
  * exclude NaN and add +0 to what comes out at the end. */
 INLINE vreal vec_max(vreal a, vreal b)
 {
-#if CORE_REAL == 32 && VEC_BYTES == 64
-    return (vreal)_mm512_max_ps((__m512)a, (__m512)b);
-#elif CORE_REAL == 32 && VEC_BYTES == 32
-    return (vreal)_mm256_max_ps((__m256)a, (__m256)b);
-#elif CORE_REAL == 32 && defined(__x86_64__)
-    return (vreal)_mm_max_ps((__m128)a, (__m128)b);
-#elif CORE_REAL == 32
-    return (vreal)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
-#elif VEC_BYTES == 64
-    return (vreal)_mm512_max_pd((__m512d)a, (__m512d)b);
-#elif VEC_BYTES == 32
-    return (vreal)_mm256_max_pd((__m256d)a, (__m256d)b);
-#elif defined(__x86_64__)
-    return (vreal)_mm_max_pd((__m128d)a, (__m128d)b);
+#if defined(__x86_64__)
+    return X86(max)(a, b);
 #else
-    return (vreal)vmaxq_f64((float64x2_t)a, (float64x2_t)b);
+    return (vreal)NEON(vmax)((NEON_VECTOR)a, (NEON_VECTOR)b);
 #endif
 }
 
@@ -205,20 +228,14 @@ INLINE vreal vec_max(vreal a, vreal b)
  * being __builtin_ctz(bits). */
 INLINE uint32_t vec_bits(vint mask)
 {
-#if CORE_REAL == 32 && VEC_BYTES == 64
+#if VEC_BYTES == 64 && CORE_REAL == 32
     return _mm512_movepi32_mask((__m512i)mask);
-#elif CORE_REAL == 32 && VEC_BYTES == 32
-    return (uint32_t)_mm256_movemask_ps((__m256)mask);
-#elif CORE_REAL == 32 && defined(__x86_64__)
-    return (uint32_t)_mm_movemask_ps((__m128)mask);
-#elif CORE_REAL == 32
-    return vaddvq_u32((uint32x4_t)(mask & (vint){1, 2, 4, 8}));
 #elif VEC_BYTES == 64
     return _mm512_movepi64_mask((__m512i)mask);
-#elif VEC_BYTES == 32
-    return (uint32_t)_mm256_movemask_pd((__m256d)mask);
 #elif defined(__x86_64__)
-    return (uint32_t)_mm_movemask_pd((__m128d)mask);
+    return (uint32_t)X86(movemask)((vreal)mask);
+#elif CORE_REAL == 32
+    return vaddvq_u32((uint32x4_t)(mask & (vint){1, 2, 4, 8}));
 #else
     return (uint32_t)vaddvq_u64((uint64x2_t)(mask & (vint){1, 2}));
 #endif
@@ -237,14 +254,10 @@ INLINE bool vec_any(vint mask)
 /* The numbers where the mask is set, `otherwise` elsewhere. Memory where it is not set is not touched. */
 INLINE vreal vec_load_masked(const real *from, vint mask, vreal otherwise)
 {
-#if CORE_REAL == 32 && VEC_BYTES == 64
-    return (vreal)_mm512_mask_loadu_ps((__m512)otherwise, _mm512_movepi32_mask((__m512i)mask), from);
-#elif CORE_REAL == 32 && VEC_BYTES == 32
-    return vec_select(mask, (vreal)_mm256_maskload_ps(from, (__m256i)mask), otherwise);
-#elif VEC_BYTES == 64
-    return (vreal)_mm512_mask_loadu_pd((__m512d)otherwise, _mm512_movepi64_mask((__m512i)mask), from);
+#if VEC_BYTES == 64
+    return X86(mask_loadu)(otherwise, vec_bits(mask), from);
 #elif VEC_BYTES == 32
-    return vec_select(mask, (vreal)_mm256_maskload_pd(from, (__m256i)mask), otherwise);
+    return vec_select(mask, X86(maskload)(from, (__m256i)mask), otherwise);
 #else
     for (int lane = 0; lane < VEC_LANES; lane++)
         if (mask[lane])
@@ -276,22 +289,12 @@ INLINE vwide vec_multiply_low(vwide a, uint32_t c)
 
 INLINE vreal vec_fma(vreal a, vreal b, vreal c)
 {
-#if CORE_REAL == 32 && VEC_BYTES == 64
-    return (vreal)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif CORE_REAL == 32 && VEC_BYTES == 32
-    return (vreal)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif CORE_REAL == 32 && defined(__x86_64__)
-    return (vreal)fma_sse2((__m128)a, (__m128)b, (__m128)c);
-#elif CORE_REAL == 32
-    return (vreal)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#elif VEC_BYTES == 64
-    return (vreal)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif VEC_BYTES == 32
-    return (vreal)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#if defined(__x86_64__) && VEC_BYTES == 16
+    return fma_sse2(a, b, c);
 #elif defined(__x86_64__)
-    return (vreal)fma_sse2((__m128d)a, (__m128d)b, (__m128d)c);
+    return X86(fmadd)(a, b, c);
 #else
-    return (vreal)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+    return (vreal)NEON(vfma)((NEON_VECTOR)c, (NEON_VECTOR)a, (NEON_VECTOR)b);
 #endif
 }
 
@@ -327,7 +330,7 @@ INLINE vfour four_max(vfour a, vfour b)
     return (vfour)(((vfour_int)a & greater) | ((vfour_int)b & ~greater));
 }
 
-/* The greatest lane; no NaN. Zeros of either sign come out as +0. No branches: they would be unpredictable. */
+/* The greatest lane, +0 for -0; not for NaN. No branches: they would be unpredictable. */
 INLINE real vec_max_lane(vreal v)
 {
 #if VEC_LANES == 2
@@ -342,6 +345,15 @@ INLINE real vec_max_lane(vreal v)
     m = four_max(m, __builtin_shufflevector(m, m, 1, 0, 3, 2));
     return m[0] + 0.0f;
 #endif
+}
+
+/* The same of a group of lanes. */
+INLINE real lanes_max(const vreal lanes[VECS])
+{
+    vreal max = lanes[0];
+    for (int q = 1; q < VECS; q++)
+        max = vec_max(lanes[q], max);
+    return vec_max_lane(max);
 }
 
 #endif

@@ -125,8 +125,7 @@ INLINE real long_row_exp_as(struct long_row *row, const real *from, const struct
     struct total total = {0, 0};
     for (size_t block = 0; block < row->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
-        FOR_VECS (q)
-            sums[q] = vec_splat(0);
+        lanes_fill(sums, 0);
         size_t left = row->whole - block;
         exp_step(from + block, keep ? row->out + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK, frame, unscaled,
                  sums);
@@ -282,19 +281,6 @@ INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, real max, co
     }
 }
 
-INLINE void maxima_open(vreal maxima[VECS])
-{
-    FOR_VECS (q)
-        maxima[q] = vec_splat(-__builtin_inff());
-}
-
-INLINE real maxima_close(vreal maxima[VECS])
-{
-    for (int q = 1; q < VECS; q++)
-        maxima[0] = vec_max(maxima[q], maxima[0]);
-    return vec_max_lane(maxima[0]);
-}
-
 /* out (and tail) = z; `max` becomes that of z. */
 INLINE void long_row_perturb(struct long_row *row, real *max, const struct perturbation *p)
 {
@@ -303,15 +289,15 @@ INLINE void long_row_perturb(struct long_row *row, real *max, const struct pertu
     real raw[NOISE_CHUNK] __attribute__((aligned(64))); /* E where it is still wanted after its logarithm */
     real *e = p->tally != NULL ? raw : noise;
     vreal maxima[VECS];
-    maxima_open(maxima);
+    lanes_fill(maxima, -__builtin_inff());
     for (size_t first = 0; first < row->classes; first += NOISE_CHUNK) {
         struct chunk chunk = chunk_of(row, first);
         noise_random(random, first / 4, chunk.count + chunk.rest, &p->source);
-        exponentials(random, e, chunk.count + chunk.rest);
-        logarithms(e, noise, chunk.count + chunk.rest);
+        noise_exponentials(random, e, chunk.count + chunk.rest);
+        noise_logarithms(e, noise, chunk.count + chunk.rest);
         perturb_chunk(row, chunk, *max, p, e, noise, maxima);
     }
-    *max = maxima_close(maxima);
+    *max = lanes_max(maxima);
 }
 
 /* As many rows of few columns go through each step together: one row alone would wait for its maximum and its sum.
@@ -329,13 +315,13 @@ INLINE void long_rows_perturb(struct long_row *rows, real *max, const struct per
     size_t columns = chunk.count + chunk.rest;
     for (size_t i = 0; i < count; i++) /* what noise_random rounds up is overwritten by the next row's */
         noise_random(random + i * columns, 0, columns, &p[i].source);
-    exponentials(random, e, count * columns);
-    logarithms(e, noise, count * columns);
+    noise_exponentials(random, e, count * columns);
+    noise_logarithms(e, noise, count * columns);
     for (size_t i = 0; i < count; i++) {
         vreal maxima[VECS];
-        maxima_open(maxima);
+        lanes_fill(maxima, -__builtin_inff());
         perturb_chunk(&rows[i], chunk, max[i], &p[i], e + i * columns, noise + i * columns, maxima);
-        max[i] = maxima_close(maxima);
+        max[i] = lanes_max(maxima);
     }
 }
 
@@ -363,8 +349,7 @@ INLINE void long_row_mask(real *out, const real *in, const uint8_t *allowed, siz
 {
     size_t j = 0;
     for (; j + VEC_LANES <= classes; j += VEC_LANES)
-        vec_store(out + j,
-                  vec_select(vec_load_bytes(allowed + j) != 0, vec_load(in + j), vec_splat(-__builtin_inff())));
+        vec_store(out + j, vec_possible(vec_load_bytes(allowed + j) != 0, vec_load(in + j)));
     for (; j < classes; j++)
         out[j] = allowed[j] != 0 ? in[j] : -__builtin_inff();
 }

@@ -2,75 +2,8 @@
 #ifndef CORE_SOFTMAX_SHORT_KERNELS_H
 #define CORE_SOFTMAX_SHORT_KERNELS_H
 
-#include "softmax/row_parameters.h"
 #include "softmax/short_rows.h"
 #include "softmax/table.h"
-
-/* Of rows row .. row + count - 1; the lanes after them do as the first. */
-INLINE void group_scale(struct group_scale *g, const struct core_per_row *temperature, bool hard, size_t row,
-                        size_t count)
-{
-    real temperatures[LANES], scale[LANES];
-    lane_int sharp[LANES];
-    g->any_sharp = false;
-    g->unscaled = true;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        real t = parameter(temperature, row + (lane < count ? lane : 0));
-        temperatures[lane] = t;
-        scale[lane] = inverse(t);
-        sharp[lane] = hard || t == 0.0f ? -1 : 0;
-        g->any_sharp |= sharp[lane] != 0;
-        g->unscaled &= scale[lane] == 1.0f;
-    }
-    FOR_VECS (q) {
-        g->temperature[q] = vec_load(temperatures + q * VEC_LANES);
-        g->scale[q] = vec_load(scale + q * VEC_LANES);
-        g->sharp[q] = vec_load_ints(sharp + q * VEC_LANES);
-    }
-}
-
-INLINE void group_source(struct group_source *g, const struct core_noise *noise, size_t row, size_t count)
-{
-    bool own = noise->stride != 0; /* a seed of its own for each row */
-    g->draw = noise->draw;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        g->key[0][lane] = (uint32_t)noise->seed[0];
-        g->key[1][lane] = noise->seed[0] >> 32;
-        g->row[lane] = (uint32_t)(noise->row_offset + (own ? 0 : row + lane));
-    }
-    for (size_t lane = 0; own && lane < count; lane++) {
-        g->key[0][lane] = (uint32_t)noise->seed[row + lane];
-        g->key[1][lane] = noise->seed[row + lane] >> 32;
-    }
-}
-
-/* The noise's scale of each lane; false if all are 1. */
-INLINE bool group_noise_scale(vreal scale[VECS], const struct core_per_row *noise, size_t row, size_t count)
-{
-    real s[LANES];
-    bool scaled = false;
-    if (noise->value == NULL)
-        return false;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        s[lane] = noise_scale(noise, row + (lane < count ? lane : 0));
-        scaled |= s[lane] != 1.0f;
-    }
-    FOR_VECS (q)
-        scale[q] = vec_load(s + q * VEC_LANES);
-    return scaled;
-}
-
-/* Loads a group of rows and takes its maxima. Returns the first lane that is not valid, or LANES. */
-INLINE size_t group_open(group_columns columns, vreal max[VECS], const real *logits, const uint8_t *allowed,
-                         size_t stride, struct layout layout, size_t row, size_t count)
-{
-    vint valid[VECS];
-    group_load(columns, logits, layout, row, count);
-    if (allowed != NULL)
-        group_mask(columns, allowed, stride, layout, row, count);
-    group_max(columns, layout.classes, max, valid);
-    return group_first_invalid(valid);
-}
 
 /* So many groups go through each step together: one alone would wait for its maximum and its sum. */
 #define GROUPS 2

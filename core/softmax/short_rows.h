@@ -9,6 +9,7 @@
 #include "math/density.h"
 #include "random/noise.h"
 #include "simd/layout.h"
+#include "softmax/row_parameters.h"
 
 /* Rows below so many classes are short: their group of columns fits the first-level cache with room to spare. */
 #define SHORT_CLASSES 64
@@ -106,7 +107,7 @@ INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t str
             FOR_VECS (q) {
                 real *at = columns[j] + q * VEC_LANES;
                 vint mask = vec_load_bytes(allowed + j * layout.step + q * VEC_LANES) != 0;
-                vec_store(at, vec_select(mask, vec_load(at), vec_splat(-__builtin_inff())));
+                vec_store(at, vec_possible(mask, vec_load(at)));
             }
         return;
     }
@@ -147,6 +148,18 @@ INLINE size_t group_first_invalid(const vint valid[VECS])
     return lane;
 }
 
+/* Loads a group of rows and takes its maxima. Returns the first lane that is not valid, or LANES. */
+INLINE size_t group_open(group_columns columns, vreal max[VECS], const real *logits, const uint8_t *allowed,
+                         size_t stride, struct layout layout, size_t row, size_t count)
+{
+    vint valid[VECS];
+    group_load(columns, logits, layout, row, count);
+    if (allowed != NULL)
+        group_mask(columns, allowed, stride, layout, row, count);
+    group_max(columns, layout.classes, max, valid);
+    return group_first_invalid(valid);
+}
+
 /* In the lanes of the mask, the first occurrence of the maximum stays and all else becomes -inf: exp makes the exact
  * one-hot row of it. */
 INLINE void group_sharpen(group_columns columns, size_t classes, const vreal max[VECS], const vint mask[VECS])
@@ -158,7 +171,7 @@ INLINE void group_sharpen(group_columns columns, size_t classes, const vreal max
             vreal x = vec_load(at);
             vint first = before & (x == max[q]);
             before &= x != max[q];
-            vec_store(at, vec_select(first | (mask[q] == 0), x, vec_splat(-__builtin_inff())));
+            vec_store(at, vec_possible(first | (mask[q] == 0), x));
         }
     }
 }
@@ -173,17 +186,19 @@ INLINE void group_exp(group_columns columns, size_t classes, const struct exp_fr
         }
 }
 
-/* The sum of each lane over the classes, in the order of a long row: sixteen partial sums (class j in sum j % 16),
- * then +8, +4, +2, +1. */
-INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
+/* The sum of a b of each lane over the classes, or of b if `a` is NULL, in the order of a long row: sixteen partial
+ * sums (class j in sum j % 16), then +8, +4, +2, +1. */
+INLINE void group_dot(const real (*a)[LANES], const real (*b)[LANES], size_t classes, vreal sum[VECS])
 {
     FOR_VECS (q) {
         vreal part[16];
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++) {
             part[i] = vec_splat(0);
-            for (size_t j = i; j < classes; j += 16)
-                part[i] += vec_load(columns[j] + q * VEC_LANES);
+            for (size_t j = i; j < classes; j += 16) {
+                vreal v = vec_load(b[j] + q * VEC_LANES);
+                part[i] = a == NULL ? v + part[i] : vec_fma(vec_load(a[j] + q * VEC_LANES), v, part[i]);
+            }
         }
 #pragma GCC unroll 4
         for (int half = 8; half > 0; half /= 2)
@@ -194,12 +209,40 @@ INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
     }
 }
 
+INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
+{
+    group_dot(NULL, columns, classes, sum);
+}
+
 /* The temperature of each lane of a group. */
 struct group_scale {
     vreal temperature[VECS], scale[VECS]; /* T, and 1 / T */
     vint sharp[VECS];                     /* the lanes that are to become one-hot rows */
     bool any_sharp, unscaled;
 };
+
+/* Of rows row .. row + count - 1; the lanes after them do as the first. */
+INLINE void group_scale(struct group_scale *g, const struct core_per_row *temperature, bool hard, size_t row,
+                        size_t count)
+{
+    real temperatures[LANES], scale[LANES];
+    lane_int sharp[LANES];
+    g->any_sharp = false;
+    g->unscaled = true;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        real t = parameter(temperature, row + (lane < count ? lane : 0));
+        temperatures[lane] = t;
+        scale[lane] = inverse(t);
+        sharp[lane] = hard || t == 0.0f ? -1 : 0;
+        g->any_sharp |= sharp[lane] != 0;
+        g->unscaled &= scale[lane] == 1.0f;
+    }
+    FOR_VECS (q) {
+        g->temperature[q] = vec_load(temperatures + q * VEC_LANES);
+        g->scale[q] = vec_load(scale + q * VEC_LANES);
+        g->sharp[q] = vec_load_ints(sharp + q * VEC_LANES);
+    }
+}
 
 INLINE void group_frames(struct exp_frame frame[VECS], const vreal max[VECS], const struct group_scale *scale)
 {
@@ -265,26 +308,64 @@ struct group_source {
     uint32_t draw;
 };
 
+INLINE void group_source(struct group_source *g, const struct core_noise *noise, size_t row, size_t count)
+{
+    bool own = noise->stride != 0; /* a seed of its own for each row */
+    g->draw = noise->draw;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        g->key[0][lane] = (uint32_t)noise->seed[0];
+        g->key[1][lane] = noise->seed[0] >> 32;
+        g->row[lane] = (uint32_t)(noise->row_offset + (own ? 0 : row + lane));
+    }
+    for (size_t lane = 0; own && lane < count; lane++) {
+        g->key[0][lane] = (uint32_t)noise->seed[row + lane];
+        g->key[1][lane] = noise->seed[row + lane] >> 32;
+    }
+}
+
+/* The noise's scale of each lane; false if all are 1. */
+INLINE bool group_noise_scale(vreal scale[VECS], const struct core_per_row *noise, size_t row, size_t count)
+{
+    real s[LANES];
+    bool scaled = false;
+    if (noise->value == NULL)
+        return false;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        s[lane] = noise_scale(noise, row + (lane < count ? lane : 0));
+        scaled |= s[lane] != 1.0f;
+    }
+    FOR_VECS (q)
+        scale[q] = vec_load(s + q * VEC_LANES);
+    return scaled;
+}
+
 /* random[class][lane], for whole blocks of four classes. */
-INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes, const struct group_source *source)
+INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes, const struct group_source *source,
+                         uint32_t tag)
 {
     for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
         for (size_t j = 0; j < classes; j += 4) {
             vuint u[4];
             const uint64_t *key[2] = {source->key[0] + lane, source->key[1] + lane};
-            noise_random_lanes(u, j / 4, key, source->row + lane, source->draw, 0);
+            noise_random_lanes(u, j / 4, key, source->row + lane, source->draw, tag);
             for (size_t i = 0; i < 4; i++)
                 vec_store_uints(random[j + i] + lane, u[i]);
         }
 }
 
-/* E and log E, which may be the same array, of each lane's row; for whole blocks of four classes. */
-INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, const struct group_source *source)
+/* E of each lane's row, for whole blocks of four classes. */
+INLINE void group_noise_exponentials(group_columns e, size_t classes, const struct group_source *source, uint32_t tag)
 {
     lane_uint random[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
-    group_random(random, classes, source);
-    exponentials(random[0], e[0], classes * LANES);
-    logarithms(e[0], log_e[0], classes * LANES);
+    group_random(random, classes, source, tag);
+    noise_exponentials(random[0], e[0], classes * LANES);
+}
+
+/* E and log E, which may be the same array. */
+INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, const struct group_source *source)
+{
+    group_noise_exponentials(e, classes, source, 0);
+    noise_logarithms(e[0], log_e[0], classes * LANES);
 }
 
 /* columns = z = (columns - max) - s log E, and max becomes the maximum of z. The columns are valid. s may be NULL,
@@ -312,19 +393,23 @@ INLINE void group_negate(group_columns columns, size_t classes)
 }
 
 /* The class of the first maximum of each lane. */
-INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vreal max[VECS], size_t count)
+INLINE void group_first_maxima(group_columns columns, size_t classes, const vreal max[VECS], vint index[VECS])
 {
-    lane_int index[LANES];
     FOR_VECS (q) {
-        vint first = vec_splat_int(0);
+        index[q] = vec_splat_int(0);
         for (size_t j = classes; j-- > 0;) {
             vint hit = vec_load(columns[j] + q * VEC_LANES) == max[q];
-            first = (hit & (lane_int)j) | (~hit & first);
+            index[q] = (hit & (lane_int)j) | (~hit & index[q]);
         }
-        vec_store_ints(index + q * VEC_LANES, first);
     }
+}
+
+INLINE void group_indices(int32_t *indices, group_columns columns, size_t classes, const vreal max[VECS], size_t count)
+{
+    vint index[VECS];
+    group_first_maxima(columns, classes, max, index);
     for (size_t lane = 0; lane < count; lane++)
-        indices[lane] = (int32_t)index[lane];
+        indices[lane] = (int32_t)index[lane / VEC_LANES][lane % VEC_LANES];
 }
 
 /* What the density of each lane's row takes of the noise of its possible classes: those with z > -inf. */

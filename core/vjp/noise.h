@@ -104,11 +104,11 @@ INLINE void rao_condition(struct rao_row *row, const struct noise_source *source
     for (size_t first = 0; first < row->whole; first += NOISE_CHUNK) {
         size_t count = row->whole - first < NOISE_CHUNK ? row->whole - first : NOISE_CHUNK;
         noise_random(random, first / 4, count, source);
-        exponentials(random, e, count);
+        noise_exponentials(random, e, count);
         if (first == 0)
             e_winner = row->winner < count ? e[row->winner] : exponential_of_class(row->winner, source);
         race_step(e, row->p + first, count, e_winner);
-        logarithms(e, e, count);
+        noise_logarithms(e, e, count);
         condition_step(row, row->x + first, row->z + first, e, count);
     }
     row->z[row->winner] = -row->noise_scale * vec_log(vec_splat(e_winner))[0];

@@ -71,8 +71,7 @@ INLINE real row_share(struct long_row *y, const struct vjp_row *row, real total,
     struct total sum = {0, 0};
     for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
-        FOR_VECS (q)
-            sums[q] = vec_splat(0);
+        lanes_fill(sums, 0);
         size_t left = y->whole - block;
         share_step(y->out + block, row->c + block, left < SUM_BLOCK ? left : SUM_BLOCK, total, logarithm, sums);
         if (left < SUM_BLOCK)
@@ -139,8 +138,7 @@ INLINE real row_products(struct long_row *y, const struct vjp_row *row, real *gr
     struct total total = {0, 0};
     for (size_t block = 0; block < y->classes; block += SUM_BLOCK) {
         vreal sums[VECS];
-        FOR_VECS (q)
-            sums[q] = vec_splat(0);
+        lanes_fill(sums, 0);
         size_t left = y->whole - block;
         product_step(row, weighted ? row->x + block : NULL, y->out + block, row->c + block, grad + block,
                      products == SOFTMAX_ADDEND ? row->rest + block : NULL, left < SUM_BLOCK ? left : SUM_BLOCK,

@@ -3,30 +3,8 @@
 #ifndef CORE_VJP_SHORT_H
 #define CORE_VJP_SHORT_H
 
-#include "softmax/short_kernels.h"
+#include "softmax/short_rows.h"
 #include "vjp/noise.h"
-
-/* The sum of a b of each lane over the classes; of b alone if `a` is NULL. */
-INLINE void group_dot(const real (*a)[LANES], const real (*b)[LANES], size_t classes, vreal sum[VECS])
-{
-    FOR_VECS (q) {
-        vreal part[16];
-#pragma GCC unroll 16
-        for (size_t i = 0; i < 16; i++) {
-            part[i] = vec_splat(0);
-            for (size_t j = i; j < classes; j += 16) {
-                vreal v = vec_load(b[j] + q * VEC_LANES);
-                part[i] = a == NULL ? v + part[i] : vec_fma(vec_load(a[j] + q * VEC_LANES), v, part[i]);
-            }
-        }
-#pragma GCC unroll 4
-        for (int half = 8; half > 0; half /= 2)
-#pragma GCC unroll 8
-            for (int i = 0; i < half; i++)
-                part[i] += part[i + half];
-        sum[q] = part[0];
-    }
-}
 
 /* y = y (c - s), or c - y s. */
 INLINE void group_products(group_columns y, group_columns c, size_t classes, bool logarithm)
@@ -120,18 +98,6 @@ struct rao_group {
     vint winner[VECS];
 };
 
-/* The class of the first maximum of each lane. */
-INLINE void group_first_maxima(group_columns z, size_t classes, const vreal max[VECS], vint winner[VECS])
-{
-    FOR_VECS (q) {
-        winner[q] = vec_splat_int(0);
-        for (size_t j = classes; j-- > 0;) {
-            vint hit = vec_load(z[j] + q * VEC_LANES) == max[q];
-            winner[q] = (hit & (lane_int)j) | (~hit & winner[q]);
-        }
-    }
-}
-
 /* From logits and their maxima: the winners, which z decides, then p and a. */
 static void group_rao_open(struct rao_group *g, const struct vjp_call *call, size_t row, size_t count, group_columns x,
                            const vreal max[VECS])
@@ -164,28 +130,13 @@ static void group_rao_open(struct rao_group *g, const struct vjp_call *call, siz
     }
 }
 
-/* E of the noise given the hard samples, for whole blocks of four classes. */
-INLINE void group_conditional_noise(group_columns e, size_t classes, const struct group_source *source)
-{
-    lane_uint random[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
-    for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
-        for (size_t j = 0; j < classes; j += 4) {
-            vuint u[4];
-            const uint64_t *key[2] = {source->key[0] + lane, source->key[1] + lane};
-            noise_random_lanes(u, j / 4, key, source->row + lane, source->draw, CONDITIONAL_TAG);
-            for (size_t i = 0; i < 4; i++)
-                vec_store_uints(random[j + i] + lane, u[i]);
-        }
-    exponentials(random[0], e[0], classes * LANES);
-}
-
 /* z given the winners, and its maxima. */
 INLINE void group_condition(const struct rao_group *g, size_t classes, const struct group_source *source,
                             group_columns z, vreal max[VECS])
 {
     vreal e_winner[VECS];
     vint valid[VECS];
-    group_conditional_noise(z, classes, source);
+    group_noise_exponentials(z, classes, source, CONDITIONAL_TAG);
     FOR_VECS (q) {
         e_winner[q] = vec_splat(1.0f);
         for (size_t j = 0; j < classes; j++)
@@ -196,7 +147,7 @@ INLINE void group_condition(const struct rao_group *g, size_t classes, const str
             vec_store(at, vec_select(g->winner[q] == (lane_int)j, e_winner[q], e));
         }
     }
-    logarithms(z[0], z[0], classes * LANES);
+    noise_logarithms(z[0], z[0], classes * LANES);
     for (size_t j = 0; j < classes; j++)
         FOR_VECS (q) {
             real *at = z[j] + q * VEC_LANES;
