@@ -7,17 +7,17 @@
  * Common to all calls:
  *   - `dtype` says what all arrays of the call hold that are `void *` here: float or double. Parameters are double;
  *     a float32 call rounds them to float. The two precisions compute the same formulas from the same noise: with one
- *     seed their results differ by roundings alone;
+ *     seed their results differ only by roundings;
  *   - arrays of logits and of results are [rows][classes], dense and row-major, or strided with the classes on
  *     another axis than the last (`inner`, below); `classes` is at least 1;
- *   - rows first .. first+count-1 of the arrays are computed, nothing else is read or written, so that
- *     disjoint ranges may run on several threads at once (after core_select has returned);
- *   - a row has no answer if it holds NaN or +inf, or nothing but -inf. The call then returns
- *     CORE_INVALID_ROW and sets *invalid_row (which may not be NULL) to the first such row of the range; the
- *     result rows of the range then hold unspecified values;
- *   - the first result (result, samples) may be the very array of the logits; apart from that no result may
- *     overlap the logits or another result;
- *   - the memory is the caller's throughout.
+ *   - rows first .. first+count-1 of the arrays are computed, and no others are read or written: disjoint ranges may
+ *     run on several threads concurrently (after core_select has returned);
+ *   - a row is invalid if it contains NaN or +inf, or only -inf. The call then returns CORE_INVALID_ROW and sets
+ *     *invalid_row (which may not be NULL) to the first such row of the range; the values of the range's results are
+ *     then unspecified;
+ *   - the first result (result, samples) may be the same array as the logits; otherwise no result may overlap the
+ *     logits or another result;
+ *   - all memory is the caller's.
  */
 #ifndef CORE_H
 #define CORE_H
@@ -72,8 +72,8 @@ struct core_mask {
  * inner i) lies at (o * classes + j) * inner + i and belongs to row o * inner + i. 0 and 1 mean dense. The results are
  * those of the transposed dense arrays, bit by bit.
  *
- * scratch: memory that the caller lends, of as many bytes as the call's scratch function says, aligned for a double;
- * calls on several threads each need their own. It may be NULL where that is 0: if the array is dense, or below
+ * scratch: memory of the caller, of the size in bytes that the call's scratch function returns, aligned for a double,
+ * and one for each concurrent call. It may be NULL where that size is 0: if the array is dense, or below
  * CORE_SHORT_CLASSES classes. */
 #define CORE_SHORT_CLASSES 64
 
@@ -88,7 +88,7 @@ struct core_softmax_call {
     enum core_dtype dtype;
 };
 
-/* For core_softmax and core_log_softmax. Depends on `classes`, `inner` and `dtype` alone. */
+/* For core_softmax and core_log_softmax. Depends only on `classes`, `inner` and `dtype`. */
 size_t core_softmax_scratch(const struct core_softmax_call *call);
 
 /* result[r][j] = exp(x[r][j] / T) / sum_k exp(x[r][k] / T), torch.nn.functional.softmax(x / T, -1). */
@@ -109,8 +109,8 @@ struct core_noise {
 /* More would make a float's z infinite; the same limit for both precisions. */
 #define CORE_NOISE_SCALE_MAX 1e36
 
-/* z[r][j] = (x[r][j] - m) + noise_scale * g[r][j], m the row's maximum, g = -log E, E ~ Exp(1). Each member
- * after `samples` may be zero, which leaves out what it is for. */
+/* z[r][j] = (x[r][j] - m) + noise_scale * g[r][j], m the row's maximum, g = -log E, E ~ Exp(1). Each member after
+ * `samples` may be zero: then there is no mask, no stride and so on. */
 struct core_gumbel_softmax_call {
     const void *logits;
     size_t classes;
@@ -122,10 +122,10 @@ struct core_gumbel_softmax_call {
     struct core_mask mask;
     size_t inner;
     void *scratch;                   /* core_gumbel_softmax_scratch bytes */
-    struct core_per_row noise_scale; /* 0 .. CORE_NOISE_SCALE_MAX, as which more counts; NULL: 1 */
+    struct core_per_row noise_scale; /* >= 0; above CORE_NOISE_SCALE_MAX as that; value NULL means 1 */
     enum core_dtype dtype;
 
-    /* Further results, each where it is not NULL: */
+    /* Further results, each unless it is NULL: */
     int32_t *indices;  /* [rows]: the first maximum of z */
     void *soft;        /* as samples: what they are without `hard` */
     void *gumbel;      /* as samples: g itself, that of impossible classes too */
@@ -145,20 +145,20 @@ size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call);
  *   log p = lgamma(K) + (K - 1) log tau + sum_j log_softmax(x - tau log y)_j
  *
  * over the K possible classes. As log y = z / tau + constant, x - tau log y is log E + another constant, and the sum is
- * that of log(E_j / sum E): it is computed from the noise, so that it holds for any tau, also where y itself has
- * vanished. noise_scale s makes y the sample of logits x / s at tau / s, and the density is that one's. Where there
- * is none, the limits count: 0 for K = 1, else -inf for tau = 0, else +inf for s = 0. */
+ * that of log(E_j / sum E): it is computed from the noise, and so holds for any tau, also where y itself
+ * underflows. With noise_scale s, y is the sample of logits x / s at tau / s, and the density is of that one. Where it
+ * does not exist, the result is its limit: 0 for K = 1, else -inf for tau = 0, else +inf for s = 0. */
 int core_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
 
-/* How tau falls from `start` to `min` over the steps of a training, with t = step / steps, at most 1:
+/* How tau falls from `start` to `min` in the course of a training, with t = step / steps, at most 1:
  *
  *   exponential   max(start exp(-rate step), min)                       Jang, Gu and Poole 2017, section 4
  *   linear        start + (min - start) t                               torch.optim.lr_scheduler.LinearLR
  *   cosine        min + (start - min) (1 + cos(pi t)) / 2               Loshchilov and Hutter 2017, without restarts;
  *                                                                       torch.optim.lr_scheduler.CosineAnnealingLR
  *
- * All are finite and >= 0. The first has `rate` and no `steps`, the others `steps` and no `rate`; from steps on they
- * stay at `min`, exactly. */
+ * All members are finite and >= 0. The first kind uses `rate` and not `steps`, the others `steps` and not `rate`; from
+ * step = steps on they are exactly `min`. */
 enum core_schedule_kind { CORE_SCHEDULE_EXPONENTIAL, CORE_SCHEDULE_LINEAR, CORE_SCHEDULE_COSINE };
 
 struct core_schedule {
@@ -171,8 +171,8 @@ struct core_schedule {
  * rate step as a double has it; it ends at exp(-708)). */
 double core_schedule(const struct core_schedule *schedule);
 
-/* The random words under the noise: words[j] is word j % 4 of Philox4x32-10 (Salmon et al. 2011) under the key
- * (seed mod 2^32, seed / 2^32) and the counter (j / 4, row, draw, tag), for j = first_word .. first_word+count-1.
+/* The random words that the noise is made of: words[j] is word j % 4 of Philox4x32-10 (Salmon et al. 2011) under the
+ * key (seed mod 2^32, seed / 2^32) and the counter (j / 4, row, draw, tag), for j = first_word .. first_word+count-1.
  * first_word is a multiple of 4. The noise of class j uses tag 0, and in float64 its lower half tag 2. */
 void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
                       uint32_t tag);
@@ -182,7 +182,7 @@ void core_noise_words(uint32_t *words, uint64_t first_word, size_t count, uint64
  *
  *   t = (min(u, 2^n - 1 - u) + 1/2) / 2^n and E = -log1p(-t) for u < 2^(n-1), else -log t
  *
- * both tails resolved to 2^-(n+1), never 0, never infinite; increasing in u. */
+ * with both tails resolved to 2^-(n+1); never 0 or infinite; increasing in u. */
 void core_exponential(enum core_dtype dtype, const uint32_t *words, const uint32_t *low_words, void *exponential,
                       size_t count);
 

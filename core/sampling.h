@@ -1,18 +1,17 @@
-/* gumbeld's core: draws from categorical distributions, filtered on request, over rows of logits.
+/* gumbeld's core: draws from categorical distributions, optionally filtered, over rows of logits.
  *
- * What core.h says of all calls holds here: ranges of rows, invalid rows, bit-identical results on every instruction
- * set and for every split, the floating-point environment, no allocation.
+ * What core.h says of all calls holds here too: ranges of rows, invalid rows, bit-identical results on every
+ * instruction set and for every split, the floating-point environment, no allocation.
  *
  * A row's logits x become, in this order:
  *   v = x + bias, and -inf where the mask is 0        (a class with v = -inf is impossible)
  *   m = the greatest v
  *   temperature first: u = (v - m) / T, the filters on exp(u), then d = u
- *   temperature last:  u = v - m, the filters on exp(u), then d = (u - the greatest u that is left) / T
+ *   temperature last:  u = v - m, the filters on exp(u), then d = (u - the greatest u that is kept) / T
  *   z = d - log E, E ~ Exp(1) the noise of the class and draw
- * The distribution that is drawn from is softmax(d) over the classes that the filters left.
- *
- * z decides. What is told of it is the perturbed logit, v / T - log E: z with all that was subtracted from v put back,
- * so that scores of different rows, shards and orders compare.
+ * Draws are from softmax(d) over the classes that the filters kept, by the order of z. A draw's score is the perturbed
+ * logit v / T - log E: z with all that was subtracted from v added again, so that scores of different rows, shards and
+ * orders can be compared.
  */
 #ifndef CORE_SAMPLING_H
 #define CORE_SAMPLING_H
@@ -46,8 +45,8 @@ struct core_filters {
     struct core_per_row values[CORE_FILTER_COUNT]; /* by enum core_filter; value NULL: off for all rows */
 };
 
-/* bias[i] is added to the logits of class classes[i] < K in all rows; a class named twice gets both. -inf forbids a
- * class. */
+/* bias[i] is added to the logits of class classes[i] < K in all rows; for a class that is named twice, both are. -inf
+ * makes a class impossible. */
 struct core_logit_bias {
     const uint32_t *classes;
     const double *bias;
@@ -59,7 +58,7 @@ struct core_draws {
     size_t first, count;
 };
 
-/* Of which distribution log-probabilities are: softmax((v - m) / T) before the filters, or the one drawn from. */
+/* The distribution that log-probabilities are of: softmax((v - m) / T) before the filters, or the one drawn from. */
 enum core_distribution { CORE_RAW, CORE_FILTERED };
 
 struct core_categorical_call {
@@ -72,7 +71,7 @@ struct core_categorical_call {
     struct core_noise noise;
     size_t draws; /* n */
     bool replacement;
-    struct core_draws part; /* with replacement: only these are made, and the top told by the first; count 0: all */
+    struct core_draws part; /* with replacement: makes only these, and the top with the first; count 0: all */
     struct core_filters filters;
     struct core_logit_bias bias;
     struct core_mask mask;
@@ -81,12 +80,12 @@ struct core_categorical_call {
     void *scores;     /* [rows][n], or NULL: their v / T - log E, see below */
     enum core_distribution distribution;
     void *log_probabilities; /* [rows][n], or NULL: of the classes drawn */
-    size_t top;              /* L: how many of the most probable classes are told, 0 for none */
+    size_t top;              /* L: how many of the most probable classes are returned */
     int32_t *top_indices;    /* [rows][L], or NULL: descending, the lower class first of equals; -1 past the possible */
     void *top_log_probabilities; /* [rows][L], or NULL; -inf past the possible classes */
 };
 
-/* How many bytes of scratch memory a call of core_categorical with this `call` needs. */
+/* Bytes of scratch memory that core_categorical needs for this call. */
 size_t core_categorical_scratch(const struct core_categorical_call *call);
 
 /* Draws from each row.
@@ -96,19 +95,18 @@ size_t core_categorical_scratch(const struct core_categorical_call *call);
  * of equals: Gumbel top-k (Kool, van Hoof, Welling: Stochastic Beams and Where to Find Them, ICML 2019). So n = 1 is
  * the same either way.
  *
- * A score is z + M (1 / T), M being m and with CORE_TEMPERATURE_LAST m + the greatest u that is left. It is rounded as
- * numbers of that size are, which may make scores equal whose z are not, but never changes their order; and it is
- * finite, at most the greatest number of the dtype. Where the filters leave the row's maximum, both orders give the
- * same bits for the same class and draw.
+ * A score is z + M (1 / T), with M = m, or with CORE_TEMPERATURE_LAST M = m + the greatest u that is kept. Its rounding
+ * may make scores equal whose z are not, but never changes their order; it is finite, limited to the greatest number of
+ * the dtype. Where the filters keep the row's maximum, both orders give the same bits for the same class and draw.
  *
  * T = 0 is greedy: z = v - m without noise; the first maximum n times, or the n greatest in order. The filters then
- * count if they come before the temperature (CORE_TEMPERATURE_LAST) and are left aside if not. The log-probability
+ * apply if they come before the temperature (CORE_TEMPERATURE_LAST), and not otherwise. The log-probability
  * of the first maximum is 0 and that of every other class -inf. The scores are z itself, 0 at the first maximum: there
  * is no v / T.
  *
- * `scratch` lends core_categorical_scratch(call) bytes at any alignment, one per concurrent call; what it holds does
- * not matter. CORE_OK, or CORE_INVALID_ROW or CORE_TOO_FEW_CLASSES with *invalid_row, the first row of either. The
- * results may not overlap the logits. */
+ * `scratch` has core_categorical_scratch(call) bytes at any alignment, with any content, and is not shared by
+ * concurrent calls. Returns CORE_OK, or CORE_INVALID_ROW or CORE_TOO_FEW_CLASSES and sets *invalid_row to the first row
+ * of either. The results may not overlap the logits. */
 int core_categorical(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,
                      size_t *invalid_row);
 

@@ -1,15 +1,16 @@
 /* Vector-Jacobian products of the core's functions: from a cotangent c, the gradient of a loss with respect to a
- * function's result, the gradient with respect to the logits and to the temperature.
+ * function's result, the gradients with respect to the logits and to the temperature.
  *
- * As core.h has it for all calls: dtypes, arrays [rows][classes], dense or strided by `inner`, masks, rows first ..
- * first+count-1, rows without an answer, the same bits on every instruction set and for every split, the caller's
+ * What core.h says of all calls holds here too: dtypes, arrays [rows][classes], dense or strided by `inner`, masks,
+ * rows first .. first+count-1, invalid rows, the same bits on every instruction set and for every split, the caller's
  * memory and floating-point environment. And:
- *   - the cotangent and grad_logits lie as the logits do; the results may overlap neither the inputs nor each other;
- *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL where not wanted;
+ *   - the cotangent and grad_logits have the layout of the logits; the results may overlap neither the inputs nor each
+ *     other;
+ *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL;
  *   - a masked class is one of logit -inf, whatever its logit is;
- *   - `scratch` lends as many bytes as the call's scratch function says, aligned for a double, to each thread its own;
- *     what it holds before and after means nothing. It may be NULL where that is 0: below CORE_SHORT_CLASSES classes,
- *     and for dense softmax and log_softmax without a mask;
+ *   - `scratch` has the size in bytes that the call's scratch function returns, is aligned for a double, with any
+ * content, and is not shared by concurrent calls. It may be NULL where that size is 0: below CORE_SHORT_CLASSES
+ * classes, and for dense softmax and log_softmax without a mask;
  *   - the cotangent may hold anything. What is not finite in it, or becomes so on the way, propagates by the rules of
  *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000 (of float64
  *     0x7ff8000000000000), a zero as +0;
@@ -34,8 +35,8 @@ struct core_softmax_vjp_call {
     enum core_dtype dtype;
 };
 
-/* For core_softmax_vjp and core_log_softmax_vjp. Each scratch function here depends on what the call says of classes,
- * inner, mask and dtype alone. */
+/* For core_softmax_vjp and core_log_softmax_vjp. The scratch functions here depend only on the call's classes, inner,
+ * mask and dtype. */
 size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call);
 
 /* With y = softmax(x / T), the very bits that core_softmax returns, s = sum_k c_k y_k, and m the row's maximum:
@@ -43,7 +44,7 @@ size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call);
  *   grad_logits_j = y_j (c_j - s) / T
  *   grad_temperature = -1/T sum_j grad_logits_j (x_j - m)
  *
- * What torch.autograd gives of torch.nn.functional.softmax(x / T, -1). The differences to m stand for x itself because
+ * What torch.autograd gives of torch.nn.functional.softmax(x / T, -1). The differences from m can replace x because
  * the grad_logits sum to 0. A class that is -inf adds nothing, nor does one whose (x_j - m) / T is below -M. */
 int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                      size_t *invalid_row);
@@ -57,10 +58,10 @@ int core_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, siz
 int core_log_softmax_vjp(const struct core_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                          size_t *invalid_row);
 
-/* The gradient of core_gumbel_rao_vjp made in several calls for the same rows, one after another: of the conditional
- * samples `count` from `first` on. `sums` keeps between them what is added, core_gumbel_rao_sums bytes for each row of
- * the range, aligned for a double. The results are those of one call, to the bit, after the last; unspecified before.
- */
+/* core_gumbel_rao_vjp divided into several calls for the same rows, one after another: this one makes `count` of the
+ * conditional samples, from `first` on. `sums` keeps the sums between the calls, core_gumbel_rao_sums bytes for each
+ * row of the range, aligned for a double. After the last call the results are those of one call, to the bit; before,
+ * they are unspecified. */
 struct core_rao_part {
     uint32_t first, count;
     void *sums;
@@ -71,8 +72,8 @@ struct core_gumbel_softmax_vjp_call {
     size_t classes;
     struct core_per_row tau;      /* finite, >= +0 */
     struct core_noise noise;      /* that of the sample */
-    uint32_t conditional_samples; /* k >= 1; of core_gumbel_rao_vjp alone */
-    struct core_rao_part part;    /* likewise; count 0: all of them in one call */
+    uint32_t conditional_samples; /* k >= 1; used by core_gumbel_rao_vjp only */
+    struct core_rao_part part;    /* likewise; count 0: all in this call */
     void *grad_logits;            /* [rows][classes] */
     void *grad_tau;               /* [rows], or NULL */
 
@@ -84,21 +85,22 @@ struct core_gumbel_softmax_vjp_call {
 
 size_t core_gumbel_softmax_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
 size_t core_gumbel_rao_vjp_scratch(const struct core_gumbel_softmax_vjp_call *call);
+
+/* Bytes of a row's sums in struct core_rao_part. */
 size_t core_gumbel_rao_sums(const struct core_gumbel_softmax_vjp_call *call);
 
 /* With z = x + s g, s = noise_scale, and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the
  * same noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;
  * Maddison et al. 2017). s = 0 gives those of softmax(x / tau).
  *
- * A hard sample is constant but where it jumps, and has no gradient of its own. This function's is then the
- * straight-through gradient, the soft sample's instead of it (Bengio et al. 2013): pass the cotangent of the hard
- * sample. */
+ * A hard sample is piecewise constant, and has no useful gradient of its own. With the cotangent of the hard sample
+ * this function returns the straight-through gradient: that of the soft sample in its place (Bengio et al. 2013). */
 int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                             size_t *invalid_row);
 
 /* The Gumbel-Rao gradient of a hard sample (M. Paulus, C. Maddison, A. Krause: Rao-Blackwellizing the
  * Straight-Through Gumbel-Softmax Gradient Estimator, ICLR 2021): the straight-through gradient's expectation given
- * the sample, estimated from k conditional samples. Where the cotangent depends on the hard sample alone, its mean over
+ * the sample, estimated from k conditional samples. Where the cotangent depends only on the hard sample, its mean over
  * seeds is that of straight-through for the same tau and noise_scale, and its variance at most as large.
  *
  *   s = noise_scale
@@ -116,15 +118,15 @@ int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, siz
  * z is s times the Gumbel variables of the logits x / s given that D is their first maximum, less s log sum_j
  * exp(x_j / s). (In the paper, for s = 1: x_D + g_D = -log(E_D / Z) and x_j + g_j = -log(E_j / exp(x_j) + E_D / Z)
  * with Z = sum_j exp x_j; with Z and exp(x_j) taken out of the logarithms nothing overflows, and with s out of the
- * differences a small s loses nothing.) For s = 0 there is no noise: D is the first maximum of x, z = x - m in each of
- * the samples, and the gradients are those of softmax(x / tau) but for the roundings of the mean. */
+ * differences a small s loses no digits.) For s = 0 there is no noise: D is the first maximum of x, z = x - m in each
+ * of the samples, and the gradients are those of softmax(x / tau) up to the roundings of the mean. */
 int core_gumbel_rao_vjp(const struct core_gumbel_softmax_vjp_call *call, size_t first, size_t count, void *scratch,
                         size_t *invalid_row);
 
-/* Adds `count` numbers of a further sample's gradients to the sums of those before it. A sum is sum[i] + rest[i],
- * sum[i] being that rounded: after n additions off by u of itself and 2 n u^2 of the sum of magnitudes, u = 2^-24 or
- * 2^-53 (see sum_add in sums.h). With `first` nothing is in `rest` yet: the sums are the first sample's gradients. NaN
- * and -0 are written as all gradients have them. The arrays do not overlap. */
+/* Adds `count` numbers of a further sample's gradients to the sums of the samples before. A sum is sum[i] + rest[i],
+ * and sum[i] is that rounded: after n additions its error is at most u of itself and 2 n u^2 of the sum of magnitudes,
+ * u = 2^-24 or 2^-53 (see sum_add in sums.h). With `first` the rests are set, not read: `sum` holds the first sample's
+ * gradients. NaN and -0 are written as in all gradients. The arrays do not overlap. */
 void core_gradient_add(enum core_dtype dtype, void *sum, void *rest, const void *summand, size_t count, bool first);
 
 #endif

@@ -26,7 +26,7 @@ static double lgamma_remainder(double n)
     return 0.5 * (log_two_pi - scalar_log(n)) - n + series / n;
 }
 
-/* log(tau / s), also where the quotient of doubles would leave the normal numbers. */
+/* log(tau / s), also where the quotient would not be a normal double. */
 static double log_quotient(double tau, double noise_scale)
 {
     double quotient = tau / noise_scale;
@@ -38,7 +38,7 @@ static double log_quotient(double tau, double noise_scale)
 /* lgamma(K) + (K - 1) log(tau / s) + sum log E - K log sum E, arranged as lgamma(K) - K log K and the logarithm of the
  * mean of E: the terms are then no larger than the result's own size. Temperatures below 1 / REAL_MAX act as that one.
  */
-static real density_log(const struct density_tally *tally, real tau, real noise_scale)
+static inline real density_log(const struct density_tally *tally, real tau, real noise_scale)
 {
     double k = tally->classes, temperature = tau > 1 / (double)REAL_MAX ? tau : 1 / (double)REAL_MAX;
     if (k == 1)

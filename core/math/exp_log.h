@@ -1,5 +1,5 @@
 /* exp and log of vectors, the same bits on every target: range reduction, here, and a polynomial, in the file of the
- * precision; each step is an IEEE operation or a fused multiply-add. */
+ * precision. Each step is an IEEE operation or a fused multiply-add. */
 #ifndef CORE_MATH_EXP_LOG_H
 #define CORE_MATH_EXP_LOG_H
 
@@ -11,19 +11,20 @@
 #include "math/exp_log_f64.h"
 #endif
 
-/* How a row's exponentials are scaled, a lane or all of them: with the row's maximum m and scale = 1 / T,
+/* How the exponentials of a row are scaled (each lane may be of another row): with the row's maximum m and scale = 1 /
+ * T,
  *
  *   vec_exp(frame, x) = exp(x * scale) / 2^N, N = round(m * scale / ln 2)
  *
- * which is exp((x - m) * scale) but for a factor between 0.70 and 1.42 that the whole row shares and that dividing
- * by its sum removes. To subtract m itself would cost a rounding, and with it up to |x - m| / 2 ulp. Only where
+ * which is exp((x - m) * scale) times a factor between 0.70 and 1.42 that all of the row share: dividing by the row's
+ * sum removes it. To subtract m itself would cost a rounding, which is up to |x - m| / 2 ulp of the result. Only where
  * |m * scale| is so large that x * scale loses more, m is subtracted first (base = m, else 0): every x that then
  * matters is within a factor of two of m, and the difference is exact (Sterbenz). */
 struct exp_frame {
     vreal base, scale;
-    vreal scale_low; /* of a double: what the rounding of 1 / T left off, so that x / T errs by less than 2^-53 */
+    vreal scale_low; /* of a double: what the rounding of 1 / T dropped, so that x / T errs by less than 2^-53 */
     vreal shifter;   /* ROUND_SHIFTER - N */
-    vreal lowest;    /* where the result passes under REAL_MIN */
+    vreal lowest;    /* where the result falls below REAL_MIN */
 };
 
 #define EXP_FAR 4096.0f
@@ -50,16 +51,16 @@ INLINE struct exp_frame exp_frame_at(vreal max, vreal scale, vreal temperature)
     return frame;
 }
 
-/* exp(x * scale) / 2^N for x up to the frame's maximum; +0 where that is below about REAL_MIN, for -inf too. Not for
+/* exp(x * scale) / 2^N for x up to the frame's maximum; +0 where that is below about REAL_MIN, as for -inf. Not for
  * NaN. `unscaled` says that all of frame->scale is 1, which saves steps and changes no bit.
  *
- *   p = x * scale, and what its rounding left off in low
+ *   p = x * scale, and what its rounding dropped in low
  *   n = round(p / ln 2), by adding ROUND_SHIFTER - N: the sum's last bits are then n - N in two's complement
  *   r = p - n ln 2 in two fused steps, + low; |r| <= ln 2 / 2 + 2^-13
  *   exp(r) by exp_reduced, times 2^(n - N), by adding to the exponent, which stays a normal number's
  *
- * Error below 0.90 ulp (measured over every float, and over half a million doubles). Below frame->lowest the steps
- * compute something of no meaning, which the last one discards. (The method is Cody and Waite's, Software Manual for
+ * Error below 0.90 ulp (measured over every float, and over half a million doubles). Below frame->lowest the
+ * last step discards what the others compute. (The method is Cody and Waite's, Software Manual for
  * the Elementary Functions, 1980.) */
 INLINE vreal vec_exp(const struct exp_frame *frame, vreal x, bool unscaled)
 {

@@ -6,8 +6,8 @@
 #include "simd/vec.h"
 
 #define MANTISSA_BITS 23
-#define ROUND_SHIFTER 0x1.8p23f /* to add it rounds to integers */
-#define EXP_DEPTH 125.0f        /* so many powers of two below a row's maximum are told from 0 */
+#define ROUND_SHIFTER 0x1.8p23f /* adding it rounds to integers */
+#define EXP_DEPTH 125.0f        /* powers of two below a row's maximum, from which on results are 0 */
 
 /* ln 2 = LN2_HIGH + LN2_LOW to 2^-52; LN2_HIGH is the nearest float. */
 #define LN2_HIGH 0x1.62e43p-1f

@@ -5,15 +5,15 @@
 #include "simd/vec.h"
 
 #define MANTISSA_BITS 52
-#define ROUND_SHIFTER 0x1.8p52 /* to add it rounds to integers */
-#define EXP_DEPTH 1021.0       /* so many powers of two below a row's maximum are told from 0 */
+#define ROUND_SHIFTER 0x1.8p52 /* adding it rounds to integers */
+#define EXP_DEPTH 1021.0       /* powers of two below a row's maximum, from which on results are 0 */
 
 /* ln 2 = LN2_HIGH + LN2_LOW to 2^-110; LN2_HIGH is the nearest double. */
 #define LN2_HIGH 0x1.62e42fefa39efp-1
 #define LN2_LOW 0x1.abc9e3b39803fp-56
 #define LOG2_E 0x1.71547652b82fep0
 
-/* exp(r) = 1 + r (1 + r q(r)), q(r) = 1/2! + r/3! + ... + r^11/13!, Taylor's series: what it leaves off is below
+/* exp(r) = 1 + r (1 + r q(r)), q(r) = 1/2! + r/3! + ... + r^11/13!, Taylor's series: its remainder is below
  * r^14 / 14! < 2^-57. */
 INLINE vreal exp_reduced(vreal r)
 {
@@ -39,9 +39,9 @@ INLINE vreal exp_reduced(vreal r)
  *
  *   log(1 + f) = 2 (s + s^3/3 + s^5/5 + ... + s^21/21) = f - s (f - R), R = 2 (s^2/3 + s^4/5 + ... + s^20/21)
  *
- * and what the series leaves off is below 2^-59 of the whole. f - s (f - R) is f - (f^2/2 - s (f^2/2 + R)), which keeps
- * the rounding of the division out of the greatest terms (fdlibm's e_log.c, Sun Microsystems, 1993). The small terms
- * are added first. */
+ * and the remainder of the series is below 2^-59 of the whole. f - s (f - R) is f - (f^2/2 - s (f^2/2 + R)), which
+ * keeps the rounding of the division out of the greatest terms (fdlibm's e_log.c, Sun Microsystems, 1993). The small
+ * terms are added first. */
 INLINE vreal log_reduced(vreal f, vreal k, real sign)
 {
     vreal s = f / (2.0 + sign * f), square = s * s, half = 0.5 * f * f;

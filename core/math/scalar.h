@@ -1,5 +1,5 @@
-/* exp, log and sin of one double by IEEE additions, multiplications and divisions alone: no library, the same bits on
- * every machine. For what is computed once a row or once a call. */
+/* exp, log and sin of one double, made of IEEE additions, multiplications and divisions only: no library, the same bits
+ * on every machine. For what is computed once a row or once a call. */
 #ifndef CORE_MATH_SCALAR_H
 #define CORE_MATH_SCALAR_H
 
@@ -37,7 +37,7 @@ static inline double scalar_exp(double x)
 static inline double scalar_log(double x)
 {
     uint64_t bits;
-    double scaled = x < 0x1p-1022 ? 54 : 0; /* a subnormal number times 2^54 is none */
+    double scaled = x < 0x1p-1022 ? 54 : 0; /* a subnormal number times 2^54 is normal */
     if (scaled != 0)
         x *= 0x1p54;
     memcpy(&bits, &x, sizeof(bits));

@@ -1,4 +1,4 @@
-/* Long sums, in the one order that all targets share: in blocks of SUM_BLOCK columns, lane l of a block adding its
+/* Long sums, in one order on all targets: in blocks of SUM_BLOCK columns, lane l of a block adding its
  * columns l, l + 16, ... in order, the lanes added by lanes_sum, the blocks in order. What the additions of blocks
  * round off is added at the end (Knuth's TwoSum), so that the error is that of one block however long the sum is: below
  * 2^-20 of it in float, where all terms are equal, and an ulp or two in double. */

@@ -5,9 +5,9 @@
 #include "math/exp_log.h"
 #include "random/philox.h"
 
-/* Random bits become noise by way of an integer of 32 bits for a float, and of 64 for a double, of which 53 count: a
- * word of Philox, and below it, for a double, the same word under another tag. So both precisions have the same noise
- * but for its last bits. */
+/* The random integer of a class has 32 bits for a float, a word of Philox. For a double it has 64, of which the first
+ * 53 count: below that word is the same one under another tag. So both precisions have the same noise up to its last
+ * bits. */
 #if CORE_REAL == 32
 #define RANDOM_BITS 32
 #else

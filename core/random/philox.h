@@ -5,8 +5,8 @@
 
 #include "simd/vec.h"
 
-/* As many counters at a time as there are 64-bit lanes. A word's value is the low half of its lane; what the high
- * half holds is left over from products, and never gets into a low half. */
+/* As many counters at a time as there are 64-bit lanes. A word is the low half of its lane; the high half holds rests
+ * of products, which never reach a low half. */
 #define PHILOX_BLOCKS (VEC_BYTES / 8)
 
 struct philox_blocks {
@@ -25,7 +25,7 @@ INLINE void philox_round(struct philox_blocks *blocks)
     k[1] += 0xBB67AE85;
 }
 
-/* So many vectors of counters go together: one alone would wait for each of its steps. */
+/* How many vectors of counters go through each step together: a single one would wait for the step before. */
 #define PHILOX_TOGETHER (VEC_BYTES == 64 ? 4 : 2)
 
 /* Counters become random words, up to PHILOX_TOGETHER vectors of them. */
@@ -47,7 +47,7 @@ INLINE vwide philox_iota(void)
     return iota;
 }
 
-/* The lanes of a and b by turns: those of their first halves, or of their second. */
+/* The lanes of a and b alternating: those of their first halves, or of their second. */
 INLINE vwide wide_zip_first(vwide a, vwide b)
 {
 #if VEC_BYTES == 64

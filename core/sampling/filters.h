@@ -1,8 +1,8 @@
-/* The filters of sampling.h: each finds which columns of a row it keeps, and makes -inf of the others.
+/* The filters of sampling.h: each finds which columns of a row it keeps, and sets the others to -inf.
  *
- * top_k, top_p and typical_p are one rule: order the columns by a key, lower columns first of equals, and keep the
- * shortest beginning whose mass reaches a target. Nothing is sorted for it: the columns that can matter are gathered
- * in a vector pass, and the one that the beginning ends with is found by a few levels of histograms of their keys.
+ * top_k, top_p and typical_p are one rule: order the columns by a key, lower columns first of equal keys, and keep the
+ * shortest prefix whose mass reaches a target. Nothing is sorted: the columns that can be the last of the prefix are
+ * gathered in a vector pass, and that one is found by a few levels of histograms of their keys.
  *
  * A row is x[0 .. columns-1], x <= 0 or -inf, filled up with -inf to a multiple of LANES.
  */
@@ -18,7 +18,7 @@ struct candidate {
     uint32_t column;
 };
 
-/* The columns up to and including this one, in the order of keys. */
+/* The last column that is kept, in the order of keys. */
 struct cut {
     lane_uint key;
     uint32_t column;
@@ -27,7 +27,8 @@ struct cut {
 #define KEY_BITS (CORE_REAL - 1)
 #define KEY_MASK (((lane_uint)1 << KEY_BITS) - 1)
 
-/* The keys' digits that histograms are made of: short ones where clearing and reading many would cost more. */
+/* The bits of a digit, of which histograms are made: fewer for few candidates, where the histogram itself costs more.
+ */
 #define DIGIT_BITS_MOST 11
 
 INLINE int digit_bits(size_t count)
@@ -35,10 +36,10 @@ INLINE int digit_bits(size_t count)
     return count < 512 ? 6 : count < 4096 ? 8 : DIGIT_BITS_MOST;
 }
 
-/* With so few candidates one pass over them for each that is kept is cheaper than a histogram. */
+/* Up to this many, one pass over the candidates for each that is kept is cheaper than a histogram. */
 #define FEW_CANDIDATES 8
 
-/* The end of the shortest beginning whose mass with `before` reaches the target. */
+/* The end of the shortest prefix whose mass, added to `before`, reaches the target. */
 static struct cut cut_of_few(struct candidate *candidates, size_t count, double before, double target)
 {
     struct cut cut = {0, 0};
@@ -75,8 +76,8 @@ INLINE uint32_t digit_of(lane_uint key, struct digit digit)
     return (uint32_t)(key >> digit.shift) & ((1u << digit.bits) - 1);
 }
 
-/* The digit at which the mass of smaller digits and *before reaches the target, or else the greatest there is; what
- * smaller digits weigh is added to *before. */
+/* The digit up to which the mass, added to *before, reaches the target, or else the greatest that occurs; the mass of
+ * the smaller digits is added to *before. */
 static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, struct digit digit, double target,
                              double *before)
 {
@@ -93,7 +94,7 @@ static uint32_t digit_of_cut(const struct candidate *candidates, size_t count, s
     return cut;
 }
 
-/* Leaves the candidates with this digit; returns how many. */
+/* Keeps the candidates with this digit; returns how many. */
 static size_t keep_digit(struct candidate *candidates, size_t count, struct digit digit, uint32_t value)
 {
     size_t kept = 0;
@@ -104,7 +105,7 @@ static size_t keep_digit(struct candidate *candidates, size_t count, struct digi
     return kept;
 }
 
-/* How many bits the keys have below those that are the same in all. */
+/* How many low bits of the keys remain after the leading ones that are the same in all. */
 static int differing_bits(const struct candidate *candidates, size_t count)
 {
     lane_uint differ = 0;
@@ -113,8 +114,9 @@ static int differing_bits(const struct candidate *candidates, size_t count)
     return differ == 0 ? 0 : 64 - __builtin_clzll(differ);
 }
 
-/* Where the shortest beginning of the candidates whose mass reaches the target ends; with the last of them if the
- * mass of all does not. Candidates come in ascending order of columns, at least one; they are used up. target > 0. */
+/* The end of the shortest prefix of the candidates whose mass reaches the target, or the last of them if the mass of
+ * all does not. There is at least one candidate, in ascending order of columns; the array is overwritten. target > 0.
+ */
 static struct cut cut_of(struct candidate *candidates, size_t count, double target)
 {
     double before = 0;
@@ -134,7 +136,7 @@ INLINE vint keys_of(vreal x, real center)
     return (vint)(x - center) & (lane_int)KEY_MASK; /* of |x - center| */
 }
 
-/* Makes -inf of the columns after the cut in the order of |x - center|; returns how many are left. */
+/* Sets the columns after the cut, in the order of |x - center|, to -inf; returns how many are kept. */
 static size_t cut_apply(real *x, size_t columns, real center, struct cut cut)
 {
     const vint iota = vec_iota(), key = vec_splat_int((lane_int)cut.key);
@@ -177,8 +179,8 @@ struct filtered_row {
     struct candidate *candidates; /* scratch, of `columns` */
 };
 
-/* Rows of at most so many columns are cut by comparing each column with each other one: in vectors, and without a
- * branch that depends on them. */
+/* Up to this many columns, each is compared with each other one: in vectors, and without a branch that depends on them.
+ */
 #define SHORT_COLUMNS 64
 
 /* The mass of the columns that come before columns at .. at + VEC_LANES - 1 in the order of keys. */
@@ -199,8 +201,8 @@ INLINE vreal mass_before(const real *key, const real *mass, size_t columns, size
     return before;
 }
 
-/* Keeps the shortest beginning whose mass reaches the target, of a short row, in the order of |x - center|; columns
- * without mass are not in it. */
+/* Keeps the shortest prefix of a short row whose mass reaches the target, in the order of |x - center|; columns without
+ * mass are not in it. */
 static void cut_short(struct filtered_row *row, real center, real target)
 {
     real key[SHORT_COLUMNS] __attribute__((aligned(64)));
@@ -215,8 +217,8 @@ static void cut_short(struct filtered_row *row, real center, real target)
     row->possible = vec_sum_ints(kept);
 }
 
-/* A bound that at least `lanes` of the columns reach, or -REAL_MAX: the least of the maxima of the columns that are
- * equal modulo `lanes`, a multiple of LANES. */
+/* A bound that at least `lanes` columns, a multiple of LANES, reach, or -REAL_MAX: the columns of equal number modulo
+ * `lanes` have a maximum each, and the bound is the least of these. */
 static real top_bound(const struct filtered_row *row, size_t lanes)
 {
     real *maxima = row->mass;
@@ -230,7 +232,8 @@ static real top_bound(const struct filtered_row *row, size_t lanes)
     return -vec_max_lane(vec_max(-least, vec_splat(0)));
 }
 
-/* top_bound of fewer lanes than that is little faster, and of no more columns than that for each lane no help. */
+/* top_bound of fewer lanes than BOUND_LANES is hardly faster, and with fewer columns a lane than BOUND_SHARE useless.
+ */
 #define BOUND_LANES 64
 #define BOUND_SHARE 4
 
@@ -252,7 +255,7 @@ static void keep_top_k(struct filtered_row *row, double value)
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
 }
 
-/* p of the total, above 0 so that one column at least is kept: whatever has a mass has so much. */
+/* p of the total, but at least the least mass there is, so that one column is kept. */
 INLINE double mass_target(real p, real total)
 {
     double target = (double)p * total;
@@ -261,7 +264,7 @@ INLINE double mass_target(real p, real total)
 
 #define BOUNDS 4
 
-/* The mass of all columns of each at least bound[i]. */
+/* above[i] = the mass of the columns whose own mass is at least bound[i]. */
 static void masses_above(const real *mass, size_t columns, const real bound[BOUNDS], double above[BOUNDS])
 {
     for (int i = 0; i < BOUNDS; i++)
@@ -282,15 +285,15 @@ static void masses_above(const real *mass, size_t columns, const real bound[BOUN
     }
 }
 
-/* The masses floor <= mass < ceiling among which a beginning that reaches a target ends; `before` is the mass at and
- * above the ceiling, which does not reach it. */
+/* The last column of a prefix has a mass of floor <= mass < ceiling; `before` is the mass of all columns at and above
+ * the ceiling, which does not reach the target. */
 struct mass_range {
     real floor, ceiling;
     double before;
 };
 
-/* Divides the range at floor * ratio, floor * ratio^2, .. There is always a column left in it: the last bound that is
- * passed over reaches the target, or what the first one does should the roundings keep all from the target. */
+/* Divides the range at floor * ratio, floor * ratio^2, .. A column always remains in it: the mass above the last
+ * bound that is passed reaches the target, or by rounding none does, and the range keeps what is above the first. */
 static void narrow(const struct filtered_row *row, double target, real ratio, struct mass_range *range)
 {
     real bound[BOUNDS] = {range->floor};
@@ -308,13 +311,13 @@ static void narrow(const struct filtered_row *row, double target, real ratio, st
     }
 }
 
-/* Rows of so many columns are narrowed down, and once more, before their candidates are gathered: there the gathering
- * of many costs more. */
+/* From this many columns on, the range of masses is narrowed before candidates are gathered, and from very many on once
+ * more: to gather many candidates costs more. */
 #define MANY_COLUMNS 65
 #define VERY_MANY_COLUMNS 20480
 
-/* Starts from half of (1 - p) total / K: columns below weigh at most half of 1 - p together, those above them reach p,
- * and with so much to spare that the roundings of the sums do not matter, unless p is next to 1. */
+/* Starts from half of (1 - p) total / K: the columns below have together at most half of 1 - p, and those above reach p
+ * by a margin that roundings of the sums do not use up, unless p is next to 1. */
 static struct mass_range nucleus_range(const struct filtered_row *row, real p, real total)
 {
     real lowest = p < 0.9999f ? 0.5f * (1 - p) * (total / (real)row->columns) : 0;

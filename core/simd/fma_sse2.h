@@ -2,12 +2,12 @@
  *
  * In double the product of two floats is exact (24 + 24 bits of 53), the addition of c rounds to 53 bits and the
  * conversion to float rounds again. Two roundings differ from one only if the double lies exactly half way between
- * two floats while the addition was inexact, so that the conversion decides a tie that was none. Where the result
+ * two floats while the addition was inexact, so that the conversion sees a tie where there was none. Where the result
  * is a normal float, half way shows in the 29 bits that the conversion drops: 1 followed by zeros. Where it is
- * subnormal the conversion drops more; those few all take the slow way. (A result of zero needs no care: a sum
+ * subnormal the conversion drops more; those few take the slow path. (A result of zero needs no care: a sum
  * half way to 2^-149 has no bit below 2^-198 and is exact.)
  *
- * The slow way rounds the addition to odd: an inexact sum becomes the neighbour whose last bit is 1, which is
+ * The slow path rounds the addition to odd: an inexact sum becomes the neighbour whose last bit is 1, which is
  * never half way. (S. Boldo, G. Melquiond: Emulation of FMA and correctly rounded sums, IEEE Trans. Comp. 57, 2008.)
  */
 #ifndef CORE_SIMD_FMA_SSE2_H

@@ -5,8 +5,8 @@
  * into two, high and the greater of these into two; the two small parts that remain are added rounding to odd (an
  * inexact sum becomes the neighbour whose last bit is 1), so that the last addition rounds as if it saw all.
  *
- * That holds as long as nothing on the way overflows or falls among the subnormals. Lanes where it might are left to
- * the C library's fma, which is exact everywhere, and slow.
+ * That holds as long as no intermediate result overflows or is subnormal. Lanes where one might be are computed by the
+ * C library's fma, which is exact everywhere, and slow.
  */
 #ifndef CORE_SIMD_FMA_SSE2_F64_H
 #define CORE_SIMD_FMA_SSE2_F64_H

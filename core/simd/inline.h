@@ -1,4 +1,4 @@
-/* The pieces of a kernel become one function, whatever the compiler thinks of their size. */
+/* The parts of a kernel become one function, whatever their size. */
 #ifndef CORE_SIMD_INLINE_H
 #define CORE_SIMD_INLINE_H
 

@@ -22,7 +22,7 @@ INLINE size_t layout_row(struct layout layout, size_t row)
     return row / layout.step * layout.classes * layout.step + row % layout.step;
 }
 
-/* How many rows from `row` on lie side by side: `most`, or fewer at the end of the inner axes. */
+/* How many rows from `row` on lie side by side: `most`, or fewer where the inner axes end. */
 INLINE size_t layout_run(struct layout layout, size_t row, size_t most)
 {
     size_t left = layout.step - row % layout.step;

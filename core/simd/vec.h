@@ -1,7 +1,7 @@
 /* Vectors of real numbers in the width that the target's registers have. `real` is float or double: the kernels are
  * compiled once for each (CORE_REAL, the bits of one).
  *
- * The definition of every result speaks of 16 lanes, whatever the processor: a group of LANES numbers is held as an
+ * Every result is defined in terms of 16 lanes, on every processor: a group of LANES numbers is held as an
  * array of VECS native vectors, so that the same loops over `q = 0 .. VECS-1` compile to one AVX-512, two AVX2 or four
  * SSE2 or NEON registers of floats, and twice as many of doubles. (One 64-byte vector type for all targets would read
  * better, but gcc 12 keeps such values in memory on the narrower targets.)
@@ -77,7 +77,7 @@ typedef lane_uint vuint __attribute__((vector_size(VEC_BYTES))); /* for arithmet
 typedef uint32_t vwords __attribute__((vector_size(VEC_BYTES))); /* 32 bits a lane, whatever `real` is */
 typedef uint64_t vwide __attribute__((vector_size(VEC_BYTES)));  /* 64 bits a lane */
 
-/* The same at any address and over any type: what memory is seen through. */
+/* The same for access to memory at any address and of any type. */
 typedef real vreal_memory __attribute__((vector_size(VEC_BYTES), aligned(4), may_alias));
 typedef lane_uint vuint_memory __attribute__((vector_size(VEC_BYTES), aligned(4), may_alias));
 typedef uint32_t vwords_memory __attribute__((vector_size(VEC_BYTES), aligned(4), may_alias));
@@ -298,7 +298,7 @@ INLINE vreal vec_fma(vreal a, vreal b, vreal c)
 #endif
 }
 
-/* Four numbers, whatever the registers. */
+/* Four numbers, on every target. */
 typedef real vfour __attribute__((vector_size(4 * sizeof(real))));
 typedef lane_int vfour_int __attribute__((vector_size(4 * sizeof(real))));
 
@@ -314,7 +314,7 @@ INLINE void four_store(real *to, vfour v)
     memcpy(to, &v, sizeof(v));
 }
 
-/* The sum of 16 lanes in the one order that all targets share: +8, +4, +2, +1. */
+/* The sum of 16 lanes in one order on all targets: +8, +4, +2, +1. */
 INLINE real lanes_sum(const vreal lanes[VECS])
 {
     real d[LANES] __attribute__((aligned(64)));

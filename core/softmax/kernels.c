@@ -1,5 +1,5 @@
 /* The kernels, compiled once for each instruction set and precision: CORE_TARGET is sse2, avx2, avx512 or neon, and the
- * compiler's flags allow those instructions in this object alone; CORE_REAL is 32 or 64. Everything here but the table
+ * compiler's flags allow those instructions only in this object; CORE_REAL is 32 or 64. Everything here but the table
  * at the end is static.
  *
  * One definition of every result, for all targets and both shapes of rows (m the row's maximum, with +0 for -0;
@@ -11,9 +11,9 @@
  *   gumbel_softmax   z = (x - m) - s log E, rounded once after x - m; then softmax of z with 1 / tau
  *   T = 0, hard      the one-hot row of the first maximum of x or z; of log_softmax 0 there and -inf elsewhere
  *
- * A masked class has the logit -inf. Of strided arrays short rows are loaded and stored as columns, which they are;
- * long ones are packed to dense blocks of CORE_BLOCK_ROWS, so that memory is used by whole cache lines and there is one
- * kernel of long rows.
+ * A masked class has the logit -inf. Of strided arrays, short rows are loaded and stored as the columns that they are;
+ * long ones are packed into dense blocks of CORE_BLOCK_ROWS, so that memory is used by whole cache lines and one kernel
+ * serves all long rows.
  *
  * Probabilities under about REAL_MIN times the largest are 0. A difference x - m beyond -REAL_MAX counts as -inf.
  */
@@ -22,7 +22,7 @@
 #include "softmax/short_kernels.h"
 #include "softmax/table.h"
 
-_Static_assert(CORE_SHORT_CLASSES == SHORT_CLASSES, "core.h says from where on scratch is needed");
+_Static_assert(CORE_SHORT_CLASSES == SHORT_CLASSES, "core.h says from how many classes on scratch is needed");
 INLINE int any_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row,
                        bool logarithm)
 {

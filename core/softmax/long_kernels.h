@@ -1,5 +1,4 @@
-/* softmax, log_softmax and gumbel_softmax of rows of many classes, dense and strided. What is computed is written in
- * kernels.c. */
+/* softmax, log_softmax and gumbel_softmax of rows of many classes, dense and strided. kernels.c defines the results. */
 #ifndef CORE_SOFTMAX_LONG_KERNELS_H
 #define CORE_SOFTMAX_LONG_KERNELS_H
 
@@ -9,7 +8,7 @@
 #include "softmax/row_parameters.h"
 #include "softmax/table.h"
 
-/* The logits of a dense row: themselves, or what the mask leaves of them, written to `out`. */
+/* The logits of a dense row: as they are, or where there is a mask, masked in `out`. */
 INLINE const real *row_allowed(const real *logits, real *out, const uint8_t *allowed, size_t stride, size_t row,
                                size_t classes)
 {
@@ -86,7 +85,7 @@ INLINE int long_softmax(const struct core_softmax_call *call, size_t first, size
     return status;
 }
 
-/* What does not need the soft sample, from z in the row's `out`. */
+/* The index and the one-hot rows, from z in the row's `out`. */
 INLINE void long_row_pick(const struct core_gumbel_softmax_call *call, size_t r, const struct long_row *row, real max)
 {
     size_t classes = call->classes, at = r * classes;

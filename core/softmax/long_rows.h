@@ -12,7 +12,7 @@
 #include "random/noise.h"
 #include "softmax/row_parameters.h"
 
-/* Noise is made for so many columns at a time, to stay in the first-level cache between its steps. */
+/* How many columns noise is made for at a time: it stays in the first-level cache between its steps. */
 #define NOISE_CHUNK 256
 
 struct long_row {
@@ -45,8 +45,8 @@ INLINE void long_row_open(struct long_row *row, const real *in, real *out, size_
     tail_load(row->tail, in + row->whole, rest, -__builtin_inff());
 }
 
-/* memcpy of fewer than 16 numbers, without the call. (A masked vector store is no better: what is loaded next from
- * the lanes that it leaves alone, the next row, waits for it.) */
+/* memcpy of fewer than 16 numbers, without the call. (A masked vector store is no better: a load from the lanes
+ * that it does not write, those of the next row, waits for it.) */
 INLINE void copy_few(real *to, const real *from, size_t count)
 {
     for (size_t part = 8; part > 0; part /= 2)
@@ -75,7 +75,7 @@ INLINE void extremes_add(struct extremes *e, vreal x)
     e->valid &= x <= REAL_MAX;
 }
 
-/* The row's maximum, +0 for -0; false if the row has no answer. */
+/* The row's maximum, +0 for -0; false if the row is invalid. */
 INLINE bool long_row_max(const struct long_row *row, real *max)
 {
     struct extremes e[4]; /* independent of each other, for the latency of a maximum */
@@ -93,7 +93,7 @@ INLINE bool long_row_max(const struct long_row *row, real *max)
     return !vec_any((e[0].valid & e[1].valid & e[2].valid & e[3].valid) == 0) && *max >= -REAL_MAX;
 }
 
-/* Of several groups at a time: one alone would wait for each of its steps. */
+/* Of several groups at a time: a single one would wait for the step before. */
 INLINE void exp_groups(const real *x, real *y, int groups, const struct exp_frame *frame, bool unscaled,
                        vreal sums[VECS])
 {
@@ -154,7 +154,7 @@ INLINE struct exp_frame long_row_frame(real max, real temperature)
     return exp_frame_at(vec_splat(max), vec_splat(inverse(temperature)), vec_splat(temperature));
 }
 
-/* out = exp((x - max) / T) but for a factor, x = from .. and the tail; returns their sum. */
+/* out = exp((x - max) / T), up to a factor, x = from .. and the tail; returns their sum. */
 INLINE real long_row_exponentials(struct long_row *row, const real *from, real max, real temperature)
 {
     const struct exp_frame frame = long_row_frame(max, temperature);
@@ -233,7 +233,7 @@ INLINE void tally_add(struct density_tally *tally, const struct chunk_tally *chu
     tally->logarithms += lanes_sum(chunk->logarithms);
 }
 
-/* What long_row_perturb does besides. */
+/* The noise of a row, and what else long_row_perturb makes of it. */
 struct perturbation {
     struct noise_source source;
     real scale;                  /* of the noise */
@@ -241,7 +241,7 @@ struct perturbation {
     struct density_tally *tally; /* added to, unless NULL */
 };
 
-/* Where a row has its noise for the columns from `chunk` on: whole groups, and then the tail's. */
+/* Columns that noise is made for together: `count` in whole groups from `first` on, then `rest` of the tail. */
 struct chunk {
     size_t first, count, rest;
 };
@@ -300,8 +300,8 @@ INLINE void long_row_perturb(struct long_row *row, real *max, const struct pertu
     *max = lanes_max(maxima);
 }
 
-/* As many rows of few columns go through each step together: one row alone would wait for its maximum and its sum.
- * Longer rows have enough to do meanwhile, and two would crowd each other out of the cache. */
+/* How many rows of few columns go through each step together: a single row would wait for its maximum and its sum.
+ * Longer rows have enough independent work, and two would evict each other from the cache. */
 #define LONG_ROWS 4
 
 /* As long_row_perturb, of rows of at most NOISE_CHUNK classes. */
@@ -325,7 +325,7 @@ INLINE void long_rows_perturb(struct long_row *rows, real *max, const struct per
     }
 }
 
-/* The first column of x = from .. and the tail where x is `value`, which occurs. */
+/* The first column where x, from .. and the tail, is `value`; there must be one. */
 INLINE size_t long_row_find(const struct long_row *row, const real *from, real value)
 {
     for (size_t j = 0; j < row->whole; j += LANES) {

@@ -1,11 +1,11 @@
-/* What is computed once a row rather than once a class, of several rows at once: frames of exponentials, logarithms of
- * sums. One row alone would wait for each step of it. */
+/* What is computed once a row, for several rows together: frames of exponentials, logarithms of sums. A single row
+ * would wait for the step before. */
 #ifndef CORE_SOFTMAX_ROW_FRAMES_H
 #define CORE_SOFTMAX_ROW_FRAMES_H
 
 #include "softmax/long_rows.h"
 
-/* What is computed once a row, a lane for each row of those that go together. */
+/* A lane for each row. */
 struct row_frames {
     real max[LANES] __attribute__((aligned(64)));
     real temperature[LANES] __attribute__((aligned(64)));
@@ -13,10 +13,10 @@ struct row_frames {
     struct exp_frame frame[VECS];
 };
 
-/* For fewer rows than that vectors take longer, since they wait for all lanes to be stored. */
+/* With fewer rows vectors take longer, since they wait for all lanes to be stored. */
 #define MANY_ROWS 5
 
-/* Lanes without a row compute something of no meaning. */
+/* Sets all lanes: the results of those without a row are not used. */
 INLINE void row_frames_clear(struct row_frames *rows)
 {
     FOR_VECS (q) {

@@ -1,4 +1,4 @@
-/* What the kernels read of a call's parameters for one row. */
+/* A call's parameters for one row. */
 #ifndef CORE_SOFTMAX_ROW_PARAMETERS_H
 #define CORE_SOFTMAX_ROW_PARAMETERS_H
 
@@ -22,7 +22,7 @@ INLINE struct core_per_row per_row_from(struct core_per_row value, size_t row)
     return value.value == NULL ? value : (struct core_per_row){value.value + row * value.stride, value.stride};
 }
 
-/* 1 / T, at most REAL_MAX: so lower temperatures act as 1 / REAL_MAX does. */
+/* 1 / T, at most REAL_MAX: lower temperatures act as 1 / REAL_MAX does. */
 INLINE real inverse(real temperature)
 {
     real inverse = 1.0f / temperature;
@@ -56,7 +56,7 @@ INLINE struct core_noise noise_from(struct core_noise noise, size_t row)
     return noise;
 }
 
-/* What a kernel returns for a row that has no answer. */
+/* What a kernel returns for an invalid row. */
 INLINE int invalid(size_t row, size_t *invalid_row)
 {
     *invalid_row = row;

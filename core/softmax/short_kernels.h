@@ -1,11 +1,11 @@
-/* softmax, log_softmax and gumbel_softmax of rows of few classes. What is computed is written in kernels.c. */
+/* softmax, log_softmax and gumbel_softmax of rows of few classes. kernels.c defines the results. */
 #ifndef CORE_SOFTMAX_SHORT_KERNELS_H
 #define CORE_SOFTMAX_SHORT_KERNELS_H
 
 #include "softmax/short_rows.h"
 #include "softmax/table.h"
 
-/* So many groups go through each step together: one alone would wait for its maximum and its sum. */
+/* How many groups go through each step together: a single one would wait for its maximum and its sum. */
 #define GROUPS 2
 
 struct group {
@@ -52,8 +52,8 @@ INLINE int short_softmax(const struct core_softmax_call *call, size_t first, siz
                 return invalid(g->row + bad, invalid_row);
             if (r == first || call->temperature.stride != 0)
                 group_scale(&g->scale, &call->temperature, false, g->row, g->rows);
-            if (g->scale.any_sharp)
-                group_sharpen(g->columns, classes, g->max, g->scale.sharp);
+            if (g->scale.any_one_hot)
+                group_one_hot(g->columns, classes, g->max, g->scale.one_hot);
         }
         if (!logarithm)
             groups_softmax(groups, together, call->result, layout);
@@ -95,14 +95,14 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
         struct group_scale scale;
         memcpy(soft, z, call->classes * sizeof(soft[0]));
         group_scale(&scale, &call->tau, false, row, count);
-        if (scale.any_sharp)
-            group_sharpen(soft, call->classes, max, scale.sharp);
+        if (scale.any_one_hot)
+            group_one_hot(soft, call->classes, max, scale.one_hot);
         group_softmax(soft, call->classes, max, &scale);
         group_store(call->soft, layout, row, soft, count);
     }
 }
 
-/* Not inlined, nor is the kernel of long rows: together they would want more registers than there are. */
+/* Not inlined, nor is the kernel of long rows: together they would need more registers than there are. */
 static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct core_gumbel_softmax_call *call,
                                                                   size_t first, size_t count, size_t *invalid_row)
 {
@@ -132,8 +132,8 @@ static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct c
                 short_further(call, g->row, g->rows, g->columns, g->max, e, log_e);
             if (r == first || call->tau.stride != 0)
                 group_scale(&g->scale, &call->tau, call->hard, g->row, g->rows);
-            if (g->scale.any_sharp)
-                group_sharpen(g->columns, classes, g->max, g->scale.sharp);
+            if (g->scale.any_one_hot)
+                group_one_hot(g->columns, classes, g->max, g->scale.one_hot);
         }
         groups_softmax(groups, together, call->samples, layout);
     }

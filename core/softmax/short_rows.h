@@ -11,7 +11,7 @@
 #include "simd/layout.h"
 #include "softmax/row_parameters.h"
 
-/* Rows below so many classes are short: their group of columns fits the first-level cache with room to spare. */
+/* Rows with fewer classes are short: a group of their columns takes a fraction of the first-level cache. */
 #define SHORT_CLASSES 64
 
 typedef real group_columns[SHORT_CLASSES][LANES];
@@ -118,7 +118,7 @@ INLINE void group_mask(group_columns columns, const uint8_t *allowed, size_t str
     }
 }
 
-/* The maximum of each lane, +0 for -0, and which lanes have an answer: no NaN or +inf, not only -inf. */
+/* The maximum of each lane, +0 for -0, and which lanes are valid: no NaN, no +inf, not only -inf. */
 INLINE void group_max(group_columns columns, size_t classes, vreal max[VECS], vint valid[VECS])
 {
     FOR_VECS (q) {
@@ -162,7 +162,7 @@ INLINE size_t group_open(group_columns columns, vreal max[VECS], const real *log
 
 /* In the lanes of the mask, the first occurrence of the maximum stays and all else becomes -inf: exp makes the exact
  * one-hot row of it. */
-INLINE void group_sharpen(group_columns columns, size_t classes, const vreal max[VECS], const vint mask[VECS])
+INLINE void group_one_hot(group_columns columns, size_t classes, const vreal max[VECS], const vint mask[VECS])
 {
     FOR_VECS (q) {
         vint before = vec_splat_int(-1); /* no maximum seen yet */
@@ -217,30 +217,30 @@ INLINE void group_sum(group_columns columns, size_t classes, vreal sum[VECS])
 /* The temperature of each lane of a group. */
 struct group_scale {
     vreal temperature[VECS], scale[VECS]; /* T, and 1 / T */
-    vint sharp[VECS];                     /* the lanes that are to become one-hot rows */
-    bool any_sharp, unscaled;
+    vint one_hot[VECS];                   /* the lanes that are to become one-hot rows */
+    bool any_one_hot, unscaled;           /* whether there are any; whether all of scale is 1 */
 };
 
-/* Of rows row .. row + count - 1; the lanes after them do as the first. */
+/* Of rows row .. row + count - 1; further lanes repeat the first. */
 INLINE void group_scale(struct group_scale *g, const struct core_per_row *temperature, bool hard, size_t row,
                         size_t count)
 {
     real temperatures[LANES], scale[LANES];
-    lane_int sharp[LANES];
-    g->any_sharp = false;
+    lane_int one_hot[LANES];
+    g->any_one_hot = false;
     g->unscaled = true;
     for (size_t lane = 0; lane < LANES; lane++) {
         real t = parameter(temperature, row + (lane < count ? lane : 0));
         temperatures[lane] = t;
         scale[lane] = inverse(t);
-        sharp[lane] = hard || t == 0.0f ? -1 : 0;
-        g->any_sharp |= sharp[lane] != 0;
+        one_hot[lane] = hard || t == 0.0f ? -1 : 0;
+        g->any_one_hot |= one_hot[lane] != 0;
         g->unscaled &= scale[lane] == 1.0f;
     }
     FOR_VECS (q) {
         g->temperature[q] = vec_load(temperatures + q * VEC_LANES);
         g->scale[q] = vec_load(scale + q * VEC_LANES);
-        g->sharp[q] = vec_load_ints(sharp + q * VEC_LANES);
+        g->one_hot[q] = vec_load_ints(one_hot + q * VEC_LANES);
     }
 }
 
@@ -250,7 +250,7 @@ INLINE void group_frames(struct exp_frame frame[VECS], const vreal max[VECS], co
         frame[q] = exp_frame_at(max[q], scale->scale[q], scale->temperature[q]);
 }
 
-/* columns = their exponentials but for a factor, and the sum of each lane. */
+/* columns = their exponentials, up to a factor, and the sum of each lane. */
 INLINE void group_exponentials(group_columns columns, size_t classes, const vreal max[VECS],
                                const struct group_scale *scale, vreal sum[VECS])
 {
@@ -412,7 +412,7 @@ INLINE void group_indices(int32_t *indices, group_columns columns, size_t classe
         indices[lane] = (int32_t)index[lane / VEC_LANES][lane % VEC_LANES];
 }
 
-/* What the density of each lane's row takes of the noise of its possible classes: those with z > -inf. */
+/* What the density of each lane's row needs of the noise of its possible classes: those with z > -inf. */
 INLINE void group_tally(struct density_tally tally[LANES], group_columns z, group_columns e, group_columns log_e,
                         size_t classes)
 {

@@ -1,10 +1,8 @@
-/* The kernels under vjp.c, compiled once for each instruction set and precision as kernels.c is. Everything here but
- * the table at the end is static. What is computed is written in vjp.h; the forward values are made by the passes of
- * the kernels of softmax, log_softmax and gumbel_softmax, and so have their bits. */
+/* The kernels of vjp.h, compiled once for each instruction set and precision as softmax/kernels.c is. Everything here
+ * but the table at the end is static. vjp.h defines the results; the forward values are made by the passes of softmax,
+ * log_softmax and gumbel_softmax, and have the same bits. */
 #include "simd/target.h"
-#include "vjp/long.h"
-#include "vjp/noise.h"
-#include "vjp/short.h"
+#include "vjp/short_rao.h"
 #include "vjp/table.h"
 
 static int dense_softmax(const struct vjp_call *call, size_t first, size_t count, size_t *invalid_row)

@@ -36,7 +36,7 @@ INLINE void long_vjp_perturb(const struct vjp_call *call, size_t r, size_t count
     }
 }
 
-/* What is left to do with a row when its softmax is complete. */
+/* The gradients of a row whose softmax is complete. */
 INLINE void long_vjp_finish(const struct vjp_call *call, size_t r, struct long_row *y, const struct vjp_row *row,
                             bool logarithm)
 {
@@ -102,7 +102,7 @@ INLINE int long_vjp(const struct vjp_call *call, size_t first, size_t count, siz
     return status;
 }
 
-/* The same of the rows from `row` of the range on. */
+/* The part for the rows from `row` of the range on. */
 INLINE struct core_rao_part rao_part_from(struct core_rao_part part, size_t row, size_t classes)
 {
     if (part.sums != NULL)

@@ -1,13 +1,12 @@
-/* What all vector-Jacobian products have in common, and the passes over the columns of one long row.
- *
- * Sums are those of sums.h, as softmax has them. */
+/* What all vector-Jacobian products have in common, and the passes over the columns of one long row. Sums are those of
+ * sums.h, as in softmax. */
 #ifndef CORE_VJP_ROWS_H
 #define CORE_VJP_ROWS_H
 
 #include "softmax/long_kernels.h"
 #include "vjp.h"
 
-/* The calls of vjp.h as the kernels see them: pointers typed, what a function has not is NULL. */
+/* The calls of vjp.h as the kernels take them: with typed pointers, and NULL for what a function does not have. */
 struct vjp_call {
     const real *logits, *cotangent;
     struct core_mask mask;
@@ -34,8 +33,8 @@ INLINE real temperature_gradient(real weighted_sum, real scale)
     return canonical(vec_splat(-(weighted_sum * scale)))[0];
 }
 
-/* One row: its forward values, and what goes into its gradient. Of the columns after the last whole group, x and c have
- * copies as `y` has of its own: x filled up with -inf, c with 0. */
+/* One row: its forward values, and what its gradient is made of. The columns of x and c after the last whole group are
+ * copied to tails, as those of `y` are: x is filled up with -inf, c with 0. */
 struct vjp_row {
     const real *x, *c;
     real x_tail[LANES] __attribute__((aligned(64)));
@@ -46,7 +45,7 @@ struct vjp_row {
     real *rest; /* of SOFTMAX_ADDEND: of the sums where the products go, as sum_add has it */
 };
 
-/* A sum of anything: infinite where the sum is, though the rests of double's additions are then NaN. */
+/* A sum of any numbers: infinite where the sum is, although its rest is then NaN. */
 INLINE real any_total(const struct total *total)
 {
     return total->rest == total->rest ? total_value(total) : total->sum;
@@ -65,7 +64,7 @@ INLINE void share_step(real *y, const real *c, size_t count, real total, bool lo
         }
 }
 
-/* Completes a softmax from its exponentials and their total, but leaves the tail where it is; returns row->sum. */
+/* Completes a softmax from its exponentials and their total, except for copying the tail; returns row->sum. */
 INLINE real row_share(struct long_row *y, const struct vjp_row *row, real total, bool logarithm)
 {
     struct total sum = {0, 0};
@@ -114,7 +113,7 @@ INLINE void product_store(real *grad, real *rest, vreal v, real scale, enum prod
     vec_store(rest, sum_rest);
 }
 
-/* `rest` is that of the addends, and otherwise not looked at. */
+/* `rest` is used for SOFTMAX_ADDEND only. */
 INLINE void product_step(const struct vjp_row *row, const real *x, const real *y, const real *c, real *grad, real *rest,
                          size_t count, enum products products, bool weighted, vreal sums[VECS])
 {

@@ -1,14 +1,13 @@
-/* The Gumbel-Rao gradient of long rows: perturbed logits given the hard sample. What is computed is written in
- * vjp.h. */
-#ifndef CORE_VJP_NOISE_H
-#define CORE_VJP_NOISE_H
+/* The Gumbel-Rao gradient of rows of many classes. vjp.h defines the results. */
+#ifndef CORE_VJP_LONG_RAO_H
+#define CORE_VJP_LONG_RAO_H
 
 #include "vjp/long.h"
 
-/* The noise given the hard sample has a tag of its own (and for a double LOW_WORDS_TAG more). */
+/* The tag of the noise given the hard sample; that of double's lower words is LOW_WORDS_TAG more. */
 #define CONDITIONAL_TAG 1
 
-/* One row in arrays of whole groups of LANES: where there is no class, x is -inf and c is 0. */
+/* One row in arrays of whole groups of LANES; after the last class x is -inf and c is 0. */
 struct rao_row {
     size_t whole;
     size_t winner;
@@ -32,7 +31,7 @@ INLINE struct rao_row rao_row_of(real *scratch, size_t classes)
     };
 }
 
-/* Copies a row and fills its last group. */
+/* Copies a row and fills up its last group. */
 INLINE void rao_copy(real *to, const real *from, size_t classes, size_t whole, real otherwise)
 {
     memcpy(to, from, classes * sizeof(real));
@@ -40,7 +39,7 @@ INLINE void rao_copy(real *to, const real *from, size_t classes, size_t whole, r
         to[j] = otherwise;
 }
 
-/* x, its maximum, and the winner: the class of the hard sample. False if the row has no answer. */
+/* Sets x, its maximum, and the winner: the class of the hard sample. False if the row is invalid. */
 INLINE bool rao_draw(struct rao_row *row, const struct vjp_call *call, size_t r)
 {
     size_t classes = call->layout.classes;
@@ -79,13 +78,13 @@ INLINE real exponential_of_class(size_t class, const struct noise_source *source
 }
 
 /* e = E + p E_D, a normal number, since E >= 2^-54. */
-INLINE void race_step(real *e, const real *p, size_t count, real e_winner)
+INLINE void add_winner(real *e, const real *p, size_t count, real e_winner)
 {
     for (size_t j = 0; j < count; j += VEC_LANES)
         vec_store(e + j, vec_fma(vec_load(p + j), vec_splat(e_winner), vec_load(e + j)));
 }
 
-/* z of all classes but the winner, which the caller puts right. */
+/* z of all classes but the winner, whose z the caller sets. */
 INLINE void condition_step(const struct rao_row *row, const real *x, real *z, const real *log_e, size_t count)
 {
     vreal s = vec_splat(row->noise_scale);
@@ -107,7 +106,7 @@ INLINE void rao_condition(struct rao_row *row, const struct noise_source *source
         noise_exponentials(random, e, count);
         if (first == 0)
             e_winner = row->winner < count ? e[row->winner] : exponential_of_class(row->winner, source);
-        race_step(e, row->p + first, count, e_winner);
+        add_winner(e, row->p + first, count, e_winner);
         noise_logarithms(e, e, count);
         condition_step(row, row->x + first, row->z + first, e, count);
     }
@@ -142,7 +141,7 @@ INLINE void rao_mean(struct rao_row *row, const struct vjp_call *call, size_t r,
         call->grad_temperature[r] = temperature_gradient(row->tau_sum[0] / (real)call->samples, scale);
 }
 
-/* The sums so far: of nothing, or kept from the call before. Where they are kept, they are added to there. */
+/* The sums so far: 0, or those kept from the call before. Where sums are kept, they are also added up there. */
 INLINE void rao_open_sums(struct rao_row *row, const struct core_rao_part *part)
 {
     if (part->sums != NULL) {
