@@ -3,13 +3,13 @@
 #include "float_environment.h"
 #include "math/scalar.h"
 
-/* How far `step` is on the way of `steps`, 0 .. 1. */
+/* t, 0 .. 1. */
 static double progress(const struct core_schedule *schedule)
 {
     return schedule->step < schedule->steps ? schedule->step / schedule->steps : 1;
 }
 
-/* The part of the start that is left: (1 + cos(pi p)) / 2 = cos^2(pi p / 2) = sin^2(pi (1 - p) / 2), each where its
+/* The weight of `start`: (1 + cos(pi p)) / 2 = cos^2(pi p / 2) = sin^2(pi (1 - p) / 2), each where its
  * argument is at most pi / 4. */
 static double cosine_weight(double p)
 {
@@ -18,13 +18,14 @@ static double cosine_weight(double p)
     return p <= 0.5 ? 1 - s * s : s * s;
 }
 
-static double exponential(const struct core_schedule *schedule)
+static double exponential_tau(const struct core_schedule *schedule)
 {
     double tau = schedule->start * scalar_exp(-schedule->rate * schedule->step);
     return tau > schedule->min ? tau : schedule->min;
 }
 
-static double mixed(const struct core_schedule *schedule, double weight)
+/* `weight` is that of `start`. */
+static double interpolated_tau(const struct core_schedule *schedule, double weight)
 {
     return weight * schedule->start + (1 - weight) * schedule->min;
 }
@@ -34,11 +35,11 @@ static __attribute__((noinline)) double tau_of(const struct core_schedule *sched
 {
     switch (schedule->kind) {
     case CORE_SCHEDULE_EXPONENTIAL:
-        return exponential(schedule);
+        return exponential_tau(schedule);
     case CORE_SCHEDULE_LINEAR:
-        return mixed(schedule, 1 - progress(schedule));
+        return interpolated_tau(schedule, 1 - progress(schedule));
     default:
-        return mixed(schedule, cosine_weight(progress(schedule)));
+        return interpolated_tau(schedule, cosine_weight(progress(schedule)));
     }
 }
 
