@@ -1,4 +1,4 @@
-/* On x86-64 two answers count: CPUID says which instructions the processor has, XCR0 which registers the operating
+/* On x86-64 this takes two answers: CPUID says which instructions the processor has, XCR0 which registers the operating
  * system saves at a task switch. (Intel SDM volume 1, 14.3 and 15.2.) On aarch64 NEON is always there. */
 #include "cpu.h"
 

@@ -3,7 +3,7 @@
 #include "float_environment.h"
 #include "math/scalar.h"
 
-/* t, 0 .. 1. */
+/* t = step / steps, at most 1. */
 static double progress(const struct core_schedule *schedule)
 {
     return schedule->step < schedule->steps ? schedule->step / schedule->steps : 1;

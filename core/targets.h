@@ -15,7 +15,7 @@
 #define DECLARE_KERNELS(table) FOR_TARGETS(DECLARE_TARGET, table)
 #define DECLARE_TARGET(table, id, target) extern const struct table table##_##target##_f32, table##_##target##_f64;
 
-/* They as an array by enum core_isa and enum core_dtype; NULL where this build has none. */
+/* The elements of an array of pointers to them, by enum core_isa and enum core_dtype. */
 #define KERNELS(table) FOR_TARGETS(KERNELS_OF_TARGET, table)
 #define KERNELS_OF_TARGET(table, id, target) [id] = {&table##_##target##_f32, &table##_##target##_f64},
 

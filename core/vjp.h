@@ -9,9 +9,9 @@
  *   - the gradient of a row's temperature (or tau) is one number; the array of them may be NULL;
  *   - a masked class is one of logit -inf, whatever its logit is;
  *   - `scratch` has the size in bytes that the call's scratch function returns, is aligned for a double, with any
- * content, and is not shared by concurrent calls. It may be NULL where that size is 0: below CORE_SHORT_CLASSES
- * classes, and for dense softmax and log_softmax without a mask;
- *   - the cotangent may hold anything. What is not finite in it, or becomes so on the way, propagates by the rules of
+ *     content, and is not shared by concurrent calls. It may be NULL where that size is 0: below CORE_SHORT_CLASSES
+ *     classes, and for dense softmax and log_softmax without a mask;
+ *   - the cotangent may hold anything. Values in it that are not finite, or become so, propagate by the rules of
  *     IEEE 754 as in the formulas below, within its row; a NaN comes out as 0x7fc00000 (of float64
  *     0x7ff8000000000000), a zero as +0;
  *   - at temperature (or tau) 0 the functions are constant wherever they are continuous: all gradients of the row are
@@ -39,7 +39,7 @@ struct core_softmax_vjp_call {
  * mask and dtype. */
 size_t core_softmax_vjp_scratch(const struct core_softmax_vjp_call *call);
 
-/* With y = softmax(x / T), the very bits that core_softmax returns, s = sum_k c_k y_k, and m the row's maximum:
+/* With y = softmax(x / T), the bits that core_softmax returns, s = sum_k c_k y_k, and m the row's maximum:
  *
  *   grad_logits_j = y_j (c_j - s) / T
  *   grad_temperature = -1/T sum_j grad_logits_j (x_j - m)
@@ -89,7 +89,7 @@ size_t core_gumbel_rao_vjp_scratch(const struct core_gumbel_softmax_vjp_call *ca
 /* Bytes of a row's sums in struct core_rao_part. */
 size_t core_gumbel_rao_sums(const struct core_gumbel_softmax_vjp_call *call);
 
-/* With z = x + s g, s = noise_scale, and y = softmax(z / tau), the very bits that core_gumbel_softmax returns for the
+/* With z = x + s g, s = noise_scale, and y = softmax(z / tau), the bits that core_gumbel_softmax returns for the
  * same noise: grad_logits and grad_tau are those of softmax at the logits z, the noise held constant (Jang et al. 2017;
  * Maddison et al. 2017). s = 0 gives those of softmax(x / tau).
  *

@@ -255,7 +255,7 @@ static void keep_top_k(struct filtered_row *row, double value)
     row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
 }
 
-/* p of the total, but at least the least mass there is, so that one column is kept. */
+/* p of the total, but at least the smallest mass that a column can have, so that one is kept. */
 INLINE double mass_target(real p, real total)
 {
     double target = (double)p * total;

@@ -28,7 +28,7 @@ static void row_gather(const struct core_categorical_call *call, size_t row, rea
 }
 
 /* Opens the row where it is to be read from: in the call's own memory, or gathered in x, of `columns`, where the logits
- * are not dense or not all that counts. Sets *max, +0 for -0; false if the row is invalid. */
+ * are strided, biased or masked. Sets *max, +0 for -0; false if the row is invalid. */
 static bool row_open(struct long_row *row, const struct core_categorical_call *call, size_t r, real *x, size_t columns,
                      real *max)
 {
@@ -55,8 +55,8 @@ static size_t row_scale(const real *in, real *x, size_t columns, real max, real 
     return vec_sum_ints(possible);
 }
 
-/* Moves the possible columns to the front of x and lists their classes; fills both up to whole groups, and returns of
- * how many columns these are. */
+/* Moves the possible columns to the front of x and lists their classes; fills both up to whole groups, and returns
+ * how many columns that makes. */
 static size_t row_compact(real *x, size_t columns, uint32_t *list)
 {
     size_t count = 0;
