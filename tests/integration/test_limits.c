@@ -355,24 +355,75 @@ static void send_spaces(struct http *http, size_t bytes)
         http_send(http, spaces, sizeof spaces);
 }
 
+enum { REFUSED_BYTES = 12 << 20 };
+#define REFUSES_MUCH "--max-body-bytes 10000000 --loops 1"
+
+static void announce_much(struct http *http)
+{
+    http_print(http, "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", REFUSED_BYTES);
+}
+
+static void check_refused(struct http *http)
+{
+    struct http_response response = http_read(http);
+    json_decref(http_problem(&response, 413, "body_too_large"));
+    ck_assert(http_says_close(&response));
+    http_free(&response);
+}
+
+static void send_much(struct http *http)
+{
+    announce_much(http);
+    send_spaces(http, REFUSED_BYTES);
+    check_refused(http);
+    ck_assert(http_ends(http));
+}
+
 /* The answer arrives whole although the client goes on sending, and is not reset for it. */
 START_TEST(who_sends_on_is_told_why_it_was_refused)
 {
-    enum { BODY_BYTES = 12 << 20, CLIENTS = 8 };
-    struct process process = process_start("--max-body-bytes 10000000 --loops 1");
+    enum { CLIENTS = 8 };
+    char path[64], listen[80];
+    snprintf(path, sizeof path, "/tmp/gumbeld-limits-%d.sock", (int)getpid());
+    snprintf(listen, sizeof listen, "unix:%s", path);
+    struct process process = process_start("--listen %s " REFUSES_MUCH, listen);
     const long long before = http_metric(process.port, "process_open_fds");
     for (int i = 0; i < CLIENTS; i++) {
-        struct http http = http_open(process.port);
-        http_print(&http, "POST " GUMBEL " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", BODY_BYTES);
-        send_spaces(&http, BODY_BYTES);
-        struct http_response response = http_read(&http);
-        json_decref(http_problem(&response, 413, "body_too_large"));
-        ck_assert(http_says_close(&response));
-        ck_assert(http_ends(&http));
-        http_free(&response);
+        struct http http = http_open_at(_i == 0 ? process.address : listen, NULL);
+        send_much(&http);
         http_close(&http);
     }
     http_await_metric(process.port, "process_open_fds", before);
+    check_live(&process);
+    process_end(&process);
+}
+END_TEST
+
+START_TEST(who_is_refused_and_resets_costs_nothing)
+{
+    struct process process = process_start(REFUSES_MUCH);
+    const long long before = http_metric(process.port, "process_open_fds");
+    struct http http = http_open(process.port);
+    announce_much(&http);
+    check_refused(&http);
+    http_reset(&http);
+    http_await_metric(process.port, "process_open_fds", before);
+    check_live(&process);
+    process_end(&process);
+}
+END_TEST
+
+/* To let a client finish takes a file. Without one, its body is read before it is told. */
+START_TEST(who_sends_on_is_told_without_a_file_left)
+{
+    struct process process = process_start(REFUSES_MUCH);
+    struct http http = http_open(process.port);
+    check_body_is_answered(&http);
+    const rlim_t most = open_files(&process);
+    const struct rlimit none = {most, most};
+    ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, &none, NULL), 0);
+    send_much(&http);
+    http_close(&http);
     check_live(&process);
     process_end(&process);
 }
@@ -473,7 +524,9 @@ TEST_SUITE("server-time")
 
     TCase *ends = tcase_create("ends");
     tcase_set_timeout(ends, 60);
-    tcase_add_test(ends, who_sends_on_is_told_why_it_was_refused);
+    tcase_add_loop_test(ends, who_sends_on_is_told_why_it_was_refused, 0, 2);
+    tcase_add_test(ends, who_is_refused_and_resets_costs_nothing);
+    tcase_add_test(ends, who_sends_on_is_told_without_a_file_left);
     tcase_add_test(ends, who_sends_on_after_the_last_request_is_not_reset);
     suite_add_tcase(suite, ends);
 
