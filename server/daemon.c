@@ -124,8 +124,6 @@ static void drain_step(struct loop *loop)
 static void on_drain(uv_async_t *handle)
 {
     struct loop *loop = handle->data;
-    if (loop->is_draining)
-        return;
     uv_update_time(&loop->uv);
     loop->is_draining = true;
     loop->drain_began = loop->acceptor.last_accepted = uv_now(&loop->uv);

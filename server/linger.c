@@ -52,7 +52,7 @@ static void on_input(uv_poll_t *handle, int status, int events)
     for (size_t sum = 0; dropped > 0 && sum < MAX_TURN_BYTES; sum += (size_t)dropped)
         dropped = drop(lingering);
     lingering->last = uv_now(&lingering->loop->uv);
-    if (dropped == 0 || (dropped < 0 && errno != EAGAIN && errno != EINTR))
+    if (dropped == 0 || (dropped < 0 && errno != EAGAIN))
         end(lingering);
 }
 

@@ -470,10 +470,7 @@ struct scheduler *scheduler_new(size_t workers, uint64_t max_wait_ms)
     struct scheduler *scheduler = calloc(1, sizeof *scheduler);
     if (scheduler == NULL)
         return NULL;
-    if (uv_mutex_init(&scheduler->mutex) != 0) {
-        free(scheduler);
-        return NULL;
-    }
+    uv_mutex_init(&scheduler->mutex);
     scheduler->workers = workers;
     scheduler->max_wait_ns = max_wait_ms * 1000000;
     return scheduler;

@@ -61,8 +61,6 @@ struct api_account *api_account_use(struct api_account *account)
 static bool fill_purse(size_t missing)
 {
     struct api_account *account = current.account;
-    if (missing > SIZE_MAX - PURSE_BYTES)
-        return false;
     if (account->take(account, missing + PURSE_BYTES))
         current.purse += missing + PURSE_BYTES;
     else if (account->take(account, missing))
