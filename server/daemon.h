@@ -16,8 +16,8 @@ struct loop_duty {
  * thread. 0, or a number of errno if it could not. `loop` must not move. */
 int loop_start(struct loop *loop, struct server *server, const struct loop_duty *duty);
 
-/* From any thread, once: accepts connections already established, finishes requests in progress, and ends. Its listeners have
- * to refuse new connections by then. */
+/* From any thread, once: accepts connections already established, finishes requests in progress, and ends. Its
+ * listeners have to refuse new connections by then. */
 void loop_drain(struct loop *loop);
 
 /* Waits for its end and frees its resources. */
