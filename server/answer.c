@@ -24,14 +24,14 @@ static enum MHD_Result refuse(struct exchange *exchange, enum api_problem_code c
 /* A request that needs more memory than there can ever be is refused for that, not as overload. */
 static void check_memory(struct exchange *exchange)
 {
-    const size_t most = budget_max(exchange->reservation.budget, BUDGET_WORK);
     struct api_problem problem;
     if (exchange->work.response.problem != &api_problem_kinds[API_OUT_OF_MEMORY] ||
         !atomic_load_explicit(&exchange->reservation.never_fits, memory_order_relaxed))
         return;
+    const size_t max = budget_max(exchange->reservation.budget, BUDGET_WORK);
     api_fail(&problem, API_LIMIT_EXCEEDED, "", API_NO_OFFSET,
-             "the request needs more memory than the available %zu bytes (--max-memory-bytes)", most);
-    problem.limit = most;
+             "the request needs more memory than the available %zu bytes (--max-memory-bytes)", max);
+    problem.limit = max;
     reply_set_problem(exchange, &problem);
 }
 
@@ -43,12 +43,12 @@ static const enum metric metrics[CLIENT_SHARE_COUNT] = {
 };
 
 /* Counts one more request towards the limits for all and for each client; false if either is reached. */
-static bool join(struct exchange *exchange, enum client_share share, uint64_t most)
+static bool join(struct exchange *exchange, enum client_share share, uint64_t max)
 {
     if (!client_admit(exchange->peer->client, share))
         return false;
     exchange->counted[share] = true;
-    if (metrics_add(exchange->loop->server->metrics, metrics[share], 1) <= (int64_t)most)
+    if (metrics_add(exchange->loop->server->metrics, metrics[share], 1) <= (int64_t)max)
         return true;
     answer_leave(exchange, share);
     return false;
@@ -166,11 +166,11 @@ static struct api_request request_of(struct exchange *exchange)
     };
 }
 
-/* On this thread. False, and no answer, if the call computes or gives more than `most` numbers. */
-static bool answer_small(struct exchange *exchange, size_t most)
+/* On this thread. False, and no answer, if the call computes or gives more than `max` numbers. */
+static bool answer_small(struct exchange *exchange, size_t max)
 {
     const uint64_t begun_ns = uv_hrtime();
-    const bool answered = api_answer_small(&exchange->work.request, most, &exchange->work.response);
+    const bool answered = api_answer_small(&exchange->work.request, max, &exchange->work.response);
     exchange->compute_ns = uv_hrtime() - begun_ns;
     if (answered)
         check_memory(exchange);
@@ -216,7 +216,6 @@ static bool answer_inline(struct exchange *exchange)
 static enum MHD_Result answer_call(struct exchange *exchange)
 {
     struct server *server = exchange->loop->server;
-    struct scheduler_queue *queue = client_queue(exchange->peer->client);
     struct api_request *request = &exchange->work.request;
     request->front = api_front_of(request);
     const bool streams = api_front_streams(request->front);
@@ -225,6 +224,7 @@ static enum MHD_Result answer_call(struct exchange *exchange)
         return finish(exchange);
     if (streams && !join(exchange, CLIENT_STREAMS, server->config.max_streams))
         return refuse(exchange, API_OVERLOADED, "too many answers are being streamed (--max-streams)");
+    struct scheduler_queue *queue = client_queue(exchange->peer->client);
     if (scheduler_is_full(server->scheduler, queue))
         return refuse(exchange, API_OVERLOADED, ANSWER_TOO_LONG);
     if (!join_queue(exchange))

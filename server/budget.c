@@ -39,8 +39,8 @@ static size_t ceiling(const struct budget *budget, enum budget_use use)
 
 size_t budget_max(const struct budget *budget, enum budget_use use)
 {
-    const size_t most = ceiling(budget, use);
-    return most > budget->aside ? most - budget->aside : 0;
+    const size_t max = ceiling(budget, use);
+    return max > budget->aside ? max - budget->aside : 0;
 }
 
 static void give_back(struct budget *budget, size_t bytes)
@@ -51,11 +51,11 @@ static void give_back(struct budget *budget, size_t bytes)
 /* Takes the bytes, or none of them and false where that use may not have that many now. */
 static bool take(struct budget *budget, enum budget_use use, size_t bytes)
 {
-    const size_t most = ceiling(budget, use);
-    if (bytes > most)
+    const size_t max = ceiling(budget, use);
+    if (bytes > max)
         return false;
     const size_t before = atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
-    if (before <= most - bytes)
+    if (before <= max - bytes)
         return true;
     give_back(budget, bytes);
     return false;
@@ -68,8 +68,8 @@ size_t budget_used(const struct budget *budget)
 
 bool budget_has_room(const struct budget *budget, enum budget_use use, size_t bytes)
 {
-    const size_t used = budget_used(budget), most = ceiling(budget, use);
-    return bytes <= most && used <= most - bytes;
+    const size_t used = budget_used(budget), max = ceiling(budget, use);
+    return bytes <= max && used <= max - bytes;
 }
 
 /* ---- One request's ---- */

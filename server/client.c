@@ -25,18 +25,18 @@ struct client {
 struct clients {
     pthread_mutex_t lock;
     uint64_t salt; /* so that addresses in one bucket cannot be chosen */
-    uint64_t most[CLIENT_SHARE_COUNT];
+    uint64_t max[CLIENT_SHARE_COUNT];
     struct client *buckets[1 << BUCKET_BITS];
 };
 
-struct clients *clients_new(const uint64_t most[CLIENT_SHARE_COUNT])
+struct clients *clients_new(const uint64_t max[CLIENT_SHARE_COUNT])
 {
     struct clients *clients = calloc(1, sizeof *clients);
     if (clients == NULL)
         return NULL;
     pthread_mutex_init(&clients->lock, NULL);
     clients->salt = entropy_bits() | 1;
-    memcpy(clients->most, most, sizeof clients->most);
+    memcpy(clients->max, max, sizeof clients->max);
     return clients;
 }
 
@@ -160,7 +160,7 @@ void client_release(struct client *client)
 
 bool client_admit(struct client *client, enum client_share share)
 {
-    if (atomic_fetch_add_explicit(&client->counts[share], 1, memory_order_relaxed) < client->clients->most[share])
+    if (atomic_fetch_add_explicit(&client->counts[share], 1, memory_order_relaxed) < client->clients->max[share])
         return true;
     client_leave(client, share);
     return false;

@@ -13,9 +13,9 @@
 /* What is counted and limited for each client. */
 enum client_share { CLIENT_CONNECTIONS, CLIENT_STREAMS, CLIENT_QUEUED, CLIENT_SHARE_COUNT };
 
-/* The table of clients, which must outlive them. `most`: the limits of each client. NULL if memory is short. */
+/* The table of clients, which must outlive them. `max`: the limits of each client. NULL if memory is short. */
 struct clients;
-struct clients *clients_new(const uint64_t most[CLIENT_SHARE_COUNT]);
+struct clients *clients_new(const uint64_t max[CLIENT_SHARE_COUNT]);
 void clients_free(struct clients *clients);
 
 /* The remote end of a connection. */

@@ -240,19 +240,19 @@ static bool is_older(const struct connection *connection, uint64_t before)
 static const struct client *largest_client(const struct connections *connections, uint64_t before)
 {
     const struct client *largest = NULL;
-    size_t most = 0;
+    size_t max = 0;
     const struct connection *connection = TAILQ_FIRST(&connections->idle);
     for (; is_older(connection, before); connection = TAILQ_NEXT(connection, in_idle)) {
         const size_t count = client_count(connection->client, CLIENT_CONNECTIONS);
-        if (count > most) {
+        if (count > max) {
             largest = connection->client;
-            most = count;
+            max = count;
         }
     }
     return largest;
 }
 
-size_t connections_evict(struct connections *connections, const struct client *client, size_t most)
+size_t connections_evict(struct connections *connections, const struct client *client, size_t max)
 {
     const uint64_t before = connection_clock_ms() - (client != NULL ? MIN_IDLE_OWN_MS : MIN_IDLE_MS);
     const enum metrics_closed reason = client != NULL ? CLOSED_CLIENT_LIMIT : CLOSED_EVICTED;
@@ -260,7 +260,7 @@ size_t connections_evict(struct connections *connections, const struct client *c
     size_t evicted = 0;
     if (client == NULL)
         client = largest_client(connections, before);
-    for (; is_older(connection, before) && evicted < most; connection = next) {
+    for (; is_older(connection, before) && evicted < max; connection = next) {
         next = TAILQ_NEXT(connection, in_idle);
         if (connection->client != client || socket_has_input(connection->fd))
             continue;

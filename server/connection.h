@@ -87,8 +87,8 @@ uint64_t connection_check_interval_ms(const struct config *config);
 /* The clock of a connection's times. */
 uint64_t connection_clock_ms(void);
 
-/* Closes up to `most` of the connections that have been idle longest: those of `client`, or, if it is NULL, of the
+/* Closes up to `max` of the connections that have been idle longest: those of `client`, or, if it is NULL, of the
  * client with the most connections. Returns how many. */
-size_t connections_evict(struct connections *connections, const struct client *client, size_t most);
+size_t connections_evict(struct connections *connections, const struct client *client, size_t max);
 
 #endif

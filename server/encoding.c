@@ -53,9 +53,9 @@ enum gzip encoding_gzip_wanted(const char *accept_encoding)
     return plain == 0 || (plain < 0 && api_accept_weight(accept_encoding, rest) == 0) ? GZIP_DEMANDED : GZIP_ALLOWED;
 }
 
-static size_t at_most(size_t length, size_t most)
+static size_t at_most(size_t length, size_t max)
 {
-    return length < most ? length : most;
+    return length < max ? length : max;
 }
 
 /* zlib's own memory is counted as well. */

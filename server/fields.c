@@ -256,12 +256,11 @@ static const char *fault_of_host(struct head *head)
 {
     struct fields *fields = head->fields;
     const char *field = head->host != NULL ? head->host : "", *authority = fields->target.authority;
-    struct host unused;
     if (head->hosts > 1)
         return "Host is duplicated";
     if (head->hosts == 0 && !is_http_1_0(head))
         return "Host is missing";
-    if (!host_read(field, &unused) || !host_read(authority != NULL ? authority : field, &fields->host))
+    if (!host_read(field, &fields->host) || (authority != NULL && !host_read(authority, &fields->host)))
         return "the host is not host or host:port";
     return NULL;
 }

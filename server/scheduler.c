@@ -282,7 +282,7 @@ static void run(uv_work_t *work)
     uv_mutex_unlock(&scheduler->mutex);
 }
 
-static size_t available(const struct scheduler *scheduler, size_t most)
+static size_t available(const struct scheduler *scheduler, size_t max)
 {
     size_t sum = scheduler->waiting;
     const struct scheduler_queue *queue;
@@ -290,7 +290,7 @@ static size_t available(const struct scheduler *scheduler, size_t most)
     LIST_FOREACH (queue, &scheduler->active, in_active)
         LIST_FOREACH (task, &queue->started, in_started)
             sum += task->parts - task->begun;
-    return sum < most ? sum : most;
+    return sum < max ? sum : max;
 }
 
 static struct runner *idle_runner(struct scheduler_loop *loop)
