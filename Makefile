@@ -1,18 +1,18 @@
-# gumbeld: the product, its tests, and what checks both. tests/gates.mk has the further gates and benchmarks.
-# V=1 shows the commands; WERROR=1 makes warnings errors.
+# gumbeld: the product and its tests. tests/gates.mk has the other gates and the benchmarks.
+# V=1 shows the commands; WERROR=1 makes warnings errors; VARIANT=debug builds another variant.
 
 VERSION := 0.1.0
 VARIANT ?= release
-CC      ?= gcc
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 ARCH    := $(shell uname -m)
 PREFIX  ?= /usr/local
 
-.DEFAULT_GOAL := build/gumbeld
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+# Begins a recipe: makes the target's folder, and says what is done.
+say = @mkdir -p $(@D)$(if $(V),,; printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---- What is built from what -------------------------------------------------------------------------------
 
@@ -44,30 +44,25 @@ TEST_OBJECTS   := $(call object,$(TEST_SOURCES)) \
 
 # The release binary has the short name; every other variant stays in its folder.
 BINARY := $(if $(filter release,$(VARIANT)),build,$(OUT))/gumbeld
+.DEFAULT_GOAL := $(BINARY)
 
 # ---- Flags -------------------------------------------------------------------------------------------------
 
-# Instrumented code makes gcc see what cannot be (its manual says so): there a warning stays one.
+# Those of the variants asan, tsan, coverage, aarch64 and bench are beside their gates. Instrumented code makes gcc warn of
+# what cannot be (its manual says so): there a warning stays one.
 WERROR_release := $(if $(WERROR),-Werror)
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi $(WERROR_$(VARIANT))
-COMMON := -std=gnu11 -g -pthread -fno-omit-frame-pointer -MMD -MP $(WARNINGS)
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wno-psabi $(WERROR_$(VARIANT))
+COMMON   = -std=gnu11 -g -pthread -fno-omit-frame-pointer -MMD -MP $(WARNINGS)
 
-COMMON_release  := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-LINK_release    := -pie -Wl,-z,relro,-z,now
-COMMON_debug    := -O0 -g3
-COMMON_asan     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-LINK_asan       := -fsanitize=address,undefined
-# Not optimised like the release's: that takes four times as long to compile as all their tests to run.
-KERNEL_asan     := -O1 -fno-schedule-insns
-KERNEL_debug    := -O0
-COMMON_tsan     := -O1 -fsanitize=thread
-LINK_tsan       := -fsanitize=thread
-COMMON_coverage := -O0 --coverage -fprofile-update=atomic
-LINK_coverage   := --coverage -Wl,--wrap=abort,--wrap=_exit
+COMMON_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LINK_release   := -pie -Wl,-z,relro,-z,now
+COMMON_debug   := -O0 -g3
+KERNEL_debug   := -O0 -g3
 
-# Bit-identical results: no contraction of a*b+c but where the source writes it out.
-CORE_FLAGS := -ffp-contract=off
-KERNEL_FLAGS := $(CORE_FLAGS) -O3 -fno-math-errno -fno-trapping-math -fschedule-insns
+# Bit-identical results: no contraction of a*b+c but where the source writes it out. -g1 has the lines of a backtrace and
+# no variables: those would take a third of the kernels' time to compile.
+CORE_FLAGS   := -ffp-contract=off
+KERNEL_FLAGS := $(CORE_FLAGS) -g1 -O3 -fno-math-errno -fno-trapping-math -fschedule-insns
 KERNEL_sse2   :=
 KERNEL_avx2   := -mavx2 -mfma
 KERNEL_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
@@ -85,28 +80,29 @@ CHECK_LIBS   = $(shell pkg-config --libs check)
 
 # ---- The product -------------------------------------------------------------------------------------------
 
-$(BINARY): $(SERVER_OBJECTS) $(API_OBJECTS) $(CORE_OBJECTS)
-	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
-
-define kernel-rules
-$(KERNEL_OUT)/core/%-$(1)-f$(2).o: ISA := $(1)
-$(KERNEL_OUT)/core/%-$(1)-f$(2).o: REAL := $(2)
-$(KERNEL_OUT)/core/%-$(1)-f$(2).o: core/%.c Makefile; $$(compile-kernel)
-endef
-$(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call kernel-rules,$(isa),$(bits)))))
-
-define compile-kernel
-$(call say,CC,$< $(ISA) f$(REAL))
-@mkdir -p $(@D)
-$(Q)$(CC) $(COMMON) $(COMMON_$(KERNEL_VARIANT)) $(INCLUDE_core) $(KERNEL_FLAGS) $(KERNEL_$(ISA)) $(KERNEL_$(VARIANT)) -DCORE_TARGET=$(ISA) -DCORE_REAL=$(REAL) $(CFLAGS) -c -o $@ $<
-endef
-
+# $(1): flags
 define compile
 $(call say,CC,$<)
-@mkdir -p $(@D)
 $(Q)$(CC) $(COMMON) $(COMMON_$(VARIANT)) $(1) $(CFLAGS) -c -o $@ $<
 endef
+
+# $(1): further flags and libraries
+define link
+$(call say,LINK,$@)
+$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(1)
+endef
+
+# $(1): instruction set, $(2): bits
+define kernel-rule
+$(KERNEL_OUT)/%-$(1)-f$(2).o: %.c Makefile
+	$$(call say,CC,$$< $(1) f$(2))
+	$$(Q)$$(CC) $$(COMMON) $$(COMMON_$(KERNEL_VARIANT)) $$(INCLUDE_core) $$(KERNEL_FLAGS) $$(KERNEL_$(1)) $$(KERNEL_$(KERNEL_VARIANT)) \
+	    -DCORE_TARGET=$(1) -DCORE_REAL=$(2) $$(CFLAGS) -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call kernel-rule,$(isa),$(bits)))))
+
+$(BINARY): $(SERVER_OBJECTS) $(API_OBJECTS) $(CORE_OBJECTS)
+	$(call link,$(LIBRARIES))
 
 $(OUT)/core/%.o: core/%.c Makefile
 	$(call compile,$(INCLUDE_core) $(CORE_FLAGS))
@@ -114,50 +110,45 @@ $(OUT)/api/%.o: api/%.c Makefile
 	$(call compile,$(INCLUDE_api) -DGUMBELD_VERSION='"$(VERSION)"')
 $(OUT)/server/%.o: server/%.c Makefile
 	$(call compile,$(INCLUDE_server) -DGUMBELD_VERSION='"$(VERSION)"')
-$(foreach bits,32 64,$(eval $(OUT)/tests/unit/core/both/%-f$(bits).o: tests/unit/core/both/%.c Makefile; \
-    $$(call compile,$(INCLUDE_tests) $(CORE_FLAGS) $$(CHECK_CFLAGS) -DTEST_REAL=$(bits) -DCORE_REAL=$(bits))))
-$(OUT)/tests/%.o: tests/%.c Makefile
-	$(call compile,$(INCLUDE_tests) $(CHECK_CFLAGS) -DGUMBELD_BINARY='"$(BINARY)"' -DSCARCE_LIBRARY='"$(OUT)/tests/scarce.so"')
 
-$(OUT)/api/documents/openapi_data.o: api/documents/openapi_data.S api/openapi.yaml build/openapi.json Makefile
+# The documents that are served.
+PAGES := docs playground
+$(OUT)/api/documents/%_data.o: api/documents/%_data.S api/openapi.yaml build/openapi.json \
+                               $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
 	$(call say,AS,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -c -DOPENAPI_JSON='"build/openapi.json"' -DOPENAPI_YAML='"api/openapi.yaml"' -o $@ $<
+	$(Q)$(CC) -c -DOPENAPI_JSON='"build/openapi.json"' -DOPENAPI_YAML='"api/openapi.yaml"' \
+	    -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
+	    -DPLAYGROUND_HTML='"api/pages/playground.html"' -DPLAYGROUND_POLICY='"build/playground.policy"' -o $@ $<
 
 build/openapi.json: api/openapi.yaml
 	$(call say,JSON,$<)
-	@mkdir -p $(@D)
 	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
-
-PAGES := docs playground
-$(OUT)/api/documents/pages_data.o: api/documents/pages_data.S $(PAGES:%=api/pages/%.html) $(PAGES:%=build/%.policy) Makefile
-	$(call say,AS,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -c -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
-	    -DPLAYGROUND_HTML='"api/pages/playground.html"' -DPLAYGROUND_POLICY='"build/playground.policy"' -o $@ $<
 
 # The Content-Security-Policy of a page: its own script and style, by their hashes, and this server's answers.
 build/%.policy: api/pages/%.html Makefile
 	$(call say,CSP,$<)
-	@mkdir -p $(@D)
 	$(Q)perl -MDigest::SHA=sha256_base64 -0777 -ne \
 	    'sub hash { my ($$tag, $$page) = @_; join " ", map { "\x27sha256-" . sha256_base64($$_) . "=\x27" } $$page =~ m{<$$tag>(.*?)</$$tag>}gs } \
 	    print "default-src \x27none\x27; script-src ", hash("script", $$_), "; style-src ", hash("style", $$_), "; connect-src \x27self\x27; img-src data:; base-uri \x27none\x27; form-action \x27none\x27; frame-ancestors \x27none\x27"' $< >$@
 
 # ---- Its tests ---------------------------------------------------------------------------------------------
 
-# A program linked with WRAPPED counts the memory that the project's own objects take. tests/lib/record.c is called in
-# place of api_answer, to write down what is asked.
-WRAPPED := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
+$(OUT)/tests/%.o: tests/%.c Makefile
+	$(call compile,$(INCLUDE_tests) $(CORE_FLAGS) $(CHECK_CFLAGS) -DGUMBELD_BINARY='"$(BINARY)"' -DSCARCE_LIBRARY='"$(OUT)/tests/scarce.so"')
+$(foreach bits,32 64,$(eval $(OUT)/tests/unit/core/both/%-f$(bits).o: tests/unit/core/both/%.c Makefile; \
+    $$(call compile,$(INCLUDE_tests) $(CORE_FLAGS) $$(CHECK_CFLAGS) -DTEST_REAL=$(bits) -DCORE_REAL=$(bits))))
+
+# A program linked with WRAPPED counts the memory that the project's own objects take; with RECORDED, tests/lib/record.c
+# is called in place of api_answer, to write down what is asked.
+WRAPPED  := $(foreach name,malloc calloc realloc free,-Wl,--wrap=$(name))
+RECORDED := -Wl,--wrap=api_answer
 $(OUT)/tests/run: | $(OUT)/tests/scarce.so
 $(OUT)/tests/run: $(TEST_OBJECTS) $(SERVER_PARTS) $(API_OBJECTS) $(CORE_OBJECTS)
-	$(call say,LINK,$@)
-	$(Q)$(CC) -pthread $(LINK_$(VARIANT)) $(WRAPPED) -Wl,--wrap=api_answer $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(CHECK_LIBS)
+	$(call link,$(WRAPPED) $(RECORDED) $(LIBRARIES) $(CHECK_LIBS))
 
 # Preloaded into a server, where a test wants memory or threads to be short.
 $(OUT)/tests/scarce.so: tests/lib/scarce.c tests/lib/scarce.h Makefile
 	$(call say,LINK,$@)
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(COMMON)) -Itests -O1 -shared -fPIC -o $@ $<
 
 # ---- Commands: make help prints the lines with two # --------------------------------------------------------
@@ -166,84 +157,61 @@ $(OUT)/tests/scarce.so: tests/lib/scarce.c tests/lib/scarce.h Makefile
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS   := $(shell nproc)
 
-.PHONY: run test check asan tsan debug check-layers lint install clean help
+.PHONY: run test check debug install clean help deps test-deps
 
-## run             installs what is missing, builds, and starts the server on ARGS or 127.0.0.1:8080
+##                    builds build/gumbeld, where all that it needs is installed
+
+## run                installs what is missing, builds, and starts the server on ARGS or 127.0.0.1:8080
 run: deps
 	$(Q)$(SUBMAKE) build/gumbeld
 	$(Q)exec build/gumbeld $(ARGS)
 
-## test            installs what is missing, builds, and runs the unit, contract and integration tests
+## test               installs what is missing, builds, and runs the unit, contract and integration tests
 test: deps test-deps
 	$(Q)$(SUBMAKE) check
 
-## check           the same without installing anything
+# What the tests ask is written down for test-prism.
+## check              the same without installing anything
 check: $(BINARY) $(OUT)/tests/run $(OUT)/tests/run-stats
-	$(Q)$(OUT)/tests/run
+	$(Q)rm -rf $(OUT)/requests && mkdir $(OUT)/requests
+	$(Q)TEST_RECORD=$(OUT)/requests tests/lib/run-parts $(OUT)/tests/run core core-float64 api server memory -- server-time
+	$(Q)touch $(OUT)/requests/complete
 	$(Q)$(OUT)/tests/run-stats --draws 10000000 --quiet
 
-## asan            the tests under the address and undefined-behaviour sanitizers
-asan: deps test-deps
-	$(Q)$(SUBMAKE) VARIANT=asan build/asan/gumbeld build/asan/tests/run
-	$(Q)tests/gates/sanitizers/in-parallel build/asan/tests/run core core-float64 api server memory -- server-time
-
-## tsan            the tests that start threads under the thread sanitizer
-tsan: deps test-deps
-	$(Q)$(SUBMAKE) VARIANT=tsan build/tsan/gumbeld build/tsan/tests/run
-	$(Q)TSAN_OPTIONS=halt_on_error=1:suppressions=tests/gates/sanitizers/tsan-suppressions \
-	    tests/gates/sanitizers/in-parallel build/tsan/tests/run api server -- server-time
-
-## debug           build/debug/gumbeld, not optimised
+## debug              build/debug/gumbeld, not optimised
 debug: deps
 	$(Q)$(SUBMAKE) VARIANT=debug build/debug/gumbeld
 
-## check-layers    proves that server -> api -> core holds, and what each folder may include
-check-layers: deps
-	$(Q)$(SUBMAKE) build/gumbeld
-	$(Q)tests/gates/layers/run build/release
-
-## lint            clang-format and shellcheck
-lint: lint-deps
-	$(Q)clang-format --dry-run --Werror $(shell find core api server tests -name '*.[ch]')
-	$(Q)shellcheck $(SCRIPTS)
-SCRIPTS := .ci/run $(addprefix tests/gates/,layers/run sanitizers/in-parallel image/run bare/run bare/base isa/run fuzz/jansson \
-             clients/run spec/with-server clients/typescript/run)
-
-## install         the binary and its systemd unit, into DESTDIR and PREFIX (/usr/local)
+## install            the binary and its systemd unit, into DESTDIR and PREFIX (/usr/local)
 install: build/gumbeld
 	$(Q)install -D -m 755 build/gumbeld $(DESTDIR)$(PREFIX)/bin/gumbeld
 	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	$(Q)sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' deploy/systemd/gumbeld.service \
-	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/gumbeld.service
+	$(Q)sed 's,/usr/bin/,$(PREFIX)/bin/,' deploy/systemd/gumbeld.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/gumbeld.service
 
-## clean           removes build/
+## clean              removes build/
 clean:
 	rm -rf build
 
-## help            this list
+## help               this list
 help:
-	$(Q)sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+	$(Q)sed -n 's/^## /  make /p' Makefile $(wildcard tests/gates.mk)
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
 DEPS      := gcc libc6-dev libmicrohttpd-dev libjansson-dev libuv1-dev zlib1g-dev perl libyaml-pp-perl
 TEST_DEPS := check pkg-config
-LINT_DEPS := clang-format shellcheck
-
-.PHONY: deps test-deps lint-deps
 deps:      ; $(call install,$(DEPS))
 test-deps: ; $(call install,$(TEST_DEPS))
-lint-deps: ; $(call install,$(LINT_DEPS))
 
-# Installs what is missing of the packages, and says nothing if that is none.
+# Installs what is missing of the packages, and says nothing if that is none. Waits for another installation.
 define install
 $(Q)missing=$$(for p in $(1); do \
     dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 if [ -n "$$missing" ]; then \
     root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
     echo "installing" $$missing; \
-    $$root apt-get update -qq && \
-    DEBIAN_FRONTEND=noninteractive $$root apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+    $$root apt-get update -qq -o DPkg::Lock::Timeout=600 && \
+    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o DPkg::Lock::Timeout=600 --no-install-recommends $$missing >/dev/null; \
 fi
 endef
 
