@@ -102,7 +102,7 @@ def one(arena, attack, seconds):
 
 
 def closed_by_reason(server):
-    """How many connections the server has closed for each reason, as it tells."""
+    """How many connections the server has closed for each reason, by its metrics."""
     pattern = re.compile(r'gumbeld_connections_closed_total{reason="(\w+)"}')
     counts = {pattern.fullmatch(name): count for name, count in server.metrics().items()}
     return collections.Counter({found[1]: count for found, count in counts.items() if found})

@@ -1,7 +1,7 @@
 """Checks, counted; and tables of what was measured."""
 
 passed = failed = 0
-lenient = False  # a time that is too long is told, but fails nothing: the machine may be doing something else
+lenient = False  # a time that is too long is printed, but fails nothing: the machine may be doing something else
 
 
 def check(right, line, quiet=False):

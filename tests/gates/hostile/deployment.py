@@ -12,7 +12,7 @@ UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 @dataclass(frozen=True)
 class Deployment:
-    """A file of deploy/: where the memory and the variables stand in it."""
+    """A file of deploy/: where the memory and the variables are in it."""
 
     name: str
     memory: str     # patterns: a number and its unit
@@ -38,7 +38,7 @@ DEPLOYMENTS = (COMPOSE, SIDECAR, UNIT)
 
 
 class Limits:
-    """The values of the server's flags: the defaults that --help tells, and what an environment sets; and its budget."""
+    """The values of the server's flags: the defaults that --help prints, and what an environment sets; and its budget."""
 
     def __init__(self, environment, budget=float("inf")):
         self.budget = budget

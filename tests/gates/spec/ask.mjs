@@ -49,7 +49,7 @@ export function ask(base, request) {
 // ---- Prism ----
 
 // Prism reads every body but JSON as text, in the charset of its Content-Type, and writes it as UTF-8. So bytes go
-// through it as the characters of LATIN1 with the same numbers: askThrough and the server of startCarrier, which stands
+// through it as the characters of LATIN1 with the same numbers: askThrough and the server of startCarrier, which is
 // behind Prism, turn one into the other. Nothing else is changed.
 const LATIN1 = "; charset=latin1";
 const CARRIED = "x-carried";

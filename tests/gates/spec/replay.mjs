@@ -1,7 +1,7 @@
 // replay.mjs FOLDER: asks the server at SERVER_URL what the test suites asked (tests/lib/record.c), and asks it again
 // through Prism. `prism proxy --errors` must let through, without a violation, what the server answers, and the answer
 // must be the server's own; what it refuses, the server refuses. The answer to that is then looked at through a Prism
-// without --errors, which tells violations and goes on.
+// without --errors, which reports violations and goes on.
 import http from "node:http";
 import zlib from "node:zlib";
 
@@ -50,7 +50,7 @@ function unpacked(request) {
   return request;
 }
 
-// It reads JSON and the query and writes them anew: 1.0 becomes 1, 1e400 null, a member that stands twice stands once,
+// It reads JSON and the query and writes them anew: 1.0 becomes 1, 1e400 null, a duplicated member occurs once,
 // a string loses its quotes, null and false all. What the server then gets, or null where there is no JSON.
 function rewritten(request) {
   const { searchParams, pathname } = new URL(request.target, "http://t");

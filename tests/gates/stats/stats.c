@@ -1,6 +1,6 @@
 /* make stats: whether the noise, the samples and the draws have the distributions that they claim, on many draws.
  *
- *   run-stats [--draws N] [--threads N] [--quiet]      10^9 draws unless told otherwise
+ *   run-stats [--draws N] [--threads N] [--quiet]      10^9 draws by default
  *
  * Seeds are fixed, so that a result is the same in every run: a failure is a fault, or one of the false alarms whose
  * rate stands beside each threshold (how often a true random source would pass it). */
