@@ -358,7 +358,7 @@ START_TEST(a_stuck_client_holds_the_end_up_only_so_long)
     ck_assert_double_ge(lasted, 2500);
     ck_assert_double_lt(lasted, 8000);
     char *err = process_errors(&process);
-    ck_assert_msg(strstr(err, "closing with 1 requests unfinished") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, "closing with 1 unfinished requests") != NULL, "%s", err);
     free(err);
     process_close(&process);
     http_close(&http);

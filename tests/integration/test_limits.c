@@ -413,17 +413,24 @@ START_TEST(who_is_refused_and_resets_costs_nothing)
 }
 END_TEST
 
-/* To let a client finish takes a file. Without one, its body is read before it is told. */
+/* To let a client finish takes a file. Without one, its body is read before it is told, and its connection goes on. */
 START_TEST(who_sends_on_is_told_without_a_file_left)
 {
     struct process process = process_start(REFUSES_MUCH);
     struct http http = http_open(process.port);
     check_body_is_answered(&http);
-    const rlim_t most = open_files(&process);
-    const struct rlimit none = {most, most};
+    struct rlimit before;
+    ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, NULL, &before), 0);
+    const struct rlimit none = {STDERR_FILENO + 1, before.rlim_max};
     ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, &none, NULL), 0);
-    send_much(&http);
+    announce_much(&http);
+    send_spaces(&http, REFUSED_BYTES);
+    struct http_response response = http_read(&http);
+    json_decref(http_problem(&response, 413, "body_too_large"));
+    http_free(&response);
+    check_body_is_answered(&http);
     http_close(&http);
+    ck_assert_int_eq(prlimit(process.pid, RLIMIT_NOFILE, &before, NULL), 0);
     check_live(&process);
     process_end(&process);
 }
