@@ -263,7 +263,6 @@ struct api_account *api_account_use(struct api_account *account);
 void *api_malloc(size_t size);
 void *api_calloc(size_t count, size_t size);
 void api_free(void *memory);
-char *api_strdup(const char *text);
 
 /* Of so many bytes, which malloc is to map by themselves, the system is asked for huge pages: with those the first
  * touch of each 4 KiB costs little, and without a quarter of the time of a request of 14 MB. */

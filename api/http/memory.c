@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 enum {
@@ -163,13 +162,6 @@ void api_free(void *memory)
 {
     discharge(cost(memory));
     free(memory);
-}
-
-char *api_strdup(const char *text)
-{
-    const size_t size = strlen(text) + 1;
-    char *copy = api_malloc(size);
-    return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
 void memory_release_body(const struct api_request *request)
