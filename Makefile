@@ -125,7 +125,7 @@ build/openapi.json: api/openapi.yaml
 	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
 
 # The Content-Security-Policy of a page: its own script and style, by their hashes, and this server's answers.
-build/%.policy: api/pages/%.html Makefile
+$(PAGES:%=build/%.policy): build/%.policy: api/pages/%.html Makefile
 	$(call say,CSP,$<)
 	$(Q)perl -MDigest::SHA=sha256_base64 -0777 -ne \
 	    'sub hash { my ($$tag, $$page) = @_; join " ", map { "\x27sha256-" . sha256_base64($$_) . "=\x27" } $$page =~ m{<$$tag>(.*?)</$$tag>}gs } \
