@@ -11,7 +11,7 @@
 /* ---- Routes ---- */
 
 enum api_route_kind {
-    API_ROUTE_CALL,     /* a function of the tables above */
+    API_ROUTE_CALL,     /* a function of contract.h's table */
     API_ROUTE_BATCH,    /* several calls in one request */
     API_ROUTE_DOCUMENT, /* bytes that never change while the program runs */
     API_ROUTE_LIVE,     /* this and the following are answered by the server */
@@ -48,10 +48,11 @@ int api_route_find(const char *method, const char *path, const struct api_route 
 /* The function that the path names in place of the route's {model}; NULL where it has none. */
 const struct api_function *api_route_model(const struct api_route *route, const char *path);
 
-/* Whether a body is sent to such a route for more than to be dropped. */
+/* Whether a body is sent to such a route for more than to be dropped; not where there is no route. */
 static inline bool api_route_takes_body(const struct api_route *route)
 {
-    return route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_BATCH || route->kind == API_ROUTE_INFER;
+    return route != NULL &&
+           (route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_BATCH || route->kind == API_ROUTE_INFER);
 }
 
 /* ---- Requests and responses ---- */
@@ -122,8 +123,8 @@ void api_response_release(struct api_response *response);
 /* Once, before any other call and before threads: seeds jansson's hash tables from the system's entropy. */
 void api_init(void);
 
-/* Reads a body into a call, which the caller frees. -1 and *problem if the body is not what the spec says, or the
- * media types are not the route's. */
+/* Reads the body of an API_ROUTE_CALL into a call, which the caller frees. -1 and *problem if the body is not what the
+ * spec says, or the media types are not the route's. */
 int api_decode(const struct api_request *request, struct api_call **call, struct api_problem *problem);
 
 /* The rows that api_compute takes ranges of. */
@@ -185,7 +186,7 @@ void api_job_free(struct api_job *job);
  */
 void api_answer_problem(const char *path, const struct api_problem *problem, struct api_response *response);
 
-/* Whether the path, known or not, is one of the Open Inference Protocol's. */
+/* Whether the path, known or not, or the target that begins with it, is one of the Open Inference Protocol's. */
 bool api_path_is_inference(const char *path);
 
 /* What a probe of the route is answered. */

@@ -94,7 +94,7 @@ const struct api_function *api_route_model(const struct api_route *route, const 
 
 bool api_path_is_inference(const char *path)
 {
-    return strncmp(path, "/v2", 3) == 0 && (path[3] == '\0' || path[3] == '/');
+    return strncmp(path, "/v2", 3) == 0 && (path[3] == '\0' || path[3] == '/' || path[3] == '?');
 }
 
 int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem)

@@ -4,7 +4,8 @@
 #include "float_environment.h"
 #include "softmax/table.h"
 
-static const char *const names[CORE_ISA_COUNT] = {"sse2", "avx2", "avx512", "neon"};
+static const char *const names[CORE_ISA_COUNT] = {
+    [CORE_SSE2] = "sse2", [CORE_AVX2] = "avx2", [CORE_AVX512] = "avx512", [CORE_NEON] = "neon"};
 
 static const struct core_softmax_kernels *const tables[CORE_ISA_COUNT][2] = {KERNELS(core_softmax_kernels)};
 

@@ -96,9 +96,9 @@ static void refuse(struct loop *loop, int fd, enum metrics_closed reason)
     char request[4096];
     metrics_count(loop->server->metrics, METRIC_CLOSED, reason);
     if (reason == CLOSED_CLIENT_LIMIT)
-        direct_problem(fd, API_OVERLOADED, "the client has too many connections (--max-client-connections)");
+        direct_problem(fd, NULL, API_OVERLOADED, "the client has too many connections (--max-client-connections)");
     else
-        direct_problem(fd, API_OUT_OF_MEMORY, "no memory for the connection");
+        direct_problem(fd, NULL, API_OUT_OF_MEMORY, "no memory for the connection");
     while (recv(fd, request, sizeof request, MSG_DONTWAIT) == (ssize_t)sizeof request)
         continue;
     close(fd);

@@ -78,10 +78,11 @@ static bool account_take(struct api_account *account, size_t bytes)
 {
     struct reservation *reservation = (struct reservation *)account;
     const size_t sum = atomic_fetch_add_explicit(&reservation->bytes, bytes, memory_order_relaxed) + bytes;
-    if (take(reservation->budget, sum <= BUDGET_SMALL_BYTES ? BUDGET_SMALL : reservation->use, bytes))
+    const bool small = sum <= BUDGET_SMALL_BYTES;
+    if (take(reservation->budget, small ? BUDGET_SMALL : reservation->use, bytes))
         return true;
     atomic_fetch_sub_explicit(&reservation->bytes, bytes, memory_order_relaxed);
-    if (sum > budget_max(reservation->budget, BUDGET_WORK))
+    if (sum > budget_max(reservation->budget, small ? BUDGET_SMALL : BUDGET_WORK))
         atomic_store_explicit(&reservation->never_fits, true, memory_order_relaxed);
     return false;
 }

@@ -315,7 +315,12 @@ struct config config_read(int argc, char **argv)
         options[i] = (struct argp_option){key->name, FIRST_KEY + (int)i, key->argument, 0, help[i], 0};
     }
     options[KEY_COUNT] = (struct argp_option){
-        "healthcheck", HEALTHCHECK, NULL, 0, "Ask the server at --listen whether it is live; exit with 0 if so", 0};
+        "healthcheck",
+        HEALTHCHECK,
+        NULL,
+        0,
+        "Ask the server at --admin-listen, or else --listen, whether it is live; exit with 0 if so",
+        0};
     const struct argp argp = {
         .options = options,
         .parser = parse_option,

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A new connection is about to send its request: it cannot be evicted for this long, or for a shorter time in favour of
- * a new connection of the same client. */
+/* A connection that has just become idle may be about to send a request: it cannot be evicted for this long, or for a
+ * shorter time in favour of a new connection of the same client. */
 enum { MIN_IDLE_MS = 100, MIN_IDLE_OWN_MS = 10 };
 
 enum { CHECKS_PER_TIMEOUT = 4 };
@@ -198,11 +198,13 @@ void connection_resume(struct connection *connection)
 static void send_reason(const struct connection *connection, enum metrics_closed reason)
 {
     if (reason == CLOSED_HEAD_TIMEOUT)
-        direct_problem(connection->fd, API_TOO_SLOW, "the head did not arrive in time (--head-timeout-s)");
+        direct_problem(connection->fd, connection->target.text, API_TOO_SLOW,
+                       "the head did not arrive in time (--head-timeout-s)");
     else if (reason == CLOSED_SLOW_BODY)
-        direct_problem(connection->fd, API_TOO_SLOW, "the body arrives too slowly (--min-rate-bytes-per-s)");
+        direct_problem(connection->fd, connection->target.text, API_TOO_SLOW,
+                       "the body arrives too slowly (--min-rate-bytes-per-s)");
     else if (reason == CLOSED_HEAD_TOO_LARGE)
-        direct_problem(connection->fd, API_HEAD_TOO_LARGE, "the head is too large");
+        direct_problem(connection->fd, connection->target.text, API_HEAD_TOO_LARGE, "the head is too large");
 }
 
 /* What the client has not read is discarded instead of staying in the kernel's buffer. */

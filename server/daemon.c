@@ -60,10 +60,10 @@ static void on_check(uv_check_t *handle)
         pump(loop);
 }
 
-/* Runs the daemon itself: timers run before the loop polls, so that pump_wanted would be noticed only after the next
- * event. */
 static void drain_step(struct loop *loop);
 
+/* Runs the daemon itself: timers run before the loop polls, so that pump_wanted would be noticed only after the next
+ * event. */
 static void on_heartbeat(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;

@@ -19,12 +19,12 @@ void direct_answer(int fd, const struct api_response *response)
     shutdown(fd, SHUT_WR);
 }
 
-void direct_problem(int fd, enum api_problem_code code, const char *detail)
+void direct_problem(int fd, const char *target, enum api_problem_code code, const char *detail)
 {
     struct api_problem problem;
     struct api_response response;
     api_fail(&problem, code, "", API_NO_OFFSET, "%s", detail);
-    api_answer_problem(NULL, &problem, &response);
+    api_answer_problem(target, &problem, &response);
     direct_answer(fd, &response);
     api_response_release(&response);
 }

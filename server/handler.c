@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bodies of up to this many times the limit are read and discarded before the refusal is sent, since a client that is
- * disconnected while it sends may never read the answer. */
-enum { DISCARD_FACTOR = 4, LARGE_BYTES = 64 * 1024 };
+enum {
+    /* Bodies of up to this many times the limit are read and discarded before the refusal is sent, since a client that
+     * is disconnected while it sends may never read the answer. */
+    DISCARD_FACTOR = 4,
+    LARGE_BYTES = 64 * 1024, /* a body of so many is worth a refusal before it is received */
+};
 
 /* ---- Receiving ---- */
 
@@ -43,6 +46,12 @@ static void refuse_body(struct exchange *exchange, size_t limit, const char *fla
     set_refused(exchange);
 }
 
+/* What the memory allows a body of that size to have. */
+static size_t body_max(const struct exchange *exchange, uint64_t bytes)
+{
+    return budget_max(exchange->reservation.budget, bytes > BUDGET_SMALL_BYTES ? BUDGET_BODY : BUDGET_SMALL);
+}
+
 /* After a refusal bytes are only counted, as are those of a body that no function reads. */
 static void receive(struct exchange *exchange, const char *data, size_t length)
 {
@@ -59,7 +68,7 @@ static void receive(struct exchange *exchange, const char *data, size_t length)
         break;
     case BODY_NO_MEMORY:
         if (exchange->reservation.never_fits)
-            refuse_body(exchange, budget_max(exchange->reservation.budget, BUDGET_BODY), "max-memory-bytes");
+            refuse_body(exchange, body_max(exchange, exchange->body.received), "max-memory-bytes");
         else
             refuse_for_memory(exchange);
         break;
@@ -74,8 +83,8 @@ static void check_announced(struct exchange *exchange)
     exchange->body.announced = announced;
     if (announced > limit)
         refuse_body(exchange, limit, "max-body-bytes");
-    else if (announced > budget_max(budget, BUDGET_BODY))
-        refuse_body(exchange, budget_max(budget, BUDGET_BODY), "max-memory-bytes");
+    else if (announced > body_max(exchange, announced))
+        refuse_body(exchange, body_max(exchange, announced), "max-memory-bytes");
     else if (announced > BUDGET_SMALL_BYTES && !budget_has_room(budget, BUDGET_BODY, announced))
         refuse_for_memory(exchange);
 }
@@ -258,7 +267,8 @@ enum MHD_Result handler_request(void *loop, struct MHD_Connection *connection, c
     if (begins)
         *context = exchange = exchange_new(loop, connection, method);
     if (exchange == NULL) {
-        direct_problem(connection_of(connection)->fd, API_OUT_OF_MEMORY, "no memory for the request now");
+        direct_problem(connection_of(connection)->fd, connection_of(connection)->target.text, API_OUT_OF_MEMORY,
+                       "no memory for the request now");
         return MHD_NO;
     }
     api_account_use(&exchange->reservation.account);

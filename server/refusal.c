@@ -44,7 +44,7 @@ static void answer_once(struct connection *connection, unsigned status)
     struct api_problem problem;
     struct api_response response;
     describe(status, &problem);
-    api_answer_problem(NULL, &problem, &response);
+    api_answer_problem(connection->target.text, &problem, &response);
     connection->reason = CLOSED_MALFORMED;
     direct_answer(connection->fd, &response);
     api_response_release(&response);

@@ -226,8 +226,8 @@ static void prepare_process(void)
     }
 }
 
-/* Limits the connections of each loop: their memory, at most a quarter of the budget, is set aside for all of them at
- * once, so that they never compete with requests for it. */
+/* Limits the connections of each loop: their memory, at most a quarter of the budget or one for each loop, is set aside
+ * for all of them at once, so that they never compete with requests for it. */
 static void reserve_connections(struct server *server)
 {
     struct config *config = &server->config;

@@ -114,8 +114,8 @@ static char *after_scheme(char *text)
     return NULL;
 }
 
-/* The authority is moved forward by one byte, over the scheme's last, so that a zero byte can end it where the path
- * begins. */
+/* The authority is moved towards the start by one byte, over the scheme's last, so that a zero byte can end it where
+ * the path begins. */
 static char *split_authority(struct target *target, char *authority)
 {
     const size_t length = strcspn(authority, "/?");

@@ -1,5 +1,5 @@
-/* A front: how bodies of a media type become calls, and calls answers of it. Each is a folder of api/ that offers a
- * struct api_front, and a row of the table in fronts.c. */
+/* A front: how bodies of a media type become calls, and calls answers of it. A folder of api/ offers one
+ * struct api_front or more, each a row of the table in fronts.c. */
 #ifndef API_CALL_FRONT_H
 #define API_CALL_FRONT_H
 

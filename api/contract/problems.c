@@ -37,7 +37,7 @@ const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT] = {
     [API_MALFORMED_REQUEST] = {"malformed_request", 400, "The request is not valid HTTP/1.1"},
     [API_UNKNOWN_CODING] = {"unknown_coding", 501, "The transfer coding is unknown"},
     [API_HEAD_TOO_LARGE] = {"head_too_large", 431, "The request's head is larger than the server accepts"},
-    [API_TOO_SLOW] = {"too_slow", 408, "The request comes too slowly"},
+    [API_TOO_SLOW] = {"too_slow", 408, "The request arrives too slowly"},
     [API_WRONG_HOST] = {"wrong_host", 421, "The server does not answer for this host"},
     [API_FOREIGN_ORIGIN] = {"foreign_origin", 403, "The server does not answer to pages of this origin"},
 };

@@ -4,6 +4,7 @@
 #include "json/reader.h"
 #include "json/string.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -258,8 +259,11 @@ static int read_value(struct reader *reader)
         return read_float64(reader, (double *)array->data + at);
     case API_UINT64:
         return read_uint64(reader, (uint64_t *)array->data + at);
-    default:
+    case API_BOOL:
         return read_bool(reader, (uint8_t *)array->data + at);
+    default:
+        assert(false);
+        return -1;
     }
 }
 

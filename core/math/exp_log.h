@@ -11,8 +11,8 @@
 #include "math/exp_log_f64.h"
 #endif
 
-/* How the exponentials of a row are scaled (each lane may be of another row): with the row's maximum m and scale = 1 /
- * T,
+/* How the exponentials of a row are scaled (each lane may be of another row): with the row's maximum m and
+ * scale = 1 / T,
  *
  *   vec_exp(frame, x) = exp(x * scale) / 2^N, N = round(m * scale / ln 2)
  *

@@ -320,11 +320,12 @@ static int short_rows(const struct core_categorical_call *call, size_t r, size_t
     return status;
 }
 
-/* Whether only draws are wanted, of the logits as they are. */
+/* Whether only draws are wanted, of the logits as they are. In the other order differences of logits that overflow are
+ * clamped before the temperature divides them, which only prepared rows do. */
 static bool is_plain(const struct core_categorical_call *call)
 {
-    return !any_filter(&call->filters) && call->mask.allowed == NULL && call->bias.count == 0 &&
-           call->log_probabilities == NULL && call->top == 0 && call->inner <= 1 &&
+    return call->filters.order == CORE_TEMPERATURE_FIRST && !any_filter(&call->filters) && call->mask.allowed == NULL &&
+           call->bias.count == 0 && call->log_probabilities == NULL && call->top == 0 && call->inner <= 1 &&
            (call->replacement || call->draws == 1);
 }
 

@@ -141,6 +141,32 @@ START_TEST(what_the_library_refuses_is_counted)
 }
 END_TEST
 
+/* Before there is a route, too: what the library refuses, what is refused here, and a head that is too large. */
+START_TEST(a_refusal_has_the_form_of_its_path)
+{
+    static const char *const lines[] = {"Content-Length: x", "Host: localhost"};
+    static const struct {
+        const char *path, *form;
+    } cases[] = {{"/v2", "application/json"},
+                 {"/v2?x=1", "application/json"},
+                 {"/v1/softmax", "application/problem+json"},
+                 {"/v20", "application/problem+json"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t j = 0; j < 2; j++) {
+            struct http http = http_open(server.port);
+            http_print(&http, "POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", cases[i].path, lines[j]);
+            struct http_response response = http_read(&http);
+            ck_assert_int_eq(response.status, 400);
+            char *form = http_field(&response, "Content-Type");
+            ck_assert_str_eq(form, cases[i].form);
+            free(form);
+            ck_assert((strstr(response.body, "\"error\":") != NULL) == (i < 2));
+            http_free(&response);
+            http_close(&http);
+        }
+}
+END_TEST
+
 START_TEST(what_is_refused_here_is_counted)
 {
     struct http http = http_open(server.port);
@@ -451,6 +477,7 @@ TEST_SUITE("server")
     tcase_add_test(cases, each_case_is_answered_once);
     tcase_add_test(cases, what_was_found_is_answered);
     tcase_add_test(cases, each_refusal_goes_to_its_connection);
+    tcase_add_test(cases, a_refusal_has_the_form_of_its_path);
     tcase_add_test(cases, what_is_refused_here_is_counted);
     tcase_add_test(cases, a_loopback_is_not_for_other_hosts);
     tcase_add_test(cases, pages_of_other_origins_may_not_ask);

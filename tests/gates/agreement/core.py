@@ -28,20 +28,23 @@ class RaoPart(Structure):
 
 class SoftmaxCall(Structure):
     _fields_ = [
-        ("logits", c_void_p), ("classes", c_size_t), ("temperature", PerRow), ("result", c_void_p), ("mask", Mask), ("inner", c_size_t), ("scratch", c_void_p),
+        ("logits", c_void_p), ("classes", c_size_t), ("temperature", PerRow), ("result", c_void_p), ("mask", Mask),
+        ("inner", c_size_t), ("scratch", c_void_p),
         ("dtype", c_int)]
 
 
 class GumbelSoftmaxCall(Structure):
     _fields_ = [
-        ("logits", c_void_p), ("classes", c_size_t), ("tau", PerRow), ("hard", c_bool), ("noise", Noise), ("samples", c_void_p), ("mask", Mask),
+        ("logits", c_void_p), ("classes", c_size_t), ("tau", PerRow), ("hard", c_bool), ("noise", Noise),
+        ("samples", c_void_p), ("mask", Mask),
         ("inner", c_size_t), ("scratch", c_void_p), ("noise_scale", PerRow), ("dtype", c_int),
         ("indices", c_void_p), ("soft", c_void_p), ("gumbel", c_void_p), ("log_density", c_void_p)]
 
 
 class SoftmaxVjpCall(Structure):
     _fields_ = [
-        ("logits", c_void_p), ("cotangent", c_void_p), ("classes", c_size_t), ("temperature", PerRow), ("grad_logits", c_void_p), ("grad_temperature", c_void_p), ("mask", Mask),
+        ("logits", c_void_p), ("cotangent", c_void_p), ("classes", c_size_t), ("temperature", PerRow),
+        ("grad_logits", c_void_p), ("grad_temperature", c_void_p), ("mask", Mask),
         ("inner", c_size_t), ("dtype", c_int)]
 
 

@@ -114,7 +114,7 @@ async function checkRefused(request, own, varies, refusal, lenient) {
   const reason = own.status < 400 ? which(REFUSED, request, own) : "refused by both";
   if (!reason) return wrong(request, "Prism refuses what the server answers", refusal);
   count(reason);
-  if (/[^\0-\xff]/.test(request.body.toString())) return;
+  if (/[^\0-\xff]/.test(request.body.toString() + JSON.stringify(parsed(request.body)))) return;
   const answer = await askThrough(lenient, request);
   if (isPrisms(answer)) return;
   const expected = await ask(direct, rewritten(request));

@@ -323,6 +323,32 @@ START_TEST(the_examples_of_problems_agree_with_the_table)
 }
 END_TEST
 
+/* The detail of the example of a component's response. */
+static const char *example_detail(const char *component)
+{
+    const json_t *response = spec_get(spec_get(spec_get(spec, "components"), "responses"), component);
+    const json_t *content = spec_get(spec_get(response, "content"), "application/problem+json");
+    return json_string_value(spec_get(spec_get(content, "example"), "detail"));
+}
+
+/* The media types in them are those of the fronts. */
+START_TEST(the_examples_of_media_types_are_what_is_answered)
+{
+    struct api_request request = {.content_type = "text/plain"};
+    struct api_response response;
+    ck_assert_int_eq(api_route_find("POST", "/v1/softmax", &request.route, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        api_answer(&request, &response);
+        json_t *problem = json_loadb(response.body, response.length, 0, NULL);
+        ck_assert_str_eq(json_string_value(json_object_get(problem, "detail")),
+                         example_detail(i == 0 ? "UnsupportedMediaType" : "NotAcceptable"));
+        json_decref(problem);
+        api_response_release(&response);
+        request = (struct api_request){.accept = "text/*", .route = request.route};
+    }
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: contract");
@@ -338,6 +364,7 @@ TEST_SUITE("api")
     tcase_add_test(contract, the_problems_are_the_codes);
     tcase_add_test(contract, the_statuses_of_problems_are_documented);
     tcase_add_test(contract, the_examples_of_problems_agree_with_the_table);
+    tcase_add_test(contract, the_examples_of_media_types_are_what_is_answered);
     suite_add_tcase(suite, contract);
     return suite;
 }

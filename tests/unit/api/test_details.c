@@ -117,6 +117,7 @@ START_TEST(a_problem_need_not_be_asked_for)
         {SOFTMAX, NULL, NULL, "{}"},
         {SOFTMAX, API_NPY, NULL, "\x93NUMPY"},
         {SOFTMAX, "text/plain", NULL, "{}"},
+        {SOFTMAX, NULL, "text/plain", "{\"logits\":[1,2]}"},
         {SOFTMAX, NULL, NULL, ""},
         {"/v2/models/softmax/infer", NULL, NULL, "{\"inputs\":[{\"name\":1}]}"},
         {"/v2/models/softmax/infer", NULL, NULL, "{\"inputs\":[}"},
