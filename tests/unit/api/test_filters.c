@@ -36,7 +36,7 @@ static const char *const others[] = {
     ",\"logit_bias\":{\"1\":2.5}",
     ",\"dtype\":\"float64\"",
     ",\"temperature\":0",
-    ",\"temperature\":[0.1,1,2e36]",
+    ",\"temperature\":[0.1,3.4e38,3.4e38]",
 };
 enum { OTHERS = sizeof others / sizeof *others };
 
