@@ -141,10 +141,12 @@ START_TEST(what_the_library_refuses_is_counted)
 }
 END_TEST
 
-/* Before there is a route, too: what the library refuses, what is refused here, and a head that is too large. */
+/* Before there is a route, too: what is refused here, and what libmicrohttpd 0.9 refuses; 1.0 has an answer of its own
+ * to the latter. */
 START_TEST(a_refusal_has_the_form_of_its_path)
 {
-    static const char *const lines[] = {"Content-Length: x", "Host: localhost"};
+    static const char *const lines[] = {"Host: localhost", "Content-Length: x"};
+    const size_t line_count = MHD_get_version()[0] == '0' ? 2 : 1;
     static const struct {
         const char *path, *form;
     } cases[] = {{"/v2", "application/json"},
@@ -152,7 +154,7 @@ START_TEST(a_refusal_has_the_form_of_its_path)
                  {"/v1/softmax", "application/problem+json"},
                  {"/v20", "application/problem+json"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (size_t j = 0; j < 2; j++) {
+        for (size_t j = 0; j < line_count; j++) {
             struct http http = http_open(server.port);
             http_print(&http, "POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", cases[i].path, lines[j]);
             struct http_response response = http_read(&http);
