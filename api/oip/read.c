@@ -399,6 +399,7 @@ int oip_read(struct api_job *job)
                                 .timeout_us = &job->timeout_us,
                                 .json_length = request->length,
                                 .taken = request->length,
+                                .text = json_text_of(&(struct api_request){.body = NULL}, 0),
                                 .problem = &job->problem};
     const int result = read_call(&reader, &job->call);
     if (result != 0)
