@@ -167,7 +167,7 @@ extern const struct call_repeated_kind call_repeated_kinds[CALL_REPEATED_COUNT];
 bool call_repeats(const struct api_call *call, enum call_repeated item);
 bool call_repeats_list(const struct api_call *call, enum call_repeated item);
 
-/* Prints the value, of that row if there is one for each; returns the byte after it. */
+/* Prints the value as in JSON, of that row if there is one for each; returns the byte after it. */
 char *call_put_repeated(char *out, const struct api_call *call, enum call_repeated item, size_t row);
 
 /* One parameter's value for the core. */

@@ -37,7 +37,7 @@ char *call_put_repeated(char *out, const struct api_call *call, enum call_repeat
 {
     const struct call_repeated_kind *kind = &call_repeated_kinds[item];
     if (kind->text != NULL)
-        return json_put_text(out, kind->text(call));
+        return json_put_text(json_put_text(json_put_text(out, "\""), kind->text(call)), "\"");
     const struct api_value *value = &call->values[kind->id];
     if (api_parameters[kind->id].type == API_INTEGER)
         return json_put_whole(out, value->list != NULL ? ((const uint64_t *)value->list)[row]

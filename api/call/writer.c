@@ -25,9 +25,7 @@ enum writer_step writer_repeated(struct writer *writer, const struct api_call *c
     out = json_put_text(json_put_text(json_put_text(out, before), "\""), kind->name);
     out = json_put_text(out, "\":");
     if (!call_repeats_list(call, item)) {
-        const char *mark = kind->text != NULL ? "\"" : "";
-        out = json_put_text(call_put_repeated(json_put_text(out, mark), call, item, 0), mark);
-        text_end(&writer->text, out);
+        text_end(&writer->text, call_put_repeated(out, call, item, 0));
         return WRITER_TEXT;
     }
     text_end(&writer->text, json_put_text(out, quote));

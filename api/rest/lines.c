@@ -90,11 +90,8 @@ static void compute_part(struct api_stream *stream)
 static char *put_repeated(char *out, const struct api_call *call, bool lists, size_t row)
 {
     for (enum call_repeated item = 0; item < CALL_REPEATED_COUNT; item++)
-        if (call_repeats(call, item) && call_repeats_list(call, item) == lists) {
-            const char *mark = call_repeated_kinds[item].text != NULL ? "\"" : "";
-            out = json_put_text(json_put_name(out, call_repeated_kinds[item].name), mark);
-            out = json_put_text(call_put_repeated(out, call, item, row), mark);
-        }
+        if (call_repeats(call, item) && call_repeats_list(call, item) == lists)
+            out = call_put_repeated(json_put_name(out, call_repeated_kinds[item].name), call, item, row);
     return out;
 }
 

@@ -47,7 +47,7 @@ static size_t put_logits(char *out, size_t classes, bool far)
     for (size_t row = 0; row < ROWS; row++)
         for (size_t class = 0; class < classes; class ++) {
             const long at = (long)((row * classes + class) * 7919 % 1601) - 800;
-            used += (size_t)sprintf(out + used, "%s%s", class > 0 ? "," : row > 0 ? "],[" : "[", "");
+            used += (size_t)sprintf(out + used, "%s", class > 0 ? "," : row > 0 ? "],[" : "[");
             used += far ? (size_t)sprintf(out + used, "%se38",
                                           at % 3 == 0   ? "3"
                                           : at % 3 == 1 ? "-3"
