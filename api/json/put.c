@@ -1,7 +1,6 @@
 #include "json/put.h"
 #include "number/write.h"
 
-#include <math.h>
 #include <string.h>
 
 char *json_put_text(char *out, const char *text)
@@ -33,19 +32,9 @@ char *json_put_shape(char *out, const size_t *shape, size_t rank)
     return out;
 }
 
-static char *put_infinite(char *out, double value)
-{
-    return json_put_text(out, value == -INFINITY ? "null" : value == INFINITY ? "\"Infinity\"" : "\"NaN\"");
-}
-
 char *json_put_double(char *out, double value)
 {
-    return isfinite(value) ? number_write_double(out, value) : put_infinite(out, value);
-}
-
-static inline char *put_float(char *out, float value)
-{
-    return isfinite(value) ? number_write(out, value) : put_infinite(out, (double)value);
+    return number_write_double(out, value);
 }
 
 static char *put_signed(char *out, int32_t value)
@@ -59,7 +48,7 @@ char *json_put_element(char *out, enum api_dtype dtype, const void *data, size_t
 {
     switch (dtype) {
     case API_FLOAT32:
-        return put_float(out, ((const float *)data)[at]);
+        return number_write(out, ((const float *)data)[at]);
     case API_FLOAT64:
         return json_put_double(out, ((const double *)data)[at]);
     case API_INT32:
@@ -71,20 +60,10 @@ char *json_put_element(char *out, enum api_dtype dtype, const void *data, size_t
     }
 }
 
-/* Whether all are numbers or -inf, which is what number_write_row takes for null. */
-static bool is_plain(const float *values, size_t count)
-{
-    bool plain = true;
-    for (size_t i = 0; i < count; i++)
-        plain &= values[i] < INFINITY;
-    return plain;
-}
-
 char *json_put_row(char *out, enum api_dtype dtype, const void *data, size_t start, size_t step, size_t length)
 {
-    const float *values = (const float *)data + start;
-    if (dtype == API_FLOAT32 && step == 1 && length > 0 && is_plain(values, length)) {
-        out = number_write_row(out, values, length);
+    if (dtype == API_FLOAT32 && step == 1 && length > 0) {
+        out = number_write_row(out, (const float *)data + start, length);
         *out++ = ',';
         return out;
     }

@@ -22,8 +22,8 @@ char *json_put_shape(char *out, const size_t *shape, size_t rank);
 char *json_put_whole(char *out, uint64_t value);
 char *json_put_double(char *out, double value);
 
-/* Element `at` of an array: -inf is null, +inf and NaN are the strings "Infinity" and "NaN", true and false are of a
- * bool. */
+/* Element `at` of an array: what is no number is the string "-Infinity", "Infinity" or "NaN", true and false are of
+ * a bool. */
 char *json_put_element(char *out, enum api_dtype dtype, const void *data, size_t at);
 
 /* `length` elements, each with a comma after it: the first at `start`, the others each `step` further. */

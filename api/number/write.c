@@ -223,10 +223,8 @@ static char *write_unusual(char *out, uint32_t bits)
     const uint32_t fraction = FRACTION(bits), biased = BIASED(bits);
     const uint32_t significand = biased != 0 ? fraction | HIDDEN_BIT : fraction;
     const int exponent = (int)(biased != 0 ? biased : 1) - BIAS;
-    if (biased == 0xFF) {
-        memcpy(out, "null", 4);
-        return out + 4;
-    }
+    if (biased == 0xFF)
+        return number_write_infinite(out, fraction != 0, bits >> 31);
     out = write_sign(out, bits);
     if (significand == 0) {
         memcpy(out, "0.0", 3);
@@ -279,6 +277,14 @@ char *number_write_row(char *out, const float *values, size_t count)
         *out++ = ',';
     }
     return count > 0 ? out - 1 : out;
+}
+
+char *number_write_infinite(char *out, bool nan, bool negative)
+{
+    const char *text = nan ? "\"NaN\"" : negative ? "\"-Infinity\"" : "\"Infinity\"";
+    const size_t length = strlen(text);
+    memcpy(out, text, length);
+    return out + length;
 }
 
 char *number_write_integer(char *out, uint64_t value)

@@ -2,6 +2,7 @@
 #ifndef API_NUMBER_WRITE_H
 #define API_NUMBER_WRITE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,8 @@
 #define NUMBER_LONGEST 16
 
 /* Writes the shortest decimal that reads back as `value` (of those the nearest), always with a point, such as
- * -0.1, 1.0 or 1.5e-8; an infinity or NaN as null. Not terminated; returns the byte after it. */
+ * -0.1, 1.0 or 1.5e-8; what is no number as a string, see number_write_infinite. Not terminated; returns the byte after
+ * it. */
 char *number_write(char *out, float value);
 
 /* Writes `count` numbers in that way with commas between them: at most count * (NUMBER_LONGEST + 1) bytes, and
@@ -21,6 +23,9 @@ char *number_write_row(char *out, const float *values, size_t count);
 /* The same of a float64: at most NUMBER_DOUBLE_LONGEST bytes, and NUMBER_SPACE may be touched. */
 #define NUMBER_DOUBLE_LONGEST 24
 char *number_write_double(char *out, double value);
+
+/* Writes "NaN", "Infinity" or "-Infinity" in quotation marks, as the JSON mapping of protocol buffers has them. */
+char *number_write_infinite(char *out, bool nan, bool negative);
 
 /* Writes a whole number of at most 20 digits. Returns the byte after it. */
 char *number_write_integer(char *out, uint64_t value);

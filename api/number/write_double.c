@@ -97,10 +97,8 @@ char *number_write_double(char *out, double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     const uint64_t fraction = bits & 0xFFFFFFFFFFFFF, biased = bits >> 52 & 0x7FF;
-    if (biased == 0x7FF) {
-        memcpy(out, "null", 4);
-        return out + 4;
-    }
+    if (biased == 0x7FF)
+        return number_write_infinite(out, fraction != 0, bits >> 63);
     *out = '-';
     out += bits >> 63;
     if (biased == 0 && fraction == 0) {

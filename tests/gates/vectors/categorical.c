@@ -10,7 +10,7 @@
 
 static const char about[] =
     "For each row of shape [rows, classes], row-major: v = logits, plus bias[i] at class classes[i] of logit_bias for "
-    "each i; null, in logits and bias, is -inf: an impossible class. m = max v. order temperature_first: u = (v - m) / "
+    "each i; -Infinity, in logits and bias, is an impossible class. m = max v. order temperature_first: u = (v - m) / "
     "T, "
     "then the filters min_p, top_k, typical_p, top_p on u, then d = u; temperature_last: u = v - m, then the filters "
     "top_k, typical_p, top_p, min_p, then d = (u - max of the u left) / T. Each filter works on what those before it "
@@ -26,7 +26,7 @@ static const char about[] =
     "first maximum n times or its n greatest; with temperature_first the filters are left aside. scores are the "
     "perturbed logits v / T - log E, for T = 0 z. indices, scores and "
     "log-probabilities are [rows][n]: log_probabilities of log softmax(d) over the kept classes, raw_log_probabilities "
-    "of log softmax((v - m) / T) over all; for T = 0 both are 0 at the first maximum and -inf (null) elsewhere. "
+    "of log softmax((v - m) / T) over all; for T = 0 both are 0 at the first maximum and -Infinity elsewhere. "
     "float32 "
     "results within 1e-6, relative where above 1, float64 within 1e-12.";
 

@@ -11,14 +11,14 @@ static const char about[] =
     "under tag 0 in the batch's dtype; the noise of row r is that of row row_offset + r (mod 2^32) of the seed, with a "
     "list of seeds that of row row_offset of seed[r]. samples = softmax(z / tau), for tau = 0 the one-hot; indices: "
     "the "
-    "first maximum of z; hard_samples: its one-hot. A logit null is -inf: a class that is masked, never drawn; its "
+    "first maximum of z; hard_samples: its one-hot. A logit -Infinity is a class that is masked, never drawn; its "
     "gumbel "
     "is told all the same. log_density, with K the number of the other classes, s = noise_scale and v_j = logits_j / "
     "s: "
     "lgamma(K) + (K - 1) log(tau / s) + sum_j log softmax(v - (tau / s) log samples)_j, which is lgamma(K) + (K - 1) "
-    "log(tau / s) + sum_j log E_j - K log sum_j E_j, E_j = exp(-gumbel_j); null where it is infinite, for K > 1: -inf "
+    "log(tau / s) + sum_j log E_j - K log sum_j E_j, E_j = exp(-gumbel_j); where it is infinite, for K > 1: -Infinity "
     "for "
-    "tau = 0, else +inf for s = 0. float32 results within 1e-6, relative where above 1, float64 within 1e-12.";
+    "tau = 0, else Infinity for s = 0. float32 results within 1e-6, relative where above 1, float64 within 1e-12.";
 
 static const struct batch {
     size_t rows, classes;

@@ -13,7 +13,7 @@ typedef union {
 } numbers;
 
 /* Members of an object, each on a line of its own; `end` follows the value. A float32 has the 9 digits that name it, a
- * float64 17; what is infinite is null. */
+ * float64 17; what is infinite is "-Infinity" or "Infinity". */
 void print_numbers(const char *name, enum core_dtype dtype, const void *values, size_t count, const char *end);
 void print_integers(const char *name, const uint64_t *values, size_t count, const char *end);
 void print_words(const char *name, const uint32_t *words, size_t count);

@@ -13,7 +13,7 @@ static double number_at(enum core_dtype dtype, const void *values, size_t i)
 static void print_number(enum core_dtype dtype, double value)
 {
     if (isinf(value))
-        fputs("null", stdout);
+        fputs(value < 0 ? "\"-Infinity\"" : "\"Infinity\"", stdout);
     else
         printf("%.*g", dtype == CORE_FLOAT64 ? 17 : 9, value);
 }

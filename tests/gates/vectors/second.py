@@ -1,5 +1,5 @@
 """A second implementation, in plain Python and double precision, written from what the `about` of each file in
-api/vectors says. A row is a list; None is -inf."""
+api/vectors says. A row is a list."""
 
 import math
 
@@ -107,7 +107,7 @@ def log_density(x, tau, scale, gumbel):
 def biased(logits, logit_bias):
     v = list(logits)
     for j, bias in zip(logit_bias["classes"], logit_bias["bias"]):
-        v[j] += -math.inf if bias is None else bias
+        v[j] += bias
     return v
 
 

@@ -12,7 +12,7 @@ static const char about[] =
     "row) and the maximum m of its logits: softmax_j = exp((x_j - m) / T) / sum_k exp((x_k - m) / T), log_softmax_j = "
     "(x_j - m) / T - log sum_k exp((x_k - m) / T). T = 0 is the limit: softmax is 1 on the first maximum and 0 "
     "elsewhere, "
-    "log_softmax 0 and -inf. A logit null is -inf: a class that is masked; so is null in a log_softmax. float32 "
+    "log_softmax 0 and -inf. A logit -Infinity is a class that is masked. float32 "
     "results "
     "within 1e-6, relative where above 1, float64 within 1e-12.";
 

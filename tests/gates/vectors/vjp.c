@@ -8,7 +8,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char about[] =
-    "Gradients of sum(cotangent * result) for each row of shape [rows, classes], row-major; a logit null is -inf, a "
+    "Gradients of sum(cotangent * result) for each row of shape [rows, classes], row-major; a logit -Infinity is a "
     "class that is masked. softmax: y = softmax(x / T), g_j = y_j (c_j - sum_k c_k y_k) / T. log_softmax: g_j = (c_j - "
     "y_j sum_k c_k) / T. Both: grad_logits = g, grad_temperature = -1/T sum_j g_j (x_j - m), m the maximum of x, over "
     "the "

@@ -348,9 +348,10 @@ START_TEST(writes_in_a_known_form)
         {FLT_MIN, "1.1754944e-38"},
         {1e-45f, "1.0e-45"},
         {(float)(1.0 / 3), "0.33333334"},
-        {INFINITY, "null"},
-        {-INFINITY, "null"},
-        {NAN, "null"},
+        {INFINITY, "\"Infinity\""},
+        {-INFINITY, "\"-Infinity\""},
+        {NAN, "\"NaN\""},
+        {-NAN, "\"NaN\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[NUMBER_SPACE + 1];
@@ -416,8 +417,10 @@ START_TEST(writes_doubles_in_a_known_form)
         {123456.789, "123456.789"},
         {5e-324, "5.0e-324"},
         {DBL_MAX, "1.7976931348623157e308"},
-        {-INFINITY, "null"},
-        {NAN, "null"},
+        {INFINITY, "\"Infinity\""},
+        {-INFINITY, "\"-Infinity\""},
+        {NAN, "\"NaN\""},
+        {-NAN, "\"NaN\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[NUMBER_SPACE + 1];

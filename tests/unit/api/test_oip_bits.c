@@ -50,7 +50,7 @@ static void flatten(const json_t *json, struct numbers *numbers)
             flatten(element, numbers);
         return;
     }
-    numbers->values[numbers->count++] = json_is_null(json) ? -INFINITY : json_number_value(json);
+    numbers->values[numbers->count++] = json_is_string(json) ? -INFINITY : json_number_value(json);
 }
 
 static json_t *nested(const double *values)
