@@ -75,15 +75,24 @@ static const struct api_function *find_model(const char *path)
     return NULL;
 }
 
+/* A slash that ends a path makes no difference, but for that of "/". */
+static bool is_path(const char *pattern, const char *path)
+{
+    const size_t length = strlen(pattern);
+    if (strncmp(pattern, path, length) != 0)
+        return false;
+    return path[length] == '\0' || (strcmp(path + length, "/") == 0 && strcmp(pattern, "/") != 0);
+}
+
 /* Whether the path is the pattern, the name of a function standing for its {model}. */
 static bool matches(const char *pattern, const char *path)
 {
     const char *mark = strstr(pattern, model_mark);
     if (mark == NULL)
-        return strcmp(pattern, path) == 0;
+        return is_path(pattern, path);
     const size_t before = (size_t)(mark - pattern);
     return strncmp(pattern, path, before) == 0 && find_model(path + before) != NULL &&
-           strcmp(mark + strlen(model_mark), path + before + strcspn(path + before, "/")) == 0;
+           is_path(mark + strlen(model_mark), path + before + strcspn(path + before, "/"));
 }
 
 const struct api_function *api_route_model(const struct api_route *route, const char *path)

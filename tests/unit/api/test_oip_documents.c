@@ -165,7 +165,11 @@ START_TEST(paths_name_models_and_the_one_version)
     ck_assert_int_eq(find("POST", "/v2/models/softmaxx/infer"), 404);
     ck_assert_int_eq(find("POST", "/v2/models//infer"), 404);
     ck_assert_int_eq(find("GET", "/v2/models/{model}"), 404);
-    ck_assert_int_eq(find("GET", "/v2/"), 404);
+    ck_assert_int_eq(find("GET", "/v2/"), 200);
+    ck_assert_int_eq(find("GET", "/v2//"), 404);
+    ck_assert_int_eq(find("GET", "/v2/models/vjp/versions/1/"), 200);
+    ck_assert_int_eq(find("POST", "/v2/models/vjp/infer/"), 200);
+    ck_assert_int_eq(find("GET", "//"), 404);
     api_route_find("GET", "/v2/models/log_softmax/versions/1/stats", &route, NULL);
     ck_assert_ptr_eq(api_route_model(route, "/v2/models/log_softmax/versions/1/stats"),
                      &api_functions[API_LOG_SOFTMAX]);
