@@ -120,9 +120,11 @@ $(OUT)/api/documents/%_data.o: api/documents/%_data.S api/openapi.yaml build/ope
 	    -DDOCS_HTML='"api/pages/docs.html"' -DDOCS_POLICY='"build/docs.policy"' \
 	    -DPLAYGROUND_HTML='"api/pages/playground.html"' -DPLAYGROUND_POLICY='"build/playground.policy"' -o $@ $<
 
-build/openapi.json: api/openapi.yaml
+# In the order of the document, which is that of the tools' pages.
+build/openapi.json: api/openapi.yaml Makefile
 	$(call say,JSON,$<)
-	$(Q)perl -MYAML::PP -MJSON::PP -e 'print JSON::PP->new->canonical->utf8->encode(YAML::PP->new(boolean => "JSON::PP")->load_file(shift))' $< >$@
+	$(Q)perl -MYAML::PP -MYAML::PP::Common=PRESERVE_ORDER -MJSON::PP -e \
+	    'print JSON::PP->new->utf8->encode(YAML::PP->new(boolean => "JSON::PP", preserve => PRESERVE_ORDER)->load_file(shift))' $< >$@
 
 # The Content-Security-Policy of a page: its own script and style, by their hashes, and this server's answers.
 $(PAGES:%=build/%.policy): build/%.policy: api/pages/%.html Makefile
