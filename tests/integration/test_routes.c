@@ -57,22 +57,23 @@ static const char *body_of(const struct api_route *route)
     return LOGITS;
 }
 
-/* A path of the route, with a function's name for {model}. */
-static const char *path_of(const struct api_route *route)
+/* A path of the route, with a function's name for {model}, and `end` after it. */
+static const char *path_of(const struct api_route *route, const char *end)
 {
     static char path[128];
     const char *mark = strstr(route->path, "{model}");
-    snprintf(path, sizeof path, "%.*s%s%s", mark != NULL ? (int)(mark - route->path) : 127, route->path,
-             mark != NULL ? "softmax" : "", mark != NULL ? mark + strlen("{model}") : "");
+    snprintf(path, sizeof path, "%.*s%s%s%s", mark != NULL ? (int)(mark - route->path) : 127, route->path,
+             mark != NULL ? "softmax" : "", mark != NULL ? mark + strlen("{model}") : "", end);
     return path;
 }
 
+/* With a slash at its end too; that of "/" is not doubled. */
 START_TEST(every_route_answers_with_its_media_type)
 {
-    for (size_t i = 0; i < api_route_count; i++) {
-        const struct api_route *route = &api_routes[i];
-        const char *body = body_of(route);
-        struct http_response response = http_ask(server.port, body != NULL ? "POST" : "GET", path_of(route), body);
+    for (size_t i = 0; i < 2 * api_route_count; i++) {
+        const struct api_route *route = &api_routes[i / 2];
+        const char *body = body_of(route), *end = i % 2 == 1 && route->path[1] != '\0' ? "/" : "";
+        struct http_response response = http_ask(server.port, body != NULL ? "POST" : "GET", path_of(route, end), body);
         ck_assert_msg(response.status == 200, "%s: %d %s", route->path, response.status, response.body);
         ck_assert(http_field_is(&response, "Content-Type", route->media_type));
         ck_assert_uint_gt(response.length, 0);
@@ -110,6 +111,9 @@ START_TEST(pages_stand_alone)
         ck_assert_ptr_null(strstr(response.body, "http://"));
         ck_assert_ptr_null(strstr(response.body, "https://"));
         ck_assert_ptr_null(strstr(response.body, "src="));
+        ck_assert_ptr_null(strstr(response.body, "href=\"/")); /* a proxy may put a prefix before the path */
+        ck_assert_ptr_null(strstr(response.body, "fetch('/"));
+        ck_assert_ptr_null(strstr(response.body, "fetch(`/"));
         ck_assert_ptr_null(strstr(response.body, " style="));
         free(policy);
         http_free(&response);
@@ -191,7 +195,7 @@ static void check_request_problem(const char *method, const char *path, const ch
 START_TEST(unknown_routes_are_404)
 {
     static const char *const paths[] = {
-        "/index.html",    "/v1",          "/v1/softmax/",    "/v1/Softmax", "/v2/softmax",    "//v1/softmax", "/livez2",
+        "/index.html",    "/v1",          "/v1/softmax//",   "/v1/Softmax", "/v2/softmax",    "//v1/softmax", "/livez2",
         "/v1/soft%20max", "/v1/../livez", "/v2/models/nope", "/livez%00",   "/v1/softmax%00x"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         check_request_problem("GET", paths[i], "", 404, "not_found", NULL);
@@ -204,7 +208,7 @@ START_TEST(other_methods_are_405_with_allow)
 {
     static const char *const methods[] = {"PUT", "PATCH", "DELETE", "BREW"};
     for (size_t i = 0; i < api_route_count; i++) {
-        const char *allow = api_route_methods(&api_routes[i]), *path = path_of(&api_routes[i]);
+        const char *allow = api_route_methods(&api_routes[i]), *path = path_of(&api_routes[i], "");
         const char *other = api_route_is_post(&api_routes[i]) ? "GET" : "POST";
         check_request_problem(other, path, "", 405, "method_not_allowed", allow);
         for (size_t j = 0; j < sizeof methods / sizeof *methods; j++)
@@ -228,7 +232,7 @@ START_TEST(options_are_the_methods)
 {
     struct http http = http_open(server.port);
     for (size_t i = 0; i < api_route_count; i++)
-        check_options(&http, path_of(&api_routes[i]), api_route_methods(&api_routes[i]));
+        check_options(&http, path_of(&api_routes[i], ""), api_route_methods(&api_routes[i]));
     check_options(&http, "*", "GET, HEAD, POST, OPTIONS");
     http_close(&http);
     check_request_problem("OPTIONS", "/nowhere", "", 404, "not_found", NULL);
