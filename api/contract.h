@@ -259,12 +259,12 @@ extern const struct api_problem_kind api_problem_kinds[API_PROBLEM_COUNT];
 
 #define API_NO_OFFSET SIZE_MAX
 
-enum { API_POINTER_BYTES = 256 };
+enum { API_POINTER_BYTES = 256, API_DETAIL_BYTES = 512 };
 
 struct api_problem {
     enum api_problem_code code;
     char pointer[API_POINTER_BYTES]; /* RFC 6901, into the client's body; "" where no single member is meant */
-    char detail[256];                /* one line, UTF-8 */
+    char detail[API_DETAIL_BYTES];   /* one line, UTF-8 */
     size_t offset;                   /* byte of the client's body, or API_NO_OFFSET */
     size_t limit;                    /* the limit that was exceeded, or 0 */
     const char *allow;               /* the methods of the route, with API_METHOD_NOT_ALLOWED */

@@ -1,5 +1,6 @@
 /* A source into a call: its arrays, then its parameters in the order of the table, then what they must be together. */
 #include "call/build.h"
+#include "contract/suggest.h"
 #include "json/envelope.h"
 #include "json/find.h"
 
@@ -24,7 +25,7 @@ static void write_pointer(const struct builder *builder, const char *name, const
 int builder_fail(const struct builder *builder, enum api_problem_code code, const char *name, const char *below,
                  const char *detail, ...)
 {
-    char pointer[256], text[256];
+    char pointer[256], text[API_DETAIL_BYTES];
     write_pointer(builder, name, below, pointer, sizeof pointer);
     va_list arguments;
     va_start(arguments, detail);
@@ -105,8 +106,10 @@ static int fail_unknown(const struct builder *builder, const char *name)
 {
     const struct api_call *call = builder->call;
     const bool nested = call->of != call->function;
-    return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s%s%s has no such member", call->function->name,
-                        nested ? " of " : "", nested ? call->of->name : "");
+    char of[64], text[API_DETAIL_BYTES];
+    snprintf(of, sizeof of, "%s%s%s", call->function->name, nested ? " of " : "", nested ? call->of->name : "");
+    suggest_members(of, allowed_parameters(call), name, text, sizeof text);
+    return builder_fail(builder, API_UNKNOWN_MEMBER, name, "", "%s", text);
 }
 
 static int refuse_unknown(const struct builder *builder)

@@ -72,7 +72,9 @@ int api_fail_limit(struct api_problem *problem, const size_t *limits, enum api_l
 
 /* ---- As text, without jansson: a problem may be that there is no memory ---- */
 
-enum { MOST_BYTES = 8192 /* six times the pointer and the detail, which the error repeats, and what is around them */ };
+enum {
+    MOST_BYTES = 12288 /* six times the pointer and the detail, which the error repeats, and what is around them */
+};
 
 static char *put_character(char *out, const char *at, size_t length)
 {
