@@ -103,7 +103,7 @@ static bool members_allowed(const json_t *spec, const json_t *schema, const json
 static void assert_known_keywords(const json_t *schema)
 {
     static const char known[] =
-        " $ref oneOf const enum type minimum maximum exclusiveMinimum items minItems maxItems "
+        " $ref if then else oneOf const enum type minimum maximum exclusiveMinimum items minItems maxItems "
         "properties required additionalProperties description default examples propertyNames format ";
     const char *key;
     json_t *member;
@@ -118,12 +118,16 @@ bool schema_allows(const json_t *spec, const json_t *given, const json_t *value)
 {
     const json_t *schema = schema_resolve(spec, given), *several = json_object_get(schema, "oneOf"), *one,
                  *constant = json_object_get(schema, "const"), *values = json_object_get(schema, "enum");
+    const json_t *condition = json_object_get(schema, "if");
     const char *type = json_string_value(json_object_get(schema, "type"));
     bool any = several == NULL;
     size_t i;
     assert_known_keywords(schema);
     json_array_foreach (several, i, one)
         any = any || schema_allows(spec, one, value);
+    if (condition != NULL)
+        any = any && schema_allows(
+                         spec, json_object_get(schema, schema_allows(spec, condition, value) ? "then" : "else"), value);
     return any && (constant == NULL || json_equal(constant, value)) && (values == NULL || among(values, value)) &&
            (type == NULL || has_type(type, value)) && in_range(schema, value) && items_allowed(spec, schema, value) &&
            members_allowed(spec, schema, value);

@@ -73,21 +73,27 @@ static void assert_names(const json_t *names, const struct api_choice *list)
     ck_assert_ptr_null(list[json_array_size(names)].name);
 }
 
-static void assert_range(const json_t *schema, const char *type, bool above, double minimum, double maximum)
+static void assert_limits(const json_t *schema, bool above, double minimum, double maximum)
 {
-    ck_assert_str_eq(json_string_value(spec_get(schema, "type")), type);
     ck_assert_double_eq(json_number_value(spec_get(schema, above ? "exclusiveMinimum" : "minimum")), minimum);
     ck_assert_double_eq(json_number_value(spec_get(schema, "maximum")), maximum);
 }
 
-/* Nested arrays of one schema or of those arrays themselves: the schema of an element, among which `kind` is one. */
+static void assert_range(const json_t *schema, const char *type, bool above, double minimum, double maximum)
+{
+    ck_assert_str_eq(json_string_value(spec_get(schema, "type")), type);
+    assert_limits(schema, above, minimum, maximum);
+}
+
+/* Arrays of those arrays themselves or else of one schema, or of several, the first of which is `kind`. */
 static void assert_nested(const json_t *schema, const char *kind)
 {
-    const json_t *forms = spec_get(spec_get(schema, "items"), "oneOf");
-    const size_t count = json_array_size(forms);
+    const json_t *items = spec_get(schema, "items"), *element = spec_get(items, "else"),
+                 *forms = json_object_get(element, "oneOf");
     ck_assert_str_eq(json_string_value(spec_get(schema, "type")), "array");
-    ck_assert_str_eq(json_string_value(spec_get(json_array_get(forms, 0), "type")), kind);
-    ck_assert_ptr_eq(spec_resolve(json_array_get(forms, count - 1)), schema);
+    ck_assert_str_eq(json_string_value(spec_get(spec_get(items, "if"), "type")), "array");
+    ck_assert_ptr_eq(spec_get(items, "then"), schema);
+    ck_assert_str_eq(json_string_value(spec_get(forms != NULL ? json_array_get(forms, 0) : element, "type")), kind);
 }
 
 static void assert_number(const json_t *schema, const struct api_parameter *parameter)
@@ -142,10 +148,33 @@ static void assert_type(const json_t *schema, const struct api_parameter *parame
         assert_result_names(schema, function);
         break;
     case API_BIAS:
-        assert_range(json_array_get(spec_get(spec_get(schema, "additionalProperties"), "oneOf"), 0), "number",
-                     parameter->above, parameter->minimum, parameter->maximum);
+        assert_limits(spec_get(spec_get(schema, "additionalProperties"), "then"), parameter->above, parameter->minimum,
+                      parameter->maximum);
         break;
     }
+}
+
+/* What is said for a default where some clients that send it could not write it, a value of several types, or would be
+ * refused, by a vjp of another function. */
+static bool is_told(const struct api_parameter *parameter)
+{
+    const enum api_parameter_id id = (enum api_parameter_id)(parameter - api_parameters);
+    const bool everywhere = api_function_takes(&api_functions[API_SOFTMAX], id);
+    return parameter->per_row || (api_function_takes(&api_functions[API_VJP], id) && !everywhere);
+}
+
+static void assert_told(const json_t *schema, const struct api_parameter *parameter)
+{
+    char words[64];
+    if (parameter->type == API_CHOICE)
+        snprintf(words, sizeof words, "%s if left out.", parameter->choices[0].name);
+    else if (parameter->type == API_BOOLEAN)
+        snprintf(words, sizeof words, "%s if left out.", parameter->fallback != 0 ? "true" : "false");
+    else
+        snprintf(words, sizeof words, "%g if left out.", parameter->fallback);
+    ck_assert_msg(strstr(json_string_value(spec_get(schema, "description")), words) != NULL, "%s: %s", parameter->name,
+                  words);
+    ck_assert_ptr_null(json_object_get(schema, "default"));
 }
 
 /* Arrays, and what is required, drawn or optional, have no default. */
@@ -154,6 +183,8 @@ static void assert_default(const json_t *schema, const struct api_parameter *par
     const json_t *fallback = json_object_get(schema, "default");
     if (parameter->required || parameter->optional || parameter->drawn)
         ck_assert_ptr_null(fallback);
+    else if (is_told(parameter))
+        assert_told(schema, parameter);
     else if (parameter->type == API_BOOLEAN)
         ck_assert(json_is_boolean(fallback) && json_is_true(fallback) == (parameter->fallback != 0));
     else if (parameter->type == API_CHOICE)

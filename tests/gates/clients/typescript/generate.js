@@ -1,5 +1,5 @@
-// Writes the types of the specification (first argument) into a file (second one). openapi-typescript makes a list that
-// holds lists of its own kind a property that refers to itself, which TypeScript refuses; a generic alias may do so.
+// Writes the types of the specification (first argument) into a file (second one). openapi-typescript passes over if, then
+// and else, by which the specification describes lists of their own kind: those become a generic alias.
 import fs from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
 import ts from "typescript";
@@ -11,32 +11,28 @@ const literal = (value) =>
   value === null ? ts.factory.createNull()
   : typeof value === "number" ? ts.factory.createNumericLiteral(value)
   : ts.factory.createStringLiteral(value);
-const keyword = (type) =>
-  ts.factory.createKeywordTypeNode(
-    type === "boolean" ? ts.SyntaxKind.BooleanKeyword : ts.SyntaxKind.NumberKeyword,
-  );
+const KEYWORDS = { boolean: "BooleanKeyword", number: "NumberKeyword", integer: "NumberKeyword", string: "StringKeyword" };
 
 function scalars(forms) {
   return forms.flatMap((form) =>
     form.enum ? form.enum.map((value) => ts.factory.createLiteralTypeNode(literal(value)))
     : "const" in form ? [ts.factory.createLiteralTypeNode(literal(form.const))]
     : form.type === "null" ? [ts.factory.createLiteralTypeNode(literal(null))]
-    : [keyword(form.type)],
+    : [ts.factory.createKeywordTypeNode(ts.SyntaxKind[KEYWORDS[form.type]])],
   );
 }
 
-/** The type of lists of `forms` and of such lists, and of the forms themselves where `alone`. */
-function nested(forms, alone) {
+/** The type of lists of the schema's scalars and of such lists, and of the scalars themselves where `alone`. */
+function nested(scalar, alone) {
   return ts.factory.createTypeReferenceNode(alone ? "Nested" : "NestedList", [
-    ts.factory.createUnionTypeNode(scalars(forms)),
+    ts.factory.createUnionTypeNode(scalars(scalar.oneOf ?? [scalar])),
   ]);
 }
 
 function transform(schema, { path }) {
-  const self = ({ $ref }) => $ref !== undefined && $ref === path;
-  if (schema.items?.oneOf?.some(self)) return nested(schema.items.oneOf.filter((form) => !self(form)), false);
-  if (schema.oneOf?.some((form) => form.items !== undefined && self(form.items)))
-    return nested(schema.oneOf.filter((form) => form.items === undefined), true);
+  const isSelf = (one) => one?.$ref !== undefined && one.$ref === path;
+  if (isSelf(schema.items?.then)) return nested(schema.items.else, false);
+  if (isSelf(schema.then?.items)) return nested(schema.else, true);
   return undefined;
 }
 
