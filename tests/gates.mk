@@ -25,7 +25,7 @@ endef
 
 ## gate-deps          installs what all gates of .ci/run need, at once
 gate-deps:
-	$(call install,$(DEPS) $(TEST_DEPS) $(LINT_DEPS) $(HOSTILE_DEPS) $(SPEC_DEPS) $(ISA_DEPS) $(IMAGE_DEPS))
+	$(call install,$(DEPS) $(TEST_DEPS) $(LINT_DEPS) $(HOSTILE_DEPS) $(SPEC_DEPS) $(CLIENTS_DEPS) $(ISA_DEPS) $(IMAGE_DEPS))
 
 # What gates run on this machine, so that several can run at the same time; and what takes long to compile.
 .PHONY: build asan-build tsan-build isa-build
@@ -142,9 +142,10 @@ coverage: deps test-deps
 
 # ---- The contract, by other people's tools -----------------------------------------------------------------
 
-## test-clients       NumPy and requests, Triton's and KServe's clients, unmodified
+## test-clients       NumPy and requests, Triton's and KServe's clients, Node's fetch and R's jsonlite, unmodified
+CLIENTS_DEPS := python3 python3-venv nodejs r-base-core r-cran-jsonlite r-cran-curl
 test-clients: deps
-	$(call install,python3 python3-venv)
+	$(call install,$(CLIENTS_DEPS))
 	$(Q)$(SUBMAKE) build/gumbeld build/venv-clients/installed
 	$(Q)$(GATES)/clients/run
 $(eval $(call python-environment,clients,$(GATES)/clients/requirements.txt))
