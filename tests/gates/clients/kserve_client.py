@@ -43,6 +43,17 @@ def assert_same(output, values):
     assert array.shape == expected.shape and array.tobytes() == expected.tobytes(), output.name
 
 
+def log_softmax(logits):
+    """Over the last axis; -inf stays that."""
+    return logits - numpy.log(numpy.exp(logits).sum(-1, keepdims=True))
+
+
+def assert_close(output, expected):
+    """To a float64's last digits, and -inf where that is expected."""
+    array = output.as_numpy()
+    assert array.shape == expected.shape and numpy.allclose(array, expected, rtol=1e-14, atol=0), array
+
+
 # ---- Checks -------------------------------------------------------------------------------------------------------
 
 async def check_health():
@@ -85,6 +96,23 @@ async def check_values_for_each_row():
         inputs = [tensor("logits", LOGITS, binary), tensor("tau", tau, binary), tensor("mask", mask, binary, "BOOL")]
         got = await infer("gumbel_softmax", inputs, seed=5)
         assert_same(got.outputs[0], native("gumbel_softmax", body)["samples"])
+
+
+async def check_minus_infinity_goes_and_comes():
+    logits = numpy.array([[3, 1, -numpy.inf, 2], [-numpy.inf, 0, 4, 5]])
+    mask = numpy.array([[True, True, True, False], [True, False, True, True]])
+    filters = {"top_k": 2, "logprobs": 3, "logprobs_of": "filtered", "seed": 7}
+    masked = log_softmax(numpy.where(mask, logits, -numpy.inf))
+    filtered = log_softmax(numpy.array([[3, 2, -numpy.inf], [5, 4, -numpy.inf]]))
+    for binary in (False, True):
+        inputs = [tensor("logits", logits, binary, "FP64"), tensor("mask", mask, binary, "BOOL")]
+        got = await infer("log_softmax", inputs, binary_data_output=binary)
+        assert_close(got.outputs[0], masked)
+        wanted = [RequestedOutput(name, {"binary_data": binary}) for name in ("top_log_probabilities", "log_probabilities")]
+        got = await infer("categorical", inputs[:1], wanted, **filters)
+        assert_close(got.outputs[0], filtered)
+        drawn = got.outputs[1].as_numpy()
+        assert (numpy.isclose(drawn, filtered, rtol=1e-14, atol=0).sum(-1) == 1).all(), drawn
 
 
 async def check_a_request_without_content_type():

@@ -29,10 +29,18 @@ function problem(call: { data?: unknown; error?: Problem; response: Response }, 
   return call.error;
 }
 
-/** The sum of nested numbers, of which "NaN", "Infinity" and "-Infinity" are text. */
+/** Nested numbers one after the other. Number reads the text that is in the place of one. */
+function flat(numbers: Numbers): number[] {
+  return Array.isArray(numbers) ? numbers.flatMap(flat) : [Number(numbers)];
+}
+
 function sum(numbers: Numbers): number {
-  if (Array.isArray(numbers)) return numbers.reduce<number>((total, one) => total + sum(one), 0);
-  return Number(numbers);
+  return flat(numbers).reduce((total, one) => total + one, 0);
+}
+
+function assertClose(numbers: Numbers, expected: number[]): void {
+  const close = flat(numbers).map((one, i) => one === expected[i] || Math.abs(one - (expected[i] ?? NaN)) < 1e-14);
+  assert(close.length === expected.length && close.every(Boolean), `${flat(numbers)}, not ${expected}`);
 }
 
 const softmax = answer(
@@ -41,8 +49,20 @@ const softmax = answer(
 assert.deepEqual(softmax.shape, [2, 3]);
 assert(Math.abs(sum(softmax.probabilities) - 2) < 1e-6);
 
-const log = answer(await client.POST("/v1/log_softmax", { body: { logits: [0, null], dtype: "float64" } }));
-assert.deepEqual(log.log_probabilities, [0, "-Infinity"]);
+/** log softmax of two classes, the one above the other by 1. */
+const more = -Math.log1p(Math.exp(-1)), less = more - 1;
+for (const impossible of [null, "-Infinity"] as const) {
+  const logits = [[3, 2, impossible, 9], [impossible, 0, 1, 2]], mask = [[true, true, true, false], [true, false, true, true]];
+  const log = answer(await client.POST("/v1/log_softmax", { body: { logits, mask, dtype: "float64" } }));
+  assertClose(log.log_probabilities, [more, less, -Infinity, -Infinity, -Infinity, -Infinity, less, more]);
+  const filters = { top_k: 2, logprobs: 3, logprobs_of: "filtered" } as const;
+  const top = answer(
+    await client.POST("/v1/categorical", { body: { logits, mask, ...filters, return: ["log_probabilities"], dtype: "float64" } }),
+  );
+  assert(top.top_log_probabilities !== undefined && top.log_probabilities !== undefined);
+  assertClose(top.top_log_probabilities, [more, less, -Infinity, more, less, -Infinity]);
+  assert(flat(top.log_probabilities).every((one) => [more, less].some((either) => Math.abs(one - either) < 1e-14)));
+}
 
 const body = {
   logits: [[1, 2, 3], [4, 5, 6]],
