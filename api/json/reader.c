@@ -1,4 +1,5 @@
 #include "json/reader.h"
+#include "json/instead.h"
 #include "json/pointer.h"
 #include "json/string.h"
 #include "json/utf8.h"
@@ -11,6 +12,13 @@ static bool stop(struct json_reader *reader, const char *at, const char *reason)
     reader->broke = at;
     reader->reason = at < reader->end && *at == '\0' ? "a NUL byte is no part of JSON" : reason;
     return false;
+}
+
+/* Where a value or a name should begin: what is there may be another language's. */
+static bool stop_word(struct json_reader *reader, const char *at, const char *reason)
+{
+    const char *advice = json_instead(at, reader->end);
+    return stop(reader, at, advice != NULL ? advice : reason);
 }
 
 static bool is_at(const struct json_reader *reader, const char *at, char expected)
@@ -66,7 +74,7 @@ static bool pass_number(struct json_reader *reader)
 {
     const char *reached, *end = number_end(reader, &reached);
     if (end == NULL)
-        return stop(reader, reached == reader->end ? reached : reader->next, "expected a number");
+        return stop_word(reader, reached == reader->end ? reached : reader->next, "expected a number");
     reader->next = end;
     return true;
 }
@@ -75,7 +83,7 @@ static bool pass_word(struct json_reader *reader, const char *word)
 {
     const size_t length = strlen(word), left = (size_t)(reader->end - reader->next);
     if (memcmp(reader->next, word, length < left ? length : left) != 0)
-        return stop(reader, reader->next, "expected a value");
+        return stop_word(reader, reader->next, "expected a value");
     if (left < length)
         return stop(reader, reader->end, "expected a value");
     reader->next += length;
@@ -216,7 +224,7 @@ static bool pass_name(struct json_reader *reader)
         return true;
     skip_space(reader);
     if (!is_at(reader, reader->next, '"'))
-        return stop(reader, reader->next, "expected a member's name");
+        return stop_word(reader, reader->next, "expected a member's name in double quotation marks");
     key.at = reader->next + 1;
     level->key.at = NULL;
     if (!pass_string(reader, &key.escaped))
@@ -252,6 +260,12 @@ static bool pass_separators(struct json_reader *reader, size_t depth)
 
 /* ---- Values ---- */
 
+static bool is_empty(const struct json_reader *reader)
+{
+    const char *body = reader->text->body;
+    return body + strspn(body, " \n\r\t") == reader->end;
+}
+
 static bool pass_scalar(struct json_reader *reader)
 {
     bool escaped;
@@ -269,7 +283,8 @@ static bool pass_scalar(struct json_reader *reader)
     default:
         if (reader->next < reader->end && *reader->next >= '0' && *reader->next <= '9')
             return pass_number(reader);
-        return stop(reader, reader->next, "expected a value");
+        return is_empty(reader) ? stop(reader, reader->end, "the body is empty: send a JSON object")
+                                : stop_word(reader, reader->next, "expected a value");
     }
 }
 
