@@ -1,5 +1,6 @@
 #include "call/query.h"
 #include "call/arrays.h"
+#include "contract/suggest.h"
 #include "json/pointer.h"
 #include "json/tree.h"
 
@@ -36,15 +37,25 @@ static char *copy_value(const struct api_argument *argument, bool bare_list, siz
     return text;
 }
 
-/* What the reader of bodies reports, of the argument. */
-static int fail_value(const struct api_parameter *parameter, const struct api_problem *own, struct api_problem *problem)
+static bool is_empty(const struct api_argument *argument)
 {
-    if (own->code == API_MALFORMED_JSON)
-        return fail(problem, API_WRONG_TYPE, parameter->name,
-                    "the value is not written as in JSON, or its special characters are not percent-encoded");
-    if (*own->pointer == '\0')
-        return fail(problem, own->code, parameter->name, own->detail);
-    return api_fail(problem, own->code, own->pointer, API_NO_OFFSET, "%s", own->detail);
+    return strspn(argument->value, " \n\r\t") == argument->length;
+}
+
+/* What the reader of bodies reports, of the argument. */
+static int fail_value(const struct api_parameter *parameter, const struct api_argument *argument,
+                      const struct api_problem *own, struct api_problem *problem)
+{
+    char pointer[256];
+    json_pointer_write(pointer, sizeof pointer, parameter->name);
+    if (own->code != API_MALFORMED_JSON)
+        return api_fail(problem, own->code, *own->pointer != '\0' ? own->pointer : pointer, API_NO_OFFSET, "%s",
+                        own->detail);
+    if (is_empty(argument))
+        return api_fail(problem, API_WRONG_TYPE, pointer, API_NO_OFFSET, "has no value in the query");
+    return api_fail(problem, API_WRONG_TYPE, pointer, API_NO_OFFSET,
+                    "the value is not written as in JSON (%s), or its special characters are not percent-encoded",
+                    own->detail);
 }
 
 /* A list of one value per row, or a tree. */
@@ -79,7 +90,7 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
         return fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
     int result = read_text(&text, parameter, &array, &tree, &own);
     if (result != 0) {
-        fail_value(parameter, &own, problem);
+        fail_value(parameter, argument, &own, problem);
         api_free(array.array.data);
     } else if (array.found) {
         query->lists[query->list_count++] = call_tensor_of(&array);
@@ -151,12 +162,31 @@ static reader *const readers[] = {
     [API_CHOICE] = read_word, [API_NAMES] = read_words,  [API_BIAS] = read_json,
 };
 
+/* What clients make of a list: Python's requests one argument for each of its elements. */
+static int fail_duplicate(const struct api_argument *argument, const char *list, struct api_problem *problem)
+{
+    char pointer[256];
+    json_pointer_write(pointer, sizeof pointer, argument->name);
+    if (list == NULL)
+        return api_fail(problem, API_DUPLICATE_MEMBER, pointer, API_NO_OFFSET,
+                        "is in the query more than once, and takes one value");
+    return api_fail(problem, API_DUPLICATE_MEMBER, pointer, API_NO_OFFSET,
+                    "is in the query more than once; a list is one argument with commas: %s=%s", argument->name, list);
+}
+
 static int take_arrays(struct query *query, const struct api_argument *argument, struct api_problem *problem)
 {
     if (query->arrays != NULL)
-        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "is duplicated in the query");
+        return fail_duplicate(argument, "logits,mask", problem);
     query->arrays = argument;
     return 0;
+}
+
+static int fail_unknown(const struct api_function *function, const char *name, struct api_problem *problem)
+{
+    char detail[API_DETAIL_BYTES];
+    suggest_members(function->name, function->parameters, name, detail, sizeof detail);
+    return fail(problem, API_UNKNOWN_MEMBER, name, detail);
 }
 
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
@@ -166,11 +196,15 @@ static int read_argument(struct query *query, const struct api_function *functio
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
     if (parameter == NULL)
-        return fail(problem, API_UNKNOWN_MEMBER, argument->name, "the function has no such parameter");
+        return fail_unknown(function, argument->name, problem);
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
         return fail(problem, API_WRONG_TYPE, argument->name, "belongs in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
-        return fail(problem, API_DUPLICATE_MEMBER, argument->name, "is duplicated in the query");
+        return fail_duplicate(argument,
+                              parameter->type == API_NAMES ? "a,b"
+                              : parameter->per_row         ? "1,2"
+                                                           : NULL,
+                              problem);
     return readers[parameter->type](query, parameter, argument, problem);
 }
 

@@ -1,4 +1,5 @@
 #include "call/query.h"
+#include "contract/suggest.h"
 #include "npy/header.h"
 #include "npy/npy.h"
 #include "number/half.h"
@@ -216,12 +217,20 @@ static int fail_name(const struct reader *reader, enum api_problem_code code, co
     return fail(reader, QUERY_ARRAYS, code, API_NO_OFFSET, detail);
 }
 
+static int fail_unknown(const struct reader *reader, const char *name, size_t length)
+{
+    char copy[64], detail[API_DETAIL_BYTES];
+    snprintf(copy, sizeof copy, "%.*s", length < sizeof copy ? (int)length : (int)sizeof copy - 1, name);
+    suggest_members(reader->function->name, reader->function->parameters, copy, detail, sizeof detail);
+    return fail_name(reader, API_UNKNOWN_MEMBER, detail);
+}
+
 /* The array of the next name in the list of those of the body. */
 static int read_named(struct reader *reader, const char *name, size_t length, const json_t *members)
 {
     const struct api_parameter *parameter = api_parameter_find(reader->function, name, length);
     if (parameter == NULL)
-        return fail_name(reader, API_UNKNOWN_MEMBER, "names what is no parameter of the function");
+        return fail_unknown(reader, name, length);
     if (use_of(parameter) == AS_LIST && !parameter->per_row)
         return fail_name(reader, API_WRONG_TYPE, "names a parameter that is no array: it goes into the query");
     if (find(reader, parameter->name) != NULL)

@@ -1,6 +1,6 @@
 /* What a problem's text advises: the name that was meant, what to write instead, the flag that sets a limit. */
 #include "contract/suggest.h"
-#include "lib/ask.h"
+#include "lib/npy.h"
 #include "lib/suite.h"
 
 #include <stdio.h>
@@ -94,6 +94,81 @@ START_TEST(a_distance_counts_edits_of_letters)
 }
 END_TEST
 
+/* ---- Words of other languages ---- */
+
+static const struct {
+    const char *body, *pointer, *text;
+    int offset;
+} texts[] = {
+    {"", "", "the body is empty: send a JSON object", 0},
+    {" \n", "", "the body is empty: send a JSON object", 2},
+    {"{\"logits\":[1,NaN]}", "/logits/1", "NaN is not JSON, and no number may be NaN;", 13},
+    {"{\"logits\":[1,nan]}", "/logits/1", "nan is not JSON", 13},
+    {"{\"logits\":[[1,-nan]]}", "/logits/0/1", "-nan is not JSON", 14},
+    {"{\"logits\":[1,Infinity]}", "/logits/1", "no number may be +inf; a class that is impossible has the logit null",
+     13},
+    {"{\"logits\":[1,inf]}", "/logits/1", "inf is not JSON", 13},
+    {"{\"logits\":[1,-inf]}", "/logits/1", "-inf is not JSON: write null or \"-Infinity\"", 13},
+    {"{\"logits\":NaN}", "/logits", "NaN is not JSON", 10},
+    {"{\"logits\":[1,2],\"mask\":[True,False]}", "/mask/0", "True is not JSON: write true", 24},
+    {"{\"logits\":[1,2],\"mask\":[true,False]}", "/mask/1", "False is not JSON: write false", 29},
+    {"{\"logits\":[1,2],\"mask\":None}", "/mask", "None is not JSON: write null", 23},
+    {"{\"logits\":[1,2],\"temperature\":NaN}", "/temperature", "NaN is not JSON", 30},
+    {"{\"logits\":[1,2],\"temperature\":[1,Infinity]}", "/temperature/1", "Infinity is not JSON", 33},
+    {"{\"logits\":[1,2],\"dim\":undefined}", "/dim", "undefined is not JSON: leave the member out", 22},
+    {"{\"logits\":[1,2],\"other\":[{\"a\":TRUE}]}", "/other/0/a", "TRUE is not JSON: write true", 30},
+    {"{'logits':[1,2]}", "", "JSON has double quotation marks", 1},
+    {"{\"logits\":[1,2],\"dtype\":'float64'}", "/dtype", "JSON has double quotation marks", 24},
+    {"{\"logits\":[1,nancy]}", "/logits/1", "expected a value", 13},
+    {"{\"logits\":[1,Na", "/logits/1", "expected a value", 13},
+    {"{logits:[1]}", "", "expected a member's name in double quotation marks", 1},
+};
+
+START_TEST(a_word_that_json_has_not_is_told_what_to_write)
+{
+    struct answer answer = ask(SOFTMAX, "%s", texts[_i].body);
+    assert_advice(&answer, 400, "malformed_json", texts[_i].pointer, texts[_i].text);
+    ck_assert_msg(json_integer_value(json_object_get(answer.json, "offset")) == texts[_i].offset, "%s", answer.text);
+    ask_free(&answer);
+}
+END_TEST
+
+/* ---- The query ---- */
+
+static const struct {
+    const char *path, *query, *code, *pointer, *text;
+} queries[] = {
+    {SOFTMAX, "temperature=NaN", "wrong_type", "/temperature", "(NaN is not JSON, and no number may be NaN"},
+    {SOFTMAX, "temperature=1,None", "wrong_type", "/temperature", "(None is not JSON: write null)"},
+    {SOFTMAX, "temperature=%20", "wrong_type", "/temperature", "special characters are not percent-encoded"},
+    {SOFTMAX, "temperature=", "wrong_type", "/temperature", "has no value in the query"},
+    {SOFTMAX, "temperature= ", "wrong_type", "/temperature", "has no value in the query"},
+    {SOFTMAX, "tau=1", "unknown_member", "/tau", "softmax takes temperature, not tau; its members are"},
+    {SOFTMAX, "other=1", "unknown_member", "/other", "softmax has no such member; its members are logits"},
+    {SOFTMAX, "arrays=inputs", "unknown_member", "/arrays", "softmax takes logits, not inputs;"},
+    {SOFTMAX, "arrays=logits,maks", "unknown_member", "/arrays", "softmax takes mask, not maks;"},
+    {SOFTMAX, "arrays=1234567890123456789012345678901234567890123456789012345678901234567890", "unknown_member",
+     "/arrays", "softmax has no such member;"},
+    {SOFTMAX, "arrays=logits&arrays=mask", "duplicate_member", "/arrays", "with commas: arrays=logits,mask"},
+    {CATEGORICAL, "top_k=1&top_k=2", "duplicate_member", "/top_k",
+     "is in the query more than once; a list is one argument with commas: top_k=1,2"},
+    {GUMBEL, "return=soft&return=noise", "duplicate_member", "/return", "with commas: return=a,b"},
+    {GUMBEL, "hard=true&hard=true", "duplicate_member", "/hard", "is in the query more than once, and takes one value"},
+};
+
+START_TEST(an_argument_is_told_what_to_write)
+{
+    static const float logits[] = {1, 2};
+    struct npy_bytes body = {0};
+    npy_add(&body, "<f4", (const size_t[]){2, 0}, logits);
+    struct answer answer = npy_ask(
+        &(struct npy_request){.path = queries[_i].path, .query = queries[_i].query, .content_type = API_NPY}, &body);
+    assert_advice(&answer, 400, queries[_i].code, queries[_i].pointer, queries[_i].text);
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: advice");
@@ -102,5 +177,11 @@ TEST_SUITE("api")
     tcase_add_test(names, vjp_tells_of_the_function_that_it_differentiates);
     tcase_add_test(names, a_distance_counts_edits_of_letters);
     suite_add_tcase(suite, names);
+    TCase *json = tcase_create("json");
+    tcase_add_loop_test(json, a_word_that_json_has_not_is_told_what_to_write, 0, sizeof texts / sizeof *texts);
+    suite_add_tcase(suite, json);
+    TCase *query = tcase_create("query");
+    tcase_add_loop_test(query, an_argument_is_told_what_to_write, 0, sizeof queries / sizeof *queries);
+    suite_add_tcase(suite, query);
     return suite;
 }
