@@ -188,23 +188,45 @@ static int lay_out_rows(const struct builder *builder)
     return 0;
 }
 
+/* The floats as doubles, which is exact. */
+static double *widen(const struct builder *builder, struct api_tensor *tensor)
+{
+    const float *floats = tensor->data;
+    double *doubles = builder_allocate(builder, tensor->count, sizeof *doubles, tensor->name);
+    for (size_t i = 0; doubles != NULL && i < tensor->count; i++)
+        doubles[i] = floats[i];
+    if (!tensor->borrowed)
+        api_free(tensor->data);
+    tensor->data = NULL;
+    return doubles;
+}
+
+/* The data in the call's precision, which is the tensor's own or a wider one. NULL and a problem if memory is short. */
+static void *take_numbers(const struct builder *builder, struct api_tensor *tensor)
+{
+    const bool wide = builder->call->dtype == CORE_FLOAT64;
+    return wide && tensor->dtype == API_FLOAT32 ? widen(builder, tensor) : builder_take(builder, tensor);
+}
+
+enum { OF_EITHER_PRECISION = 1 << API_FLOAT32 | 1 << API_FLOAT64 };
+
 static int take_logits(const struct builder *builder)
 {
     struct api_call *call = builder->call;
+    const struct api_value *dtype = &call->values[API_DTYPE];
     struct api_tensor *tensor;
-    if (find_tensor(builder, API_LOGITS, 1u << API_FLOAT32 | 1u << API_FLOAT64, &tensor) != 0)
+    if (find_tensor(builder, API_LOGITS, OF_EITHER_PRECISION, &tensor) != 0)
         return -1;
     if (tensor->rank > API_MAX_RANK)
         return builder_fail(builder, API_WRONG_TYPE, tensor->name, "", "may have up to %d axes", API_MAX_RANK);
     const bool wide = tensor->dtype == API_FLOAT64;
-    if (call->values[API_DTYPE].given && call->values[API_DTYPE].one.choice != (int)tensor->dtype)
-        return builder_fail(builder, API_WRONG_TYPE, api_parameters[API_DTYPE].name, "", "the logits are %s",
-                            api_dtypes[tensor->dtype].name);
-    call->dtype = wide ? CORE_FLOAT64 : CORE_FLOAT32;
+    if (wide && dtype->given && dtype->one.choice == API_FLOAT32)
+        return builder_fail(builder, API_WRONG_TYPE, api_parameters[API_DTYPE].name, "", "the logits are float64");
+    call->dtype = wide || (dtype->given && dtype->one.choice == API_FLOAT64) ? CORE_FLOAT64 : CORE_FLOAT32;
     call->rank = tensor->rank;
     memcpy(call->shape, tensor->shape, sizeof call->shape);
-    call->logits = builder_take(builder, tensor);
-    return 0;
+    call->logits = take_numbers(builder, tensor);
+    return call->logits != NULL ? 0 : -1;
 }
 
 static size_t element_count(const struct api_call *call)
@@ -256,15 +278,16 @@ static int take_cotangent(const struct builder *builder)
 {
     struct api_call *call = builder->call;
     struct api_tensor *tensor;
-    if (find_tensor(builder, API_COTANGENT, 1u << (call->dtype == CORE_FLOAT64 ? API_FLOAT64 : API_FLOAT32), &tensor) !=
-        0)
+    if (find_tensor(builder, API_COTANGENT, OF_EITHER_PRECISION, &tensor) != 0)
         return -1;
+    if (call->dtype == CORE_FLOAT32 && tensor->dtype == API_FLOAT64)
+        return builder_fail(builder, API_WRONG_TYPE, tensor->name, "", "is float64 where the logits are float32");
     if (!has_shape(call, tensor, call->values[API_NUM_SAMPLES].given ? call->draws : 0))
         return builder_fail(builder, API_WRONG_LENGTH, tensor->name, "",
                             "must have the shape of the function's result%s",
                             call->values[API_NUM_SAMPLES].given ? ", with its axis of num_samples" : "");
-    call->cotangent = builder_take(builder, tensor);
-    return 0;
+    call->cotangent = take_numbers(builder, tensor);
+    return call->cotangent != NULL ? 0 : -1;
 }
 
 /* ---- What the parameters must be together ---- */

@@ -22,28 +22,46 @@ struct reader {
 
 /* ---- Types of elements ---- */
 
-enum conversion { AS_IT_IS, FROM_HALF, FROM_SIGNED };
+/* What no double is beyond 2^53 is out of every parameter's range, rounded or not. Both may be in the same place. */
+static void from_int64(void *to, const void *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t integer;
+        memcpy(&integer, (const char *)from + i * sizeof integer, sizeof integer);
+        const double value = (double)integer;
+        memcpy((char *)to + i * sizeof value, &value, sizeof value);
+    }
+}
 
 /* What an array may be taken for. */
 enum use { AS_LOGITS = 1, AS_MASK = 2, AS_LIST = 4 };
 
+/* bfloat16 is what ml_dtypes has numpy.save write: bytes of no type, in the order of the machine. */
 static const struct kind {
-    const char *descr;
+    const char *type;   /* after the order of its bytes, in the header */
+    const char *orders; /* that are taken; the first is what an error says */
     enum api_dtype dtype;
     size_t size;
-    enum conversion conversion;
+    void (*convert)(void *to, const void *from, size_t count); /* NULL: the elements stay */
     unsigned uses;
 } kinds[] = {
-    {"<f4", API_FLOAT32, 4, AS_IT_IS, AS_LOGITS | AS_LIST},
-    {"<f8", API_FLOAT64, 8, AS_IT_IS, AS_LOGITS | AS_LIST},
-    {"<f2", API_FLOAT32, 2, FROM_HALF, AS_LOGITS},
-    {"|b1", API_BOOL, 1, AS_IT_IS, AS_MASK},
-    {"<i4", API_INT32, 4, AS_IT_IS, AS_LIST},
-    {"<u4", API_UINT32, 4, AS_IT_IS, AS_LIST},
-    {"<u8", API_UINT64, 8, AS_IT_IS, AS_LIST},
-    {"<i8", API_FLOAT64, 8, FROM_SIGNED, AS_LIST},
+    {"f4", "<>", API_FLOAT32, 4, NULL, AS_LOGITS | AS_LIST},
+    {"f8", "<>", API_FLOAT64, 8, NULL, AS_LOGITS | AS_LIST},
+    {"f2", "<>", API_FLOAT32, 2, half_widen, AS_LOGITS | AS_LIST},
+    {"V2", "<|", API_FLOAT32, 2, bfloat_widen, AS_LOGITS | AS_LIST},
+    {"b1", "|", API_BOOL, 1, NULL, AS_MASK},
+    {"i4", "<>", API_INT32, 4, NULL, AS_LIST},
+    {"u4", "<>", API_UINT32, 4, NULL, AS_LIST},
+    {"u8", "<>", API_UINT64, 8, NULL, AS_LIST},
+    {"i8", "<>", API_FLOAT64, 8, from_int64, AS_LIST},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static bool is_kind(const struct kind *kind, const char *descr, enum use use)
+{
+    return (kind->uses & use) && *descr != '\0' && strchr(kind->orders, *descr) != NULL &&
+           strcmp(descr + 1, kind->type) == 0;
+}
 
 static enum use use_of(const struct api_parameter *parameter)
 {
@@ -66,41 +84,60 @@ static int fail_dtype(const struct reader *reader, const char *name, enum use us
     size_t used = 0;
     for (size_t i = 0; i < KINDS; i++)
         if (kinds[i].uses & use)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", kinds[i].descr);
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%c%s", used > 0 ? ", " : "", *kinds[i].orders,
+                                     kinds[i].type);
     snprintf(detail, sizeof detail, "has dtype %s; supported are %s", descr, list);
     return fail(reader, name, API_WRONG_TYPE, API_NO_OFFSET, detail);
 }
 
 /* ---- Elements ---- */
 
-/* Into a block of their own, with room for the header that an answer may need before them. */
-static void *widen_halves(struct reader *reader, const char *data, size_t count)
+/* A block of their own, with room for the header that an answer may need before them. */
+static void *make_room(struct reader *reader, size_t bytes)
 {
-    char *block = api_malloc(NPY_HEADER_BYTES + count * sizeof(float));
+    char *block = api_malloc(NPY_HEADER_BYTES + bytes);
     if (block == NULL)
         return NULL;
-    float *floats = (float *)(block + NPY_HEADER_BYTES);
-    for (size_t i = 0; i < count; i++) {
-        uint16_t half;
-        memcpy(&half, data + i * sizeof half, sizeof half);
-        floats[i] = half_value(half);
-    }
     assert(reader->block_count < CALL_MAX_BLOCKS);
     reader->blocks[reader->block_count++] = block;
-    return floats;
+    return block + NPY_HEADER_BYTES;
 }
 
-/* What is no double beyond 2^53 is out of every parameter's range, rounded or not. */
-static void *as_doubles(void *data, size_t count)
+static void swap_bytes(char *data, size_t count, size_t size)
 {
-    char *at = data;
-    for (size_t i = 0; i < count; i++, at += sizeof(double)) {
-        int64_t integer;
-        memcpy(&integer, at, sizeof integer);
-        const double value = (double)integer;
-        memcpy(at, &value, sizeof value);
+    for (char *const end = data + count * size; data < end; data += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            const char byte = data[i];
+            data[i] = data[size - 1 - i];
+            data[size - 1 - i] = byte;
+        }
+}
+
+static void put_element(const struct kind *kind, char *to, const char *from)
+{
+    if (kind->convert != NULL)
+        kind->convert(to, from, 1);
+    else
+        memcpy(to, from, kind->size);
+}
+
+/* Elements in Fortran order, the first axis being the fastest, into C order. */
+static void transpose(const struct kind *kind, const struct api_tensor *tensor, char *to, const char *from)
+{
+    const size_t size = api_dtypes[kind->dtype].size;
+    size_t index[API_TENSOR_MAX_RANK] = {0}, at = 0;
+    for (size_t i = 0; i < tensor->count; i++) {
+        put_element(kind, to + i * size, from + at * kind->size);
+        size_t axis = tensor->rank, stride = tensor->count;
+        while (axis-- > 0) {
+            stride /= tensor->shape[axis];
+            at += stride;
+            if (++index[axis] < tensor->shape[axis])
+                break;
+            at -= stride * tensor->shape[axis];
+            index[axis] = 0;
+        }
     }
-    return data;
 }
 
 /* To a place where they are aligned, over the end of their header. */
@@ -110,23 +147,32 @@ static char *align(char *data, size_t bytes, size_t size)
     return over == 0 ? data : memmove(data - over, data, bytes);
 }
 
-static int convert(struct reader *reader, const struct kind *kind, const char *name, struct api_tensor *tensor)
+/* In the body if they have their size and their order there. */
+static int convert(struct reader *reader, const struct kind *kind, const struct npy_header *header,
+                   struct api_tensor *tensor)
 {
     char *data = tensor->data;
-    switch (kind->conversion) {
-    case FROM_HALF:
-        tensor->data = widen_halves(reader, data, tensor->count);
-        return tensor->data != NULL ? 0
-                                    : fail(reader, name, API_OUT_OF_MEMORY, API_NO_OFFSET, "no memory for the array");
-    case FROM_SIGNED:
-        tensor->data = as_doubles(align(data, tensor->count * kind->size, kind->size), tensor->count);
-        return 0;
-    default:
-        tensor->data = align(data, tensor->count * kind->size, kind->size);
-    }
-    for (size_t i = 0; kind->dtype == API_BOOL && i < tensor->count; i++)
-        if ((unsigned char)data[i] > 1)
-            return fail(reader, name, API_MALFORMED_NPY, (size_t)(data - reader->body) + i, "no boolean: 0 or 1");
+    const size_t size = api_dtypes[kind->dtype].size;
+    const bool fortran = header->fortran_order && tensor->rank > 1, in_place = !fortran && size == kind->size;
+    if (*header->descr == '>')
+        swap_bytes(data, tensor->count, kind->size);
+    tensor->data = in_place ? align(data, tensor->count * size, size) : make_room(reader, tensor->count * size);
+    if (tensor->data == NULL)
+        return fail(reader, tensor->name, API_OUT_OF_MEMORY, API_NO_OFFSET, "no memory for the array");
+    if (fortran)
+        transpose(kind, tensor, tensor->data, data);
+    else if (kind->convert != NULL)
+        kind->convert(tensor->data, in_place ? tensor->data : data, tensor->count);
+    return 0;
+}
+
+static int check_booleans(const struct reader *reader, const struct api_tensor *tensor)
+{
+    const unsigned char *data = tensor->data;
+    for (size_t i = 0; tensor->dtype == API_BOOL && i < tensor->count; i++)
+        if (data[i] > 1)
+            return fail(reader, tensor->name, API_MALFORMED_NPY, (size_t)((const char *)data - reader->body) + i,
+                        "no boolean: 0 or 1");
     return 0;
 }
 
@@ -155,18 +201,15 @@ static int read_shape(struct reader *reader, const struct npy_header *header, co
     return fail(reader, tensor->name, API_MALFORMED_NPY, reader->at, detail);
 }
 
-/* What may be sent otherwise: the order, the axes and the dtype. */
+/* What may be sent otherwise: the axes and the dtype. */
 static int check_header(struct reader *reader, const struct npy_header *header, const struct api_parameter *parameter,
                         const struct kind **kind)
 {
     const enum use use = use_of(parameter);
     size_t i = 0;
-    if (header->fortran_order)
-        return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET,
-                    "is in Fortran order: send numpy.ascontiguousarray of it");
     if (header->rank > API_TENSOR_MAX_RANK)
         return fail(reader, parameter->name, API_WRONG_TYPE, API_NO_OFFSET, "may have up to 9 axes");
-    while (i < KINDS && (strcmp(kinds[i].descr, header->descr) != 0 || !(kinds[i].uses & use)))
+    while (i < KINDS && !is_kind(&kinds[i], header->descr, use))
         i++;
     if (i == KINDS)
         return fail_dtype(reader, parameter->name, use, header->descr);
@@ -198,7 +241,7 @@ static int read_array(struct reader *reader, const struct api_parameter *paramet
     tensor.dtype = kind->dtype;
     tensor.data = reader->body + reader->at;
     reader->at += tensor.count * kind->size;
-    if (convert(reader, kind, parameter->name, &tensor) != 0)
+    if (check_booleans(reader, &tensor) != 0 || convert(reader, kind, &header, &tensor) != 0)
         return -1;
     reader->tensors[reader->count++] = tensor;
     return 0;
@@ -259,16 +302,6 @@ static int read_arrays(struct reader *reader, const struct query *query)
                     "the body continues after its last array; the query's `arrays` has to name them all");
 }
 
-/* One precision for both. */
-static int check_cotangent(const struct reader *reader)
-{
-    const char *name = api_parameters[API_COTANGENT].name;
-    const struct api_tensor *logits = find(reader, api_parameters[API_LOGITS].name), *cotangent = find(reader, name);
-    if (logits == NULL || cotangent == NULL || logits->dtype == cotangent->dtype)
-        return 0;
-    return fail(reader, name, API_WRONG_TYPE, API_NO_OFFSET, "must be of the precision of the logits");
-}
-
 /* ---- The whole ---- */
 
 /* The body's bytes become the reader's: taken from the request, or a copy. */
@@ -321,8 +354,6 @@ int npy_read(struct api_job *job)
         result = take_body(&reader, request);
     if (result == 0)
         result = read_arrays(&reader, &query);
-    if (result == 0)
-        result = check_cotangent(&reader);
     if (result == 0)
         result = build(&reader, &query, request, &job->call);
     for (size_t i = 0; i < CALL_MAX_BLOCKS; i++)

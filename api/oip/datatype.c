@@ -26,15 +26,6 @@ static void from_bool(void *to, const void *from, size_t count)
 FROM_INTEGER(from_int32, int32_t)
 FROM_INTEGER(from_uint32, uint32_t)
 
-static void from_half(void *to, const void *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, (const char *)from + i * sizeof bits, sizeof bits);
-        ((float *)to)[i] = half_value(bits);
-    }
-}
-
 /* ---- The table ---- */
 
 /* The first of each type is the one in metadata. */
@@ -44,7 +35,8 @@ static const struct {
 } datatypes[] = {
     {API_NUMBERS, {"FP32", 4, API_FLOAT32, NULL, false, 0}},
     {API_NUMBERS, {"FP64", 8, API_FLOAT64, NULL, false, 0}},
-    {API_NUMBERS, {"FP16", 2, API_FLOAT32, from_half, true, 0}},
+    {API_NUMBERS, {"FP16", 2, API_FLOAT32, half_widen, true, 0}},
+    {API_NUMBERS, {"BF16", 2, API_FLOAT32, bfloat_widen, true, 0}},
     {API_BOOLEANS, {"BOOL", 1, API_BOOL, from_bool, false, 0}},
     {API_INTEGER, {"UINT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
     {API_INTEGER, {"INT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
@@ -69,7 +61,7 @@ const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type
 
 const char *oip_datatypes_of_input(enum api_type type)
 {
-    return kind_of(type) == API_NUMBERS ? "FP32, FP64 or FP16"
+    return kind_of(type) == API_NUMBERS ? "FP32, FP64, FP16 or BF16"
            : type == API_BOOLEANS       ? "BOOL"
                                         : "UINT64, INT64, UINT32 or INT32";
 }

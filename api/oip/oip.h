@@ -25,7 +25,7 @@ struct oip_datatype {
 /* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */
 const struct oip_datatype *oip_datatype_of_input(const char *name, enum api_type type);
 
-/* "FP32, FP64 or FP16" for such a parameter. */
+/* "FP32, FP64, FP16 or BF16" for such a parameter. */
 const char *oip_datatypes_of_input(enum api_type type);
 
 /* The one in the metadata of such a parameter. */

@@ -39,6 +39,19 @@ static void add_halves(struct npy_bytes *body)
     npy_add(body, "<f2", (const size_t[]){2, 4, 0}, halves);
 }
 
+/* In Fortran order, of bytes that ml_dtypes takes for bfloat16. */
+static void add_bfloats(struct npy_bytes *body)
+{
+    npy_add_header(body, 1, "{'descr': '<V2', 'fortran_order': True, 'shape': (2, 4), }\n");
+    npy_append(body, halves, sizeof halves);
+}
+
+static void add_logits_and_bfloats(struct npy_bytes *body)
+{
+    add_logits(body);
+    add_bfloats(body);
+}
+
 static void add_arrays(struct npy_bytes *body)
 {
     add_logits(body);
@@ -100,6 +113,8 @@ const struct request front_requests[] = {
     {GUMBEL,
      "tau={\"schedule\":\"linear\",\"start\":1,\"min\":0.5,\"steps\":10,\"step\":2}&seed=5&return=[\"samples\"]",
      API_NPY, API_NPY, NULL, add_halves, false},
+    {VJP, "function=softmax&dtype=float64&arrays=logits,cotangent", API_NPY, API_NPY, NULL, add_logits_and_bfloats,
+     false},
     {INFER("gumbel_softmax"), NULL, NULL, NULL,
      "{\"id\":\"a \\\"long\\\" id of more than fifteen bytes\",\"inputs\":[" OIP_LOGITS
      ",{\"name\":\"tau\",\"datatype\":\"FP64\",\"shape\":[2],\"data\":[0.5,2]}],"
@@ -119,6 +134,10 @@ const struct request front_requests[] = {
      "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP16\",\"shape\":[2,4],\"parameters\":"
      "{\"binary_data_size\":16}}],\"parameters\":{\"temperature\":0.5},\"outputs\":[{\"name\":\"probabilities\","
      "\"parameters\":{\"classification\":2}}]}",
+     add_raw_halves, true},
+    {INFER("log_softmax"), NULL, NULL, NULL,
+     "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"BF16\",\"shape\":[2,4],\"parameters\":"
+     "{\"binary_data_size\":16}}],\"parameters\":{\"dtype\":\"float64\"}}",
      add_raw_halves, true},
     {INFER("softmax"), NULL, NULL, NULL, "", add_raw, true},
     {INFER("gumbel_softmax"), NULL, NULL, NULL,

@@ -107,8 +107,10 @@ static const struct {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808, 2, 3), }\n", "malformed_npy", 400},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 0), }\n", "empty_array", 400},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1844674407370955160, 20, 0), }\n", "empty_array", 400},
-    {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }\n", "wrong_type", 400},
-    {"{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
+    {"{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
+    {"{'descr': '>V2', 'fortran_order': False, 'shape': (3, 4), }\n", "wrong_type", 400},
+    {"{'descr': '|V4', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
+    {"{'descr': '', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
     {"{'descr': '<i4', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
     {"{'descr': '|b1', 'fortran_order': False, 'shape': (24,), }\n", "wrong_type", 400},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 3), }\n", "wrong_type", 400},
@@ -263,6 +265,36 @@ START_TEST(halves_are_taken_exactly)
 }
 END_TEST
 
+/* The halves of floats, which log_softmax at temperature 1 answers as they are below a greater one. */
+START_TEST(bfloats_are_the_upper_halves_of_floats)
+{
+    static uint16_t pairs[2 * HALVES];
+    size_t rows = 0;
+    for (unsigned bfloat = 0; bfloat < HALVES; bfloat++)
+        if ((bfloat >> 7 & 0xff) < 127 + 60 && (bfloat >> 7 & 0xff) > 127 - 60)
+            pairs[2 * rows++] = (uint16_t)bfloat;
+    for (size_t kind = 0; kind < 2; kind++) {
+        struct npy_bytes body = {0};
+        npy_add(&body, kind == 0 ? "<V2" : "|V2", SHAPE(rows, 2), pairs);
+        const struct npy_request request = {LOG_SOFTMAX, "temperature=8.673617379884035e-19", API_NPY, API_NPY, true};
+        struct answer answer = npy_ask(&request, &body);
+        size_t at = 0;
+        const struct api_tensor result = npy_next(&answer, &at);
+        ck_assert_int_eq(result.dtype, API_FLOAT32);
+        for (size_t row = 0; row < rows; row++) {
+            const uint32_t bits = (uint32_t)pairs[2 * row] << 16;
+            const float *pair = (const float *)result.data + 2 * row;
+            float value;
+            memcpy(&value, &bits, sizeof value);
+            ck_assert_msg(fabsf(value) < 0x1p-52f || pair[value > 0] == -fabsf(value) * 0x1p60f, "%a: %a %a",
+                          (double)value, (double)pair[0], (double)pair[1]);
+        }
+        npy_answer_free(&answer);
+        npy_free(&body);
+    }
+}
+END_TEST
+
 /* -inf excludes a class; +inf and every NaN leave the row without an answer. */
 START_TEST(halves_that_are_not_finite_stay_so)
 {
@@ -289,13 +321,18 @@ static const struct {
     const char *dtype; /* "" if it is refused */
 } precisions[] = {
     {"", "<f2", "float32"},
+    {"", "<V2", "float32"},
+    {"", "|V2", "float32"},
     {"", "<f4", "float32"},
+    {"", ">f8", "float64"},
     {"", "<f8", "float64"},
     {"dtype=float32", "<f2", "float32"},
     {"dtype=float32", "<f4", "float32"},
     {"dtype=float32", "<f8", ""},
-    {"dtype=float64", "<f2", ""},
-    {"dtype=float64", "<f4", ""},
+    {"dtype=float64", "<f2", "float64"},
+    {"dtype=float64", "<f4", "float64"},
+    {"dtype=float64", "|V2", "float64"},
+    {"dtype=float64", ">f4", "float64"},
     {"dtype=float64", "<f8", "float64"},
 };
 
@@ -308,6 +345,99 @@ START_TEST(the_precision_is_the_arrays)
         ck_assert_str_eq(ask_text(&answer, "dtype"), precisions[_i].dtype);
     else
         assert_refused(&answer, precisions[_i].descr, 400, "wrong_type", "/dtype");
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+END_TEST
+
+/* 1, -2.5, 0.375 in each type. */
+static const struct {
+    const char *descr;
+    const void *data;
+} narrow[] = {
+    {"<f4", (const float[]){1, -2.5f, 0.375f}},
+    {"<f2", (const uint16_t[]){0x3c00, 0xc100, 0x3600}},
+    {"<V2", (const uint16_t[]){0x3f80, 0xc020, 0x3ec0}},
+    {">f2", "\x3c\x00\xc1\x00\x36\x00"},
+};
+
+START_TEST(floats_are_widened)
+{
+    struct npy_bytes body = {0}, wide = {0};
+    npy_add(&body, narrow[_i].descr, SHAPE(3), narrow[_i].data);
+    npy_add(&body, narrow[_i].descr, SHAPE(3), narrow[_i].data);
+    npy_add(&wide, "<f8", SHAPE(3), (double[]){1, -2.5, 0.375});
+    npy_add(&wide, narrow[_i].descr, SHAPE(3), narrow[_i].data); /* a narrow cotangent of wide logits */
+    static const char query[] = "function=log_softmax&dtype=float64&arrays=logits,cotangent";
+    struct answer one = send("/v1/vjp", query, &body), other = send("/v1/vjp", query, &wide);
+    ck_assert_msg(one.status == 200, "%s", one.text);
+    ck_assert_str_eq(ask_text(&one, "dtype"), "float64");
+    ck_assert_str_eq(one.text, other.text);
+    npy_answer_free(&one);
+    npy_answer_free(&other);
+    npy_free(&body);
+    npy_free(&wide);
+}
+END_TEST
+
+/* ---- Orders ---- */
+
+enum { ORDERED = 24 };
+
+static const struct {
+    const char *plain, *descr;
+    size_t size;
+    bool fortran;
+} orders[] = {
+    {"<f4", ">f4", 4, false}, {"<f8", ">f8", 8, false}, {"<f2", ">f2", 2, false}, {"<f4", "<f4", 4, true},
+    {"<f8", ">f8", 8, true},  {"<f2", "<f2", 2, true},  {"<f2", ">f2", 2, true},  {"<V2", "|V2", 2, true},
+};
+
+/* Element i of the first in C order of shape 2, 3, 4, in the other's order. */
+static void put_ordered(size_t at, char *plain, char *ordered)
+{
+    const size_t size = orders[at].size;
+    for (size_t i = 0; i < ORDERED; i++) {
+        const float value = 1 + (float)i / 4;
+        const double wide = value;
+        const uint16_t narrow_value = (uint16_t)(0x3c00 + 16 * i);
+        char element[8];
+        memcpy(element, size == 8 ? (const void *)&wide : size == 4 ? (const void *)&value : &narrow_value, size);
+        memcpy(plain + i * size, element, size);
+        const size_t to = orders[at].fortran ? i / 12 + 2 * (i / 4 % 3) + 6 * (i % 4) : i;
+        for (size_t byte = 0; byte < size; byte++)
+            ordered[to * size + byte] = element[*orders[at].descr == '>' ? size - 1 - byte : byte];
+    }
+}
+
+START_TEST(orders_make_no_difference)
+{
+    char plain[ORDERED * 8], ordered[ORDERED * 8], dict[128];
+    struct npy_bytes body = {0}, same = {0};
+    put_ordered((size_t)_i, plain, ordered);
+    npy_add(&same, orders[_i].plain, SHAPE(2, 3, 4), plain);
+    snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': %s, 'shape': (2, 3, 4), }\n", orders[_i].descr,
+             orders[_i].fortran ? "True" : "False");
+    npy_add_header(&body, 1, dict);
+    npy_append(&body, ordered, ORDERED * orders[_i].size);
+    struct answer one = send(SOFTMAX, "dim=1", &body), other = send(SOFTMAX, "dim=1", &same);
+    ck_assert_msg(one.status == 200, "%s", one.text);
+    ck_assert_str_eq(one.text, other.text);
+    npy_answer_free(&one);
+    npy_answer_free(&other);
+    npy_free(&body);
+    npy_free(&same);
+}
+END_TEST
+
+START_TEST(a_mask_in_fortran_order_is_transposed)
+{
+    struct npy_bytes body = {0};
+    npy_add(&body, "<f4", SHAPE(2, 3), (float[6]){0});
+    npy_add_header(&body, 1, "{'descr': '|b1', 'fortran_order': True, 'shape': (2, 3), }\n");
+    npy_append(&body, "\1\0\0\1\0\1", 6);
+    struct answer answer = send(SOFTMAX, "arrays=logits,mask", &body);
+    ck_assert_msg(strstr(answer.text, "[[1.0,0.0,0.0],[0.0,0.5,0.5]]") != NULL, "%s", answer.text);
     npy_answer_free(&answer);
     npy_free(&body);
 }
@@ -342,7 +472,11 @@ TEST_SUITE("api")
     tcase_add_test(header, a_beginning_that_is_none_is_refused);
     tcase_add_test(header, a_header_has_a_longest);
     tcase_add_test(elements, halves_are_taken_exactly);
+    tcase_add_test(elements, bfloats_are_the_upper_halves_of_floats);
     tcase_add_test(elements, halves_that_are_not_finite_stay_so);
+    tcase_add_loop_test(elements, floats_are_widened, 0, sizeof narrow / sizeof *narrow);
+    tcase_add_loop_test(elements, orders_make_no_difference, 0, sizeof orders / sizeof *orders);
+    tcase_add_test(elements, a_mask_in_fortran_order_is_transposed);
     tcase_add_loop_test(elements, the_precision_is_the_arrays, 0, sizeof precisions / sizeof *precisions);
     tcase_add_test(elements, rows_without_an_answer_are_named);
     suite_add_tcase(suite, header);

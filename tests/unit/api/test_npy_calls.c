@@ -332,9 +332,13 @@ static const struct {
     {"tau", "<f8", {1, NAN}, "out_of_range", "/tau/1"},
     {"tau", "<f8", {INFINITY, 1}, "out_of_range", "/tau/0"},
     {"tau", "<i8", {0, -2}, "out_of_range", "/tau/1"}, /* the bits of -2.0 are a negative integer */
-    {"tau", "<f2", {0, 0}, "wrong_type", "/tau"},
+    {"tau", "<f2", {0, 0}, "", ""},
+    {"tau", "<V2", {0, 0}, "", ""},
+    {"tau", "|u1", {0, 0}, "wrong_type", "/tau"},
     {"tau", "|b1", {0, 0}, "wrong_type", "/tau"},
-    {"tau", ">f8", {0, 0}, "wrong_type", "/tau"},
+    {"tau", ">f8", {0, 0}, "", ""},
+    {"seed", ">i8", {0, 0x1p-1074 * 256}, "", ""},              /* 2^48, its bytes in the other order */
+    {"seed", ">u8", {0, 0x1p-1074}, "out_of_range", "/seed/1"}, /* 2^56 */
     {"seed", "<u8", {0, 0}, "", ""},
     {"seed", "<f8", {7, 9007199254740991}, "", ""},
     {"seed", "<f8", {7, 9007199254740992}, "out_of_range", "/seed/1"},

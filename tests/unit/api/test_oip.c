@@ -273,6 +273,31 @@ START_TEST(datatypes_are_converted)
 }
 END_TEST
 
+/* 1, -2.5 and 0.375 as bfloat16, which have no other datatype in JSON; the temperature is one of them too. */
+START_TEST(bfloats_are_taken_and_widened)
+{
+    static const char json[] =
+        "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"BF16\",\"shape\":[1,3],\"parameters\":{\"binary_data_size\":"
+        "6}},"
+        "{\"name\":\"temperature\",\"datatype\":\"BF16\",\"shape\":[1],\"parameters\":{\"binary_data_size\":2}}]%s}";
+    static const char same_json[] =
+        "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"%s\",\"shape\":[1,3],\"data\":[1,-2.5,0.375]},"
+        "{\"name\":\"temperature\",\"datatype\":\"FP32\",\"shape\":[1],\"data\":[0.75]}]}";
+    const uint16_t bfloats[4] = {0x3f80, 0xc020, 0x3ec0, 0x3f40};
+    for (int wide = 0; wide <= 1; wide++) {
+        char text[512], same_text[512];
+        snprintf(text, sizeof text, json, wide ? ",\"parameters\":{\"dtype\":\"float64\"}" : "");
+        snprintf(same_text, sizeof same_text, same_json, wide ? "FP64" : "FP32");
+        struct inferred inferred = infer_binary(SOFTMAX, text, bfloats, sizeof bfloats),
+                        same = infer_json(SOFTMAX, same_text);
+        ck_assert_msg(inferred.answer.status == 200, "%s", inferred.answer.text);
+        ck_assert_str_eq(inferred.answer.text, same.answer.text);
+        infer_free(&inferred);
+        infer_free(&same);
+    }
+}
+END_TEST
+
 /* ---- Classification ---- */
 
 START_TEST(classes_are_told_from_the_greatest)
@@ -339,6 +364,7 @@ TEST_SUITE("api")
     tcase_add_test(binary, each_output_is_binary_or_not);
     tcase_add_test(binary, a_body_without_json_is_a_row_of_logits);
     tcase_add_test(binary, datatypes_are_converted);
+    tcase_add_test(binary, bfloats_are_taken_and_widened);
     suite_add_tcase(suite, json);
     suite_add_tcase(suite, binary);
     return suite;
