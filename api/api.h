@@ -273,6 +273,7 @@ void *api_realloc(void *memory, size_t size); /* never refuses to make it smalle
 /* ---- Negotiation ---- */
 
 #define API_NPY "application/x-npy"
+#define API_TENSORS "application/octet-stream" /* binary tensors, and the JSON before them */
 
 /* The weight, 0 to 1000, that a list such as Accept gives the first of `names` (the most exact first, NULL after the
  * last) that is in it; -1 where none is. Of parameters only q counts. */

@@ -193,7 +193,7 @@ static enum MHD_Result finish(struct exchange *exchange)
 {
     struct work *work = &exchange->work;
     const struct compression compression = reply_compression(exchange);
-    if (!work_compresses(&compression, work->response.length))
+    if (!work_compresses(&compression, &work->response))
         return reply_send(exchange);
     prepare_work(exchange);
     if (work->response.length > exchange->config->inline_max_bytes && join_queue(exchange))

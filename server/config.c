@@ -46,6 +46,12 @@ static bool parse_log_level(const char *text, void *value)
     return false;
 }
 
+static bool parse_gzip(const char *text, void *value)
+{
+    *(uint64_t *)value = strcmp(text, "json") == 0 ? GZIP_SETTING_JSON : GZIP_SETTING_OFF;
+    return strcmp(text, "json") == 0 || strcmp(text, "off") == 0;
+}
+
 static bool parse_hosts(const char *text, void *value)
 {
     *(const char **)value = text;
@@ -120,8 +126,11 @@ static const struct key own_keys[] = {
     {"request-timeout-ms", "N",
      "Milliseconds from the end of the body to the answer before a request gets 504; 0: no limit", "60000",
      AT(request_timeout_ms), .minimum = 0, .maximum = 86400000},
-    {"gzip-min-bytes", "N", "Answers of at least N bytes are compressed where the client accepts that; 0 never does",
-     "2048", AT(gzip_min_bytes), .minimum = 0, .maximum = 64 * GIB},
+    {"gzip", "WHAT",
+     "Whether answers of JSON are compressed for clients that accept gzip, json or off; arrays in binary never are",
+     "off", AT(gzip), .parse = parse_gzip, .expected = "json or off"},
+    {"gzip-min-bytes", "N", "Minimum bytes of an answer that is compressed", "2048", AT(gzip_min_bytes), .minimum = 0,
+     .maximum = 64 * GIB},
     {"max-connections", "N",
      "Maximum connections of each loop; fewer if they would take more than a quarter of the memory", "4096",
      AT(max_connections), .minimum = 1, .maximum = 1000000},

@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
+/* What is compressed for clients that accept gzip. */
+enum gzip_setting { GZIP_SETTING_OFF, GZIP_SETTING_JSON };
+
 struct config {
     struct addresses listen;
     struct addresses admin_listen; /* may be none */
@@ -21,6 +24,7 @@ struct config {
     uint64_t max_streams;
     uint64_t max_wait_ms;        /* 0: none */
     uint64_t request_timeout_ms; /* 0: none */
+    uint64_t gzip;               /* enum gzip_setting */
     uint64_t gzip_min_bytes;
     uint64_t max_connections;
     uint64_t max_client_connections; /* as the two below: 0: three quarters of all */

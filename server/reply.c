@@ -10,22 +10,24 @@
 static bool may_be_compressed(const struct exchange *exchange)
 {
     const struct api_route *route = exchange->route;
-    return route != NULL && (api_route_takes_body(route) || route->kind == API_ROUTE_DOCUMENT) &&
-           exchange->config->gzip_min_bytes > 0;
+    return route != NULL && (api_route_takes_body(route) || route->kind == API_ROUTE_DOCUMENT);
 }
 
 struct compression reply_compression(const struct exchange *exchange)
 {
     const enum gzip gzip = may_be_compressed(exchange) ? encoding_gzip_wanted(exchange->fields.accept_encoding)
                                                        : GZIP_NEVER;
-    return (struct compression){gzip != GZIP_NEVER, gzip == GZIP_DEMANDED, exchange->config->gzip_min_bytes};
+    return (struct compression){gzip != GZIP_NEVER && exchange->config->gzip == GZIP_SETTING_JSON,
+                                gzip == GZIP_DEMANDED, exchange->config->gzip_min_bytes};
 }
 
 /* Whether the answer depends on Accept-Encoding. */
 static bool varies(const struct exchange *exchange)
 {
+    const struct compression accepted = {.allowed = exchange->config->gzip == GZIP_SETTING_JSON,
+                                         .min_bytes = exchange->config->gzip_min_bytes};
     return exchange->work.coding != NULL || (may_be_compressed(exchange) && exchange->streaming == NULL &&
-                                             exchange->work.response.length >= exchange->config->gzip_min_bytes);
+                                             work_compresses(&accepted, &exchange->work.response));
 }
 
 /* ---- Sending ---- */

@@ -1,5 +1,7 @@
 #include "work.h"
 
+#include <string.h>
+
 static void fail(struct work *work, enum api_problem_code code, const char *detail)
 {
     api_fail(&work->problem, code, "", API_NO_OFFSET, "%s", detail);
@@ -52,9 +54,17 @@ static void answer_problem(struct work *work)
     api_answer_problem(work->request.route->path, &work->problem, &work->response);
 }
 
-bool work_compresses(const struct compression *compression, size_t length)
+/* Arrays in binary become hardly shorter, in many times the time that computing them takes. */
+static bool is_binary(const char *media_type)
 {
-    return length > 0 && (compression->demanded || (compression->allowed && length >= compression->min_bytes));
+    return media_type != NULL && (strcmp(media_type, API_NPY) == 0 || strcmp(media_type, API_TENSORS) == 0);
+}
+
+bool work_compresses(const struct compression *compression, const struct api_response *response)
+{
+    if (compression->demanded)
+        return response->length > 0;
+    return compression->allowed && response->length >= compression->min_bytes && !is_binary(response->media_type);
 }
 
 static void begin_deflating(struct work *work)
@@ -159,7 +169,7 @@ static size_t next_stage(struct work *work)
         work->stage = WORK_DEFLATE;
         return next_stage(work);
     case WORK_DEFLATE:
-        if (work->deflater == NULL && work_compresses(&work->compression, work->response.length))
+        if (work->deflater == NULL && work_compresses(&work->compression, &work->response))
             begin_deflating(work);
         if (work->deflater != NULL && work->deflated == DEFLATE_MORE)
             return 1;

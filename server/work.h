@@ -12,8 +12,9 @@
 
 /* Whether an answer is compressed. */
 struct compression {
-    bool allowed, demanded; /* by the client and the configuration */
-    size_t min_bytes;       /* minimum length unless it is demanded */
+    bool allowed;     /* by the client and the configuration */
+    bool demanded;    /* by a client that takes nothing else */
+    size_t min_bytes; /* minimum length unless it is demanded */
 };
 
 struct work {
@@ -47,8 +48,8 @@ struct work {
  * 0, is only compressed. */
 void work_prepare(struct work *work);
 
-/* Whether a response of that length is to be compressed. */
-bool work_compresses(const struct compression *compression, size_t length);
+/* Whether the response is to be compressed. */
+bool work_compresses(const struct compression *compression, const struct api_response *response);
 
 /* On any thread, under the reservation's account: compresses the response now. */
 void work_compress(struct work *work);

@@ -234,7 +234,7 @@ static int add_json_length(struct api_response *response, size_t length, struct 
     if (text == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the answer");
     snprintf(text, 24, "%zu", length);
-    response->media_type = "application/octet-stream";
+    response->media_type = API_TENSORS;
     api_response_header(response, OIP_JSON_LENGTH, text, text);
     return 0;
 }
@@ -295,4 +295,4 @@ static void close_write(struct api_job *job)
         .close_read = oip_close_read, .close_write = close_write                                                       \
     }
 
-const struct api_front oip_json = FRONT("application/json"), oip_binary = FRONT("application/octet-stream");
+const struct api_front oip_json = FRONT("application/json"), oip_binary = FRONT(API_TENSORS);

@@ -14,8 +14,8 @@ enum { BUDGET_MIB = 128 };
 
 static struct process start(const char *more)
 {
-    return process_start("--max-memory-bytes %zu --max-body-bytes %zu --max-connections 250 %s", BUDGET_MIB * MIB,
-                         512 * MIB, more);
+    return process_start("--gzip json --max-memory-bytes %zu --max-body-bytes %zu --max-connections 250 %s",
+                         BUDGET_MIB * MIB, 512 * MIB, more);
 }
 
 /* 16 million numbers from a few bytes. */

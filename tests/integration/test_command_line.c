@@ -37,6 +37,7 @@ static const struct key keys[] = {
     {"--inline-max-bytes", "GUMBELD_INLINE_MAX_BYTES", AT(inline_max_bytes), 4096, "0", 0, "68719476736", 68719476736},
     {"--max-queued", "GUMBELD_MAX_QUEUED", AT(max_queued), 1024, "1", 1, "1000000", 1000000},
     {"--max-streams", "GUMBELD_MAX_STREAMS", AT(max_streams), 64, "1", 1, "1000000", 1000000},
+    {"--gzip", "GUMBELD_GZIP", AT(gzip), GZIP_SETTING_OFF, "json", GZIP_SETTING_JSON, "off", GZIP_SETTING_OFF},
     {"--gzip-min-bytes", "GUMBELD_GZIP_MIN_BYTES", AT(gzip_min_bytes), 2048, "0", 0, "68719476736", 68719476736},
     {"--max-connections", "GUMBELD_MAX_CONNECTIONS", AT(max_connections), 4096, "1", 1, "1000000", 1000000},
     {"--max-client-connections", "GUMBELD_MAX_CLIENT_CONNECTIONS", AT(max_client_connections), 0, "3", 3, "1000000",

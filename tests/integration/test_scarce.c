@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 enum { MOST_BODY = 200000 };
-#define FLAGS "--workers 1 --max-body-bytes 200000 --max-wait-ms 600000 --request-timeout-ms 600000"
+#define FLAGS "--gzip json --workers 1 --max-body-bytes 200000 --max-wait-ms 600000 --request-timeout-ms 600000"
 #define SMALL "{\"logits\":[[1,2,3]],\"tau\":0.5,\"seed\":7}"
 #define GZIP_IN "Content-Encoding: gzip\r\n"
 #define GZIP_OUT "Accept-Encoding: gzip\r\n"

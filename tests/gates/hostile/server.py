@@ -22,13 +22,14 @@ WORK.mkdir(parents=True, exist_ok=True)
 
 
 class Server:
-    """A running server; a context manager that ends it. `environment` and `flags` are its configuration."""
+    """A running server; a context manager that ends it. `environment` and `flags` are its configuration. It compresses
+    where it may, so that whoever accepts gzip makes it work."""
 
     def __init__(self, flags=(), environment=None, memory=None, before_exec=None, port=0):
         self.group = MemoryGroup(memory) if memory else None
         self.log = tempfile.NamedTemporaryFile(dir=WORK, suffix=".log")
         command = ["setpriv", "--pdeathsig", "KILL", str(BINARY), "--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0",
-                   *flags]
+                   "--gzip", "json", *flags]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, env=environment or {},
                                         preexec_fn=before_exec or self._join)
         self.port, self.admin_port = self._wait_for_ports()
