@@ -8,9 +8,9 @@
 /* What "$ref" points at within `spec`, or the value itself. */
 const json_t *schema_resolve(const json_t *spec, const json_t *value);
 
-/* Whether `value` is as the schema says: $ref, if, then, else, oneOf (at least one), const, enum, type, minimum, maximum,
- * exclusiveMinimum, items, minItems, maxItems, properties, required, additionalProperties. Any other keyword that
- * restricts fails the test. */
+/* Whether `value` is as the schema says: $ref, if, then, else, oneOf (at least one), const, enum, type, minimum,
+ * maximum, exclusiveMinimum, items, minItems, maxItems, properties, required, additionalProperties. Any other keyword
+ * that restricts fails the test. */
 bool schema_allows(const json_t *spec, const json_t *schema, const json_t *value);
 
 #endif
