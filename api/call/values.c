@@ -288,21 +288,34 @@ static void *as_list(const struct builder *builder, const struct api_parameter *
     return list;
 }
 
-static int read_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor,
-                     struct api_value *value)
+/* A tensor of one element is for all rows, though where there is one row it is a list as its others would be. */
+static bool is_for_all_rows(const struct builder *builder, const struct api_tensor *tensor)
 {
+    return tensor->rank == 0 || (tensor->shaped && tensor->count == 1 && builder->call->rows != 1);
+}
+
+static int check_list(const struct builder *builder, const struct api_parameter *parameter,
+                      const struct api_tensor *tensor)
+{
+    const bool column = tensor->shaped && tensor->rank == 2 && tensor->shape[1] == 1;
     if (tensor->dtype == API_BOOL)
         return fail_type(builder, parameter);
     if (tensor->rank != 0 && !parameter->per_row)
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be one value for all rows");
-    if (tensor->rank > 1)
+    if (tensor->rank > 1 && !column)
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a flat list of one value per row");
-    if (tensor->rank == 1 && tensor->count != builder->call->rows)
+    if (!is_for_all_rows(builder, tensor) && tensor->count != builder->call->rows)
         return builder_fail(builder, API_WRONG_LENGTH, parameter->name, "", "has length %zu where logits have %zu rows",
                             tensor->count, builder->call->rows);
-    if (check_elements(builder, parameter, tensor) != 0)
+    return check_elements(builder, parameter, tensor);
+}
+
+static int read_list(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor,
+                     struct api_value *value)
+{
+    if (check_list(builder, parameter, tensor) != 0)
         return -1;
-    if (tensor->rank == 0) {
+    if (is_for_all_rows(builder, tensor)) {
         set_number(parameter, element(tensor, 0), value);
         return 0;
     }

@@ -125,7 +125,7 @@ static const char *read_minus_infinity(const char *text)
 static const char *expected(const struct json_named_array *named)
 {
     if (named->dtype == API_BOOL)
-        return "must be true or false";
+        return named->digits ? "must be true, false, 1 or 0" : "must be true or false";
     if (named->dtype == API_UINT64)
         return "must be an integer";
     return named->minus_infinity ? "must be a number, null or \"-Infinity\"" : "must be a number";
@@ -239,12 +239,27 @@ static int read_uint64(struct reader *reader, uint64_t *value)
     return 0;
 }
 
+static const char *read_digit(const struct reader *reader, uint8_t *value)
+{
+    uint64_t digit;
+    enum number_fault fault;
+    const char *end = reader->named->digits ? number_read_uint64(reader->next, &digit, &fault) : NULL;
+    if (end == NULL || digit > 1)
+        return NULL;
+    *value = digit != 0;
+    return end;
+}
+
 static int read_bool(struct reader *reader, uint8_t *value)
 {
-    *value = begins_with(reader->next, "true");
-    if (!*value && !begins_with(reader->next, "false"))
-        return refuse_value(reader);
-    reader->next += *value ? 4 : 5;
+    const char *end = read_digit(reader, value);
+    if (end == NULL) {
+        *value = begins_with(reader->next, "true");
+        if (!*value && !begins_with(reader->next, "false"))
+            return refuse_value(reader);
+        end = reader->next + (*value ? 4 : 5);
+    }
+    reader->next = end;
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct api_tensor {
     size_t count, rank;
     size_t shape[API_TENSOR_MAX_RANK];
     bool borrowed; /* the data lie in memory that is freed by other means */
+    bool shaped;   /* its shape was said apart from its elements: one value per row may be of [rows, 1] or [1] too */
 };
 
 /* A member that is to be read from the text. */
@@ -26,6 +27,7 @@ struct json_named_array {
                            * 1e3 too, never rounded; bool; no other */
     bool scalar;          /* a single value is taken as well as an array, and read in the same way */
     bool minus_infinity;  /* floats only: null and "-Infinity" are -inf, otherwise they have the wrong type */
+    bool digits;          /* booleans only: 0 and 1 are taken as well */
     double minimum, maximum; /* of a number; both 0: whatever the element holds */
     bool found;              /* out, as the following */
     struct api_tensor array; /* data owned by the caller, also after an error */

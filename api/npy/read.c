@@ -231,7 +231,7 @@ static int read_array(struct reader *reader, const struct api_parameter *paramet
     struct npy_header header;
     const struct kind *kind = NULL;
     size_t offset;
-    struct api_tensor tensor = {.name = parameter->name, .borrowed = true};
+    struct api_tensor tensor = {.name = parameter->name, .borrowed = true, .shaped = true};
     const char *wrong = npy_header_read(reader->body + reader->at, reader->length - reader->at, &header, &offset);
     if (wrong != NULL)
         return fail(reader, parameter->name, API_MALFORMED_NPY, reader->at + offset, wrong);

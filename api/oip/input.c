@@ -131,6 +131,7 @@ static int read_data(struct input *input)
         .name = "data",
         .dtype = input->datatype->dtype,
         .minus_infinity = input->parameter == &api_parameters[API_LOGITS],
+        .digits = true,
         .maximum = input->datatype->maximum,
     };
     if (input->datatype->binary_only)
@@ -215,6 +216,7 @@ static int read_input(struct input *input)
     if (read_name(input) != 0)
         return -1;
     input->tensor.name = input->parameter->name;
+    input->tensor.shaped = true;
     if (read_datatype(input) != 0 || read_shape(input) != 0)
         return -1;
     input->tensor.dtype = input->datatype->dtype;

@@ -94,6 +94,50 @@ START_TEST(what_repeats_an_answer_is_among_its_parameters)
 }
 END_TEST
 
+/* Of [rows, 1] in any form, and of [1] for all rows, as of [rows] and as a parameter. */
+START_TEST(a_column_is_a_value_for_each_row)
+{
+    static const struct {
+        const char *input, *same, *parameters;
+    } cases[] = {
+        {"\"shape\":[2,1],\"data\":[[0.5],[2]]", "\"shape\":[2],\"data\":[0.5,2]", ""},
+        {"\"shape\":[2,1],\"data\":[0.5,2]", "\"shape\":[2],\"data\":[0.5,2]", ""},
+        {"\"shape\":[1],\"data\":[0.5]", NULL, ",\"tau\":0.5"},
+        {"\"shape\":[1,1],\"data\":[[0.5]]", NULL, ",\"tau\":0.5"},
+        {"\"shape\":[],\"data\":[0.5]", NULL, ",\"tau\":0.5"},
+    };
+    static const char body[] = "{\"inputs\":[" LOGITS "%s%s%s],\"parameters\":{\"seed\":1%s}}",
+                      tau[] = ",{\"name\":\"tau\",\"datatype\":\"FP32\",";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char one_text[512], other_text[512];
+        snprintf(one_text, sizeof one_text, body, tau, cases[i].input, "}", "");
+        snprintf(other_text, sizeof other_text, body, cases[i].same != NULL ? tau : "",
+                 cases[i].same != NULL ? cases[i].same : "", cases[i].same != NULL ? "}" : "", cases[i].parameters);
+        struct inferred one = infer_json(GUMBEL, one_text), other = infer_json(GUMBEL, other_text);
+        ck_assert_msg(one.answer.status == 200, "%s: %s", one_text, one.answer.text);
+        ck_assert_str_eq(one.answer.text, other.answer.text);
+        infer_free(&one);
+        infer_free(&other);
+    }
+}
+END_TEST
+
+/* A client that has no booleans of its own. */
+START_TEST(booleans_may_be_digits)
+{
+    struct inferred one = infer_json(SOFTMAX,
+                                     "{\"inputs\":[" LOGITS ",{\"name\":\"mask\",\"datatype\":\"BOOL\",\"shape\":"
+                                     "[2,3],\"data\":[[1,0,true],[1.0,1e0,0]]}]}"),
+                    other = infer_json(SOFTMAX, "{\"inputs\":[" LOGITS
+                                                ",{\"name\":\"mask\",\"datatype\":\"BOOL\",\"shape\":[2,3],\"data\":"
+                                                "[true,false,true,true,true,false]}]}");
+    ck_assert_msg(one.answer.status == 200, "%s", one.answer.text);
+    ck_assert_str_eq(one.answer.text, other.answer.text);
+    infer_free(&one);
+    infer_free(&other);
+}
+END_TEST
+
 START_TEST(minus_infinity_is_a_string)
 {
     struct inferred inferred = infer_json("/v2/models/log_softmax/infer",
@@ -355,6 +399,8 @@ TEST_SUITE("api")
     tcase_add_test(json, an_id_is_echoed_and_what_is_unknown_ignored);
     tcase_add_test(json, null_is_left_out);
     tcase_add_test(json, what_repeats_an_answer_is_among_its_parameters);
+    tcase_add_test(json, a_column_is_a_value_for_each_row);
+    tcase_add_test(json, booleans_may_be_digits);
     tcase_add_test(json, minus_infinity_is_a_string);
     tcase_add_test(json, parameters_may_be_wrapped);
     tcase_add_test(json, outputs_are_those_asked_for);
