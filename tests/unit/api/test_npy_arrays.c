@@ -1,6 +1,7 @@
 /* Arrays after the logits in a body of .npy: masks, cotangents and values for each row. */
 #include "lib/npy.h"
 #include "lib/suite.h"
+#include "numbers.h"
 
 #include <math.h>
 #include <stdio.h>
