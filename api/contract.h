@@ -132,6 +132,9 @@ static inline size_t api_limit_of(const size_t *limits, enum api_limit_id id)
     return limits != NULL ? limits[id] : api_limits[id].fallback;
 }
 
+/* The flag that sets it, without its dashes: "max-rows" of the limit "rows". */
+void api_limit_flag(const struct api_limit *limit, char *flag, size_t size);
+
 /* ---- Functions and their results ---- */
 
 enum api_function_id { API_SOFTMAX, API_LOG_SOFTMAX, API_GUMBEL_SOFTMAX, API_CATEGORICAL, API_VJP, API_FUNCTION_COUNT };

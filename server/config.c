@@ -179,21 +179,12 @@ struct keys {
     } limits[API_LIMIT_COUNT];
 };
 
-/* The limit "rows" is the key "max-rows". */
-static void name_limit(char *name, size_t size, const struct api_limit *limit)
-{
-    snprintf(name, size, "max-%s", limit->name);
-    for (char *c = name; *c != '\0'; c++)
-        if (*c == '_')
-            *c = '-';
-}
-
 static void list_keys(struct keys *keys)
 {
     memcpy(keys->all, own_keys, sizeof own_keys);
     for (size_t i = 0; i < API_LIMIT_COUNT; i++) {
         const struct api_limit *limit = &api_limits[i];
-        name_limit(keys->limits[i].name, sizeof keys->limits[i].name, limit);
+        api_limit_flag(limit, keys->limits[i].name, sizeof keys->limits[i].name);
         snprintf(keys->limits[i].help, sizeof keys->limits[i].help, "Maximum %s; larger requests get 413", limit->doc);
         snprintf(keys->limits[i].fallback, sizeof keys->limits[i].fallback, "%zu", limit->fallback);
         keys->all[OWN_KEYS + i] = (struct key){keys->limits[i].name,

@@ -314,7 +314,8 @@ static int check_size(size_t size, struct api_problem *problem)
     if (size <= FIELDS_MAX_HEAD_BYTES)
         return 0;
     api_fail(problem, API_HEAD_TOO_LARGE, "", API_NO_OFFSET,
-             "the request line and the fields together may have up to %d bytes", FIELDS_MAX_HEAD_BYTES);
+             "the request line and the fields together may have up to %d bytes; no flag sets this",
+             FIELDS_MAX_HEAD_BYTES);
     if (problem != NULL)
         problem->limit = FIELDS_MAX_HEAD_BYTES;
     return -1;

@@ -28,7 +28,8 @@ static void describe(unsigned status, struct api_problem *problem)
 {
     switch (status) {
     case MHD_HTTP_CONTENT_TOO_LARGE:
-        api_fail(problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET, "Content-Length is too large");
+        api_fail(problem, API_BODY_TOO_LARGE, "", API_NO_OFFSET,
+                 "Content-Length is beyond any body's; --max-body-bytes sets how many bytes there may be");
         break;
     case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
         api_fail(problem, API_HEAD_TOO_LARGE, "", API_NO_OFFSET, "the request's head has too many cookies");

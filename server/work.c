@@ -30,7 +30,8 @@ static void inflate_part(struct work *work)
         work->failed = true;
         break;
     case INFLATING_TOO_DENSE:
-        fail(work, API_BODY_TOO_LARGE, "the body inflates to more than 256 times its size");
+        fail(work, API_BODY_TOO_LARGE,
+             "the body inflates to more than 256 times its size; no flag sets this: send it less compressed");
         break;
     case INFLATING_NO_MEMORY:
         fail(work, API_OUT_OF_MEMORY, "no memory to inflate the body now");

@@ -4,6 +4,7 @@
 #include "sampling.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_FLOAT32 3.4028235e38 /* the shortest decimal that reads as the largest float32 */
@@ -204,3 +205,11 @@ const struct api_limit api_limits[API_LIMIT_COUNT] = {
     [API_LIMIT_RESULT_BYTES] = {"result_bytes", 1 << 27, "bytes of a request's results as arrays", (size_t)1 << 40},
     [API_LIMIT_BATCH_REQUESTS] = {"batch_requests", 1024, "calls of a batch", 1000000},
 };
+
+void api_limit_flag(const struct api_limit *limit, char *flag, size_t size)
+{
+    snprintf(flag, size, "max-%s", limit->name);
+    for (char *c = flag; *c != '\0'; c++)
+        if (*c == '_')
+            *c = '-';
+}

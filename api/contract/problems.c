@@ -64,7 +64,10 @@ int api_fail(struct api_problem *problem, enum api_problem_code code, const char
 int api_fail_limit(struct api_problem *problem, const size_t *limits, enum api_limit_id id, const char *pointer)
 {
     const size_t limit = api_limit_of(limits, id);
-    api_fail(problem, API_LIMIT_EXCEEDED, pointer, API_NO_OFFSET, "the limit is %zu %s", limit, api_limits[id].doc);
+    char flag[32];
+    api_limit_flag(&api_limits[id], flag, sizeof flag);
+    api_fail(problem, API_LIMIT_EXCEEDED, pointer, API_NO_OFFSET, "the limit is %zu %s (--%s)", limit,
+             api_limits[id].doc, flag);
     if (problem != NULL)
         problem->limit = limit;
     return -1;

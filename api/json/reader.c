@@ -447,7 +447,7 @@ static int fail(const struct json_reader *reader, size_t levels, const char *at,
 static int fail_size(const struct json_reader *reader, struct api_problem *problem)
 {
     api_fail(problem, API_ENVELOPE_TOO_LARGE, reader->text->pointer, API_NO_OFFSET,
-             "without its arrays it may have %u bytes", JSON_MAX_BYTES);
+             "without its arrays of numbers and booleans it may have %u bytes; no flag sets this", JSON_MAX_BYTES);
     if (problem != NULL)
         problem->limit = JSON_MAX_BYTES;
     return -1;

@@ -21,19 +21,24 @@ char *ask_padded(const char *body, size_t length)
     return padded;
 }
 
-struct answer ask_bytes(const char *path, const char *body, size_t length)
+struct answer ask_request(const char *path, struct api_request *request)
 {
-    struct api_request request = {.length = length, .fresh_seed = ask_fresh_seed};
     struct answer answer = {0};
-    ck_assert_int_eq(api_route_find("POST", path, &request.route, NULL), 0);
-    char *padded = ask_padded(body, length);
-    request.body = padded;
-    api_answer(&request, &answer.response);
-    parts_check(&request, &answer.response);
-    free(padded);
+    ck_assert_int_eq(api_route_find("POST", path, &request->route, NULL), 0);
+    api_answer(request, &answer.response);
+    parts_check(request, &answer.response);
     answer.status = answer.response.status;
     answer.text = strndup(answer.response.body, answer.response.length);
     answer.json = json_loads(answer.text, JSON_REJECT_DUPLICATES, NULL);
+    return answer;
+}
+
+struct answer ask_bytes(const char *path, const char *body, size_t length)
+{
+    char *padded = ask_padded(body, length);
+    struct api_request request = {.body = padded, .length = length, .fresh_seed = ask_fresh_seed};
+    struct answer answer = ask_request(path, &request);
+    free(padded);
     return answer;
 }
 

@@ -22,7 +22,10 @@ struct answer {
     struct api_response response;
 };
 
-/* POSTs `length` bytes to a route, which must exist. */
+/* POSTs a request to a route, which must exist. */
+struct answer ask_request(const char *path, struct api_request *request);
+
+/* POSTs `length` bytes. */
 struct answer ask_bytes(const char *path, const char *body, size_t length);
 
 /* POSTs printf's text. */

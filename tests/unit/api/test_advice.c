@@ -4,6 +4,7 @@
 #include "lib/suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SOFTMAX "/v1/softmax"
@@ -169,6 +170,49 @@ START_TEST(an_argument_is_told_what_to_write)
 }
 END_TEST
 
+/* ---- Limits ---- */
+
+static const struct {
+    enum api_limit_id id;
+    const char *path, *body, *pointer, *text;
+} limited[] = {
+    {API_LIMIT_ROWS, SOFTMAX, "{\"logits\":[[1],[2]]}", "/logits", "the limit is 1 rows of a call (--max-rows)"},
+    {API_LIMIT_CLASSES, SOFTMAX, "{\"logits\":[1,2]}", "/logits", "classes of a row (--max-classes)"},
+    {API_LIMIT_DRAWS, GUMBEL, "{\"logits\":[1],\"num_samples\":2}", "/num_samples", "(--max-draws)"},
+    {API_LIMIT_WORK, SOFTMAX, "{\"logits\":[1,2]}", "/logits", "(--max-work)"},
+    {API_LIMIT_RESULT_BYTES, SOFTMAX, "{\"logits\":[1,2]}", "/logits", "(--max-result-bytes)"},
+    {API_LIMIT_BATCH_REQUESTS, "/v1/batch", "{\"requests\":[{},{}]}", "/requests", "(--max-batch-requests)"},
+};
+
+START_TEST(a_limit_names_its_flag)
+{
+    size_t limits[API_LIMIT_COUNT];
+    for (int id = 0; id < API_LIMIT_COUNT; id++)
+        limits[id] = api_limits[id].fallback;
+    limits[limited[_i].id] = 1;
+    struct api_request request = {.length = strlen(limited[_i].body), .limits = limits, .fresh_seed = ask_fresh_seed};
+    char *body = ask_padded(limited[_i].body, request.length);
+    request.body = body;
+    struct answer answer = ask_request(limited[_i].path, &request);
+    assert_advice(&answer, 413, "limit_exceeded", limited[_i].pointer, limited[_i].text);
+    ask_free(&answer);
+    free(body);
+}
+END_TEST
+
+START_TEST(a_limit_without_a_flag_says_so)
+{
+    char *body = calloc(1, (2 << 20) + API_BODY_PADDING);
+    memset(body, ' ', 2 << 20);
+    memcpy(body, "{", 1);
+    body[(2 << 20) - 1] = '}';
+    struct answer answer = ask_bytes(SOFTMAX, body, 2 << 20);
+    assert_advice(&answer, 413, "envelope_too_large", "", "may have 1048576 bytes; no flag sets this");
+    ask_free(&answer);
+    free(body);
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: advice");
@@ -183,5 +227,9 @@ TEST_SUITE("api")
     TCase *query = tcase_create("query");
     tcase_add_loop_test(query, an_argument_is_told_what_to_write, 0, sizeof queries / sizeof *queries);
     suite_add_tcase(suite, query);
+    TCase *limits = tcase_create("limits");
+    tcase_add_loop_test(limits, a_limit_names_its_flag, 0, sizeof limited / sizeof *limited);
+    tcase_add_test(limits, a_limit_without_a_flag_says_so);
+    suite_add_tcase(suite, limits);
     return suite;
 }
