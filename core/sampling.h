@@ -29,7 +29,7 @@ enum core_filter_order {
 /* Each filter works on the classes that those before it kept, with their masses normalised again, and keeps at least
  * one. Of equal u the lower class is kept first.
  *
- *   top_k      the k classes of greatest u, exactly (0, or k >= classes, is off)
+ *   top_k      the k classes of greatest u, exactly (below 1, or k >= classes, is off)
  *   typical_p  the smallest set of classes whose -log p is nearest to the entropy and whose mass reaches typical_p
  *              (Meister, Pimentel, Wiher, Cotterell: Locally Typical Sampling, TACL 2023); (0, 1], 1 is off
  *   top_p      the smallest set of greatest u whose mass reaches top_p (Holtzman et al.: The Curious Case of Neural

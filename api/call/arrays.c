@@ -12,8 +12,9 @@ struct json_named_array call_array_of(const struct api_parameter *parameter, enu
         named.dtype = API_BOOL;
         break;
     default:
-        named.dtype = parameter->type == API_INTEGER ? API_UINT64 : API_FLOAT64;
         named.scalar = parameter->type == API_INTEGER; /* which jansson would round */
+        named.whole = named.scalar && parameter->minimum < 0;
+        named.dtype = named.scalar && !named.whole ? API_UINT64 : API_FLOAT64;
         named.minimum = parameter->minimum;
         named.maximum = parameter->maximum;
         break;

@@ -73,6 +73,12 @@ void *builder_allocate(const struct builder *builder, size_t count, size_t size,
     return memory;
 }
 
+const json_t *builder_given(const struct builder *builder, enum api_parameter_id id)
+{
+    const json_t *json = builder->source->given[id];
+    return json_is_null(json) && !api_parameters[id].required ? NULL : json;
+}
+
 struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id)
 {
     for (size_t i = 0; i < builder->source->tensor_count; i++)
@@ -119,7 +125,8 @@ static int refuse_unknown(const struct builder *builder)
         return fail_unknown(builder, source->unknown);
     for (int id = 0; id < API_PARAMETER_COUNT; id++)
         if (!takes(builder->call, (enum api_parameter_id)id) &&
-            (source->given[id] != NULL || builder_tensor(builder, (enum api_parameter_id)id) != NULL))
+            (builder_given(builder, (enum api_parameter_id)id) != NULL ||
+             builder_tensor(builder, (enum api_parameter_id)id) != NULL))
             return fail_unknown(builder, api_parameters[id].name);
     return 0;
 }
@@ -154,7 +161,7 @@ static int find_tensor(const struct builder *builder, enum api_parameter_id id, 
                        struct api_tensor **tensor)
 {
     const struct api_parameter *parameter = &api_parameters[id];
-    const json_t *json = builder->source->given[id];
+    const json_t *json = builder_given(builder, id);
     *tensor = builder_tensor(builder, id);
     if (*tensor == NULL && json == NULL && parameter->required)
         return builder_fail(builder, API_MISSING_MEMBER, parameter->name, "", "%s is required", parameter->name);
@@ -166,7 +173,37 @@ static int find_tensor(const struct builder *builder, enum api_parameter_id id, 
     return 0;
 }
 
-/* Sets rows, classes and inner. The product of a shape is a number of elements in memory, so nothing overflows. */
+/* The product, or SIZE_MAX where that is more: where one axis has no elements, the others may have any length. */
+static size_t multiply(size_t a, size_t b)
+{
+    size_t product;
+    return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}
+
+/* How many arrays hold the first axis without elements. */
+static size_t count_empty(const struct api_call *call)
+{
+    size_t count = 1;
+    for (size_t axis = 0; axis < call->rank && call->shape[axis] > 0; axis++)
+        count = multiply(count, call->shape[axis]);
+    return count;
+}
+
+static int check_rows(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const char *name = api_parameters[API_LOGITS].name;
+    const size_t limit = builder_limit(builder, API_LIMIT_ROWS);
+    if (call->rows > limit || (call->rows == 0 && count_empty(call) > limit))
+        return builder_fail_limit(builder, API_LIMIT_ROWS, name);
+    if (call->classes > builder_limit(builder, API_LIMIT_CLASSES))
+        return builder_fail_limit(builder, API_LIMIT_CLASSES, name);
+    if (call->classes == 0 && call->rows > 0)
+        return builder_fail(builder, API_INVALID_ROW, name, "", "has rows of no classes");
+    return 0;
+}
+
+/* Sets rows, classes and inner. */
 static int lay_out_rows(const struct builder *builder)
 {
     struct api_call *call = builder->call;
@@ -178,14 +215,12 @@ static int lay_out_rows(const struct builder *builder)
     call->classes = call->shape[call->axis];
     call->rows = call->inner = 1;
     for (size_t axis = 0; axis < call->rank; axis++) {
-        call->rows *= axis != call->axis ? call->shape[axis] : 1;
-        call->inner *= axis > call->axis ? call->shape[axis] : 1;
+        call->rows = multiply(call->rows, axis != call->axis ? call->shape[axis] : 1);
+        call->inner = multiply(call->inner, axis > call->axis ? call->shape[axis] : 1);
     }
-    if (call->rows > builder_limit(builder, API_LIMIT_ROWS))
-        return builder_fail_limit(builder, API_LIMIT_ROWS, api_parameters[API_LOGITS].name);
-    if (call->classes > builder_limit(builder, API_LIMIT_CLASSES))
-        return builder_fail_limit(builder, API_LIMIT_CLASSES, api_parameters[API_LOGITS].name);
-    return 0;
+    if (call->rows == 0)
+        call->inner = 1;
+    return check_rows(builder);
 }
 
 /* The floats as doubles, which is exact. */
@@ -234,20 +269,23 @@ static size_t element_count(const struct api_call *call)
     return call->rows * call->classes;
 }
 
-/* Whether the tensor has the shape of the logits, after an axis of `leading` if that is not 0. */
+/* Whether the tensor has the shape of the logits, after an axis of `leading` if that is not 0. JSON does not say all of
+ * the shape of what has no elements. */
 static bool has_shape(const struct api_call *call, const struct api_tensor *tensor, size_t leading)
 {
     const size_t skipped = leading > 0;
+    if (tensor->count == 0)
+        return call->rows == 0;
     if (tensor->rank != call->rank + skipped || (leading > 0 && tensor->shape[0] != leading))
         return false;
     return memcmp(tensor->shape + skipped, call->shape, call->rank * sizeof *call->shape) == 0;
 }
 
-/* Whether the mask of all rows leaves a class that the bias does not forbid. */
+/* Whether the mask of all rows leaves a class. */
 static bool mask_leaves_any(const struct api_call *call)
 {
     for (size_t class = 0; class < call->classes; class ++)
-        if (call->mask[class] != 0 && (call->bias.forbidden == NULL || call->bias.forbidden[class] == 0))
+        if (call->mask[class] != 0)
             return true;
     return false;
 }
@@ -306,6 +344,17 @@ static int check_noise_rows(const struct builder *builder)
     return 0;
 }
 
+/* A gradient is that of samples that were drawn before. */
+static int check_seed(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const char *name = api_parameters[API_SEED].name;
+    if (call->of == call->function || !takes(call, API_SEED) || call->values[API_SEED].given)
+        return 0;
+    return builder_fail(builder, API_MISSING_MEMBER, name, "",
+                        "%s is required: that of the call whose gradient this is, as its answer has it", name);
+}
+
 /* gumbel_rao is of hard samples; its own parameter goes with nothing else. */
 static int check_estimator(const struct builder *builder)
 {
@@ -328,7 +377,7 @@ static enum api_parameter_id excessive(const struct api_call *call, size_t passe
     return element_count(call) > limit / passes ? API_CONDITIONAL_SAMPLES : API_NUM_SAMPLES;
 }
 
-/* The greatest number of rows times classes, at least 1, is that of an array in memory. */
+/* The number of rows times classes is that of an array in memory. */
 static int check_work(const struct builder *builder)
 {
     struct api_call *call = builder->call;
@@ -339,6 +388,8 @@ static int check_work(const struct builder *builder)
                         : 1;
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
+    if (call->rows == 0 && count_empty(call) > builder_limit(builder, API_LIMIT_ROWS) / call->draws)
+        return builder_fail_limit(builder, API_LIMIT_ROWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
         return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
     call->work = element_count(call) * call->draws * passes;
@@ -363,7 +414,8 @@ static int read_values(const struct builder *builder)
 static int build(const struct builder *builder)
 {
     if (read_function(builder) != 0 || refuse_unknown(builder) != 0 || read_values(builder) != 0 ||
-        check_noise_rows(builder) != 0 || check_estimator(builder) != 0 || check_work(builder) != 0)
+        check_noise_rows(builder) != 0 || check_estimator(builder) != 0 || check_seed(builder) != 0 ||
+        check_work(builder) != 0)
         return -1;
     return builder_lay_out_results(builder);
 }

@@ -26,6 +26,9 @@ void builder_describe_lists(const struct builder *builder, char *text, size_t si
 /* The limit in force. */
 size_t builder_limit(const struct builder *builder, enum api_limit_id limit);
 
+/* What the source has of that parameter that is no tensor; NULL where it is left out, or null and not required. */
+const json_t *builder_given(const struct builder *builder, enum api_parameter_id id);
+
 /* The source's tensor of that name, or NULL. */
 struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id);
 

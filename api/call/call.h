@@ -46,8 +46,10 @@ struct api_value {
         double number;
         int64_t integer;
         bool boolean;
-        int choice;     /* the value of the name that was chosen */
-        unsigned names; /* bit i: the function's results[i] */
+        int choice; /* the value of the name that was chosen */
+        struct {
+            uint8_t count, results[API_MAX_RESULTS]; /* of the function's results, each once */
+        } names;
     } one;
     void *list; /* NULL, or double[rows], or uint64_t[rows] where `integer` counts */
 };
@@ -87,8 +89,9 @@ struct api_call {
     size_t sample_distance;      /* elements from one sample to the next; 0 if they are not wanted */
     void *spare;                 /* vjp of several samples: [2][rows], where their gradients by tau are added */
     struct api_tensor results[API_MAX_RESULTS];
-    size_t result_count;
-    size_t finished; /* by call_finish: of the function's results; API_MAX_RESULTS when all are */
+    size_t result_count;            /* by call_finish so far */
+    uint8_t order[API_MAX_RESULTS]; /* of the function's results, that of `return`: the `wanted` first ones */
+    size_t wanted;
     struct {
         char *to;     /* NULL, or where the next one goes */
         size_t lines; /* that are there */
@@ -105,6 +108,7 @@ struct call_range {
     size_t draw, draws;
     size_t sample, samples;
     void *sums;
+    bool unbiased; /* logit_bias is left out */
 };
 
 /* Bytes of the sums of a row. */
@@ -117,9 +121,9 @@ void call_give(struct call_source *source, const json_t *members);
  * names the parameter, if it is not what the table says or asks for more than the limits. */
 int call_build(struct call_source *source, struct api_call **call, struct api_problem *problem);
 
-/* After all rows have been computed: frees the inputs and sets call->results, the wanted results in the order of the
- * function's table, having moved about `most` numbers of them to where they belong: 1 if that was not all. When it is
- * complete it does nothing, and returns 0. -1 and *problem if memory is short. */
+/* After all rows have been computed: frees the inputs and sets call->results, the wanted results in the order of
+ * `return` and then of the function's table, having moved about `most` numbers of them to where they belong: 1 if that
+ * was not all. When it is complete it does nothing, and returns 0. -1 and *problem if memory is short. */
 int call_finish(struct api_call *call, size_t most, struct api_problem *problem);
 
 /* Bytes of all results. */
@@ -201,6 +205,10 @@ bool call_replaces_invalid(const struct api_call *call);
 /* Puts something that has an answer in place of those rows that have none, and says in marks[0 .. count-1] which they
  * were. */
 void call_replace_invalid(const struct api_call *call, size_t first, size_t count, uint8_t *marks);
+
+/* Computes the range's rows after that, with their marks: what the core returns, with *row. */
+int call_compute_replaced(const struct api_call *call, const struct call_range *range, const uint8_t *marks,
+                          void *scratch, size_t *row);
 
 /* Puts into the results of the marked rows, of the range's draws, what `on_invalid` says. */
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks);

@@ -164,6 +164,8 @@ static int categorical(const struct api_call *call, const struct call_range *ran
 {
     struct core_categorical_call core = categorical_call(call);
     core.part = (struct core_draws){range->draw, range->draws};
+    if (range->unbiased)
+        core.bias.count = 0;
     return core_categorical(&core, range->first, range->count, scratch, invalid_row);
 }
 

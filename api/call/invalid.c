@@ -4,7 +4,13 @@
 
 #include <math.h>
 
-enum mark { MARK_VALID, MARK_INVALID, MARK_NAN /* a real NaN, which stays one */ };
+enum mark {
+    MARK_VALID,
+    MARK_INVALID,   /* by its logits */
+    MARK_FORBIDDEN, /* logit_bias forbids all classes that the mask allows */
+    MARK_EMPTY,     /* the mask allows none */
+    MARK_NAN        /* a real NaN, which stays one */
+};
 
 static enum api_on_invalid on_invalid(const struct api_call *call)
 {
@@ -38,7 +44,7 @@ static bool is_forbidden(const struct api_call *call, size_t class)
 
 static enum mark mark_of(const struct api_call *call, struct call_row row)
 {
-    bool possible = false, infinite = call->all_masked;
+    bool allowed = false, unforbidden = false, possible = false, infinite = false;
     for (size_t class = 0; class < row.length && !call->all_masked; class ++) {
         const size_t at = row.start + class * row.step;
         const double logit = get(call, call->logits, at);
@@ -46,25 +52,33 @@ static enum mark mark_of(const struct api_call *call, struct call_row row)
             continue;
         if (isnan(logit))
             return MARK_NAN;
+        allowed = true;
         infinite |= logit == INFINITY;
+        unforbidden |= !is_forbidden(call, class);
         possible |= logit > -INFINITY && !is_forbidden(call, class);
     }
+    if (!unforbidden)
+        return allowed ? MARK_FORBIDDEN : MARK_EMPTY;
     return possible && !infinite ? MARK_VALID : MARK_INVALID;
 }
 
-/* Equal logits. A mask of the row's own that leaves no class possible allows all, and so does one whose results are set
- * afterwards. One for several rows leaves some, see all_masked. */
+/* Whether the row's results are set afterwards, whatever is computed. */
+static bool is_set_afterwards(const struct api_call *call, enum mark mark)
+{
+    return mark != MARK_VALID && (mark == MARK_EMPTY || mark == MARK_NAN || on_invalid(call) != API_INVALID_UNIFORM);
+}
+
+/* Equal logits. A mask of the row's own allows all, where it need not be kept to. One for several rows leaves some, see
+ * all_masked. */
 static void replace(const struct api_call *call, struct call_row row, enum mark mark)
 {
-    bool possible = false;
+    const bool opens = call->mask_stride != 0 && is_set_afterwards(call, mark);
     for (size_t class = 0; class < row.length; class ++) {
         const size_t at = row.start + class * row.step;
         set(call, call->logits, at, 0);
-        possible |= is_allowed(call, class, at) && !is_forbidden(call, class);
+        if (opens)
+            call->mask[at] = 1;
     }
-    const bool stays = possible && mark != MARK_NAN && on_invalid(call) == API_INVALID_UNIFORM;
-    for (size_t class = 0; class < row.length && call->mask_stride != 0 && !stays; class ++)
-        call->mask[row.start + class * row.step] = 1;
 }
 
 bool call_replaces_invalid(const struct api_call *call)
@@ -81,6 +95,39 @@ void call_replace_invalid(const struct api_call *call, size_t first, size_t coun
         if (mark != MARK_VALID)
             replace(call, row, mark);
     }
+}
+
+/* ---- Computing ---- */
+
+/* How a row is computed. A draw of something else than noise would fail for want of classes even where nobody asks for
+ * it; and a bias that forbids all classes of a row is left out where it is to be uniform. */
+enum treatment { COMPUTED, UNBIASED, SKIPPED };
+
+static enum treatment treatment_of(const struct api_call *call, enum mark mark)
+{
+    if (!api_function_takes(call->function, API_LOGIT_BIAS))
+        return COMPUTED;
+    if (is_set_afterwards(call, mark))
+        return SKIPPED;
+    return mark == MARK_FORBIDDEN ? UNBIASED : COMPUTED;
+}
+
+int call_compute_replaced(const struct api_call *call, const struct call_range *range, const uint8_t *marks,
+                          void *scratch, size_t *row)
+{
+    struct call_range run = *range;
+    for (size_t done = 0; done < range->count; done += run.count) {
+        const enum treatment treatment = treatment_of(call, marks[done]);
+        run.first = range->first + done;
+        run.count = 1;
+        while (done + run.count < range->count && treatment_of(call, marks[done + run.count]) == treatment)
+            run.count++;
+        run.unbiased = treatment == UNBIASED;
+        const int status = treatment == SKIPPED ? CORE_OK : call->function->compute(call, &run, scratch, row);
+        if (status != CORE_OK)
+            return status;
+    }
+    return CORE_OK;
 }
 
 /* ---- Their results ---- */
@@ -129,10 +176,18 @@ static void set_result(const struct api_call *call, const struct call_range *ran
         }
 }
 
+/* Nothing can be uniform over no classes. */
+static enum api_on_invalid mode_of(const struct api_call *call, enum mark mark)
+{
+    if (mark == MARK_NAN)
+        return API_INVALID_NAN;
+    return mark == MARK_EMPTY && on_invalid(call) == API_INVALID_UNIFORM ? API_INVALID_ZERO : on_invalid(call);
+}
+
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks)
 {
     for (size_t i = 0; i < range->count; i++) {
-        const enum api_on_invalid mode = marks[i] == MARK_NAN ? API_INVALID_NAN : on_invalid(call);
+        const enum api_on_invalid mode = mode_of(call, marks[i]);
         double value;
         if (marks[i] == MARK_VALID)
             continue;

@@ -129,7 +129,7 @@ void call_plan_open(struct call_plan *plan, const struct api_call *call, size_t 
     plan->count = plan->block = count;
     plan->draws = call->draws;
     plan->divided = false;
-    plan->stage = CALL_BEGIN;
+    plan->stage = count > 0 ? CALL_BEGIN : CALL_END;
     plan->marks = NULL;
     plan->sums = NULL;
     atomic_init(&plan->failure, FAILED_NOWHERE);
@@ -248,7 +248,8 @@ static struct call_range range_of(const struct call_plan *plan, size_t part)
     return range;
 }
 
-static void compute(struct call_plan *plan, const struct call_range *range)
+/* The marks are those of the range's rows, or NULL. */
+static void compute(struct call_plan *plan, const struct call_range *range, const uint8_t *marks)
 {
     size_t row;
     const struct api_call *call = plan->call;
@@ -258,7 +259,8 @@ static void compute(struct call_plan *plan, const struct call_range *range)
         fail(plan, FAILED_MEMORY);
         return;
     }
-    const int status = call->function->compute(call, range, scratch, &row);
+    const int status = marks != NULL ? call_compute_replaced(call, range, marks, scratch, &row)
+                                     : call->function->compute(call, range, scratch, &row);
     if (status != CORE_OK)
         fail_row(plan, status, row);
     api_free(scratch);
@@ -273,7 +275,7 @@ static void compute_marked(struct call_plan *plan, const struct call_range *rang
         return;
     }
     call_replace_invalid(plan->call, range->first, range->count, marks);
-    compute(plan, range);
+    compute(plan, range, marks);
     call_mark_invalid(plan->call, range, marks);
     api_free(marks);
 }
@@ -291,7 +293,7 @@ void call_plan_part(struct call_plan *plan, size_t part)
     else if (!plan->divided && call_replaces_invalid(plan->call))
         compute_marked(plan, &range);
     else
-        compute(plan, &range);
+        compute(plan, &range, marks);
 }
 
 int call_plan_run(struct call_plan *plan, struct api_problem *problem)

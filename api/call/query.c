@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static int fail(struct api_problem *problem, enum api_problem_code code, const char *name, const char *detail)
+int query_fail(struct api_problem *problem, enum api_problem_code code, const char *name, const char *detail)
 {
     char pointer[256];
     json_pointer_write(pointer, sizeof pointer, name);
@@ -22,18 +22,29 @@ static bool is_bare_list(const struct api_parameter *parameter, const struct api
     return parameter->per_row && first != '[' && first != '{' && memchr(argument->value, ',', argument->length) != NULL;
 }
 
-/* A copy of the value, followed by the padding of a body; a bare list gets its brackets. NULL if memory is short. */
-static char *copy_value(const struct api_argument *argument, bool bare_list, size_t *length)
+/* Whether a digit is missing before the point at `at`: .5 is 0.5 there, which JSON does not have. */
+static bool lacks_zero(const char *text, const char *at)
 {
-    char *text = api_calloc(1, argument->length + 2 + API_BODY_PADDING);
+    return *at == '.' && (at == text || at[-1] < '0' || at[-1] > '9');
+}
+
+/* A copy of the value, followed by the padding of a body; a bare list gets its brackets. NULL if memory is short. */
+static char *copy_value(const struct api_parameter *parameter, const struct api_argument *argument, size_t *length)
+{
+    const bool bare_list = is_bare_list(parameter, argument), numbers = parameter->type != API_BIAS;
+    char *text = api_calloc(1, 2 * argument->length + 2 + API_BODY_PADDING), *out = text;
     if (text == NULL)
         return NULL;
-    memcpy(text + bare_list, argument->value, argument->length);
-    *length = argument->length + 2 * bare_list;
-    if (bare_list) {
-        text[0] = '[';
-        text[argument->length + 1] = ']';
+    if (bare_list)
+        *out++ = '[';
+    for (size_t i = 0; i < argument->length; i++) {
+        if (numbers && lacks_zero(argument->value, argument->value + i))
+            *out++ = '0';
+        *out++ = argument->value[i];
     }
+    if (bare_list)
+        *out++ = ']';
+    *length = (size_t)(out - text);
     return text;
 }
 
@@ -84,10 +95,10 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
     struct json_text text = {.length = 0};
     struct api_problem own;
     json_t *tree = NULL;
-    char *body = copy_value(argument, is_bare_list(parameter, argument), &text.length);
+    char *body = copy_value(parameter, argument, &text.length);
     text.body = body;
     if (body == NULL)
-        return fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
+        return query_fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
     int result = read_text(&text, parameter, &array, &tree, &own);
     if (result != 0) {
         fail_value(parameter, argument, &own, problem);
@@ -97,7 +108,7 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
         tree = json_null();
     }
     if (result == 0 && json_object_set_nocheck(query->members, parameter->name, tree) != 0)
-        result = fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
+        result = query_fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");
     json_decref(tree);
     api_free(body);
     return result;
@@ -120,7 +131,7 @@ static int keep_words(struct query *query, const struct api_parameter *parameter
                       struct api_problem *problem)
 {
     if (words == NULL || json_object_set_new(query->members, parameter->name, words) != 0)
-        return fail(problem, API_WRONG_TYPE, parameter->name, "the value is not valid UTF-8");
+        return query_fail(problem, API_WRONG_TYPE, parameter->name, "the value is not valid UTF-8");
     return 0;
 }
 
@@ -186,7 +197,7 @@ static int fail_unknown(const struct api_function *function, const char *name, s
 {
     char detail[API_DETAIL_BYTES];
     suggest_members(function->name, function->parameters, name, detail, sizeof detail);
-    return fail(problem, API_UNKNOWN_MEMBER, name, detail);
+    return query_fail(problem, API_UNKNOWN_MEMBER, name, detail);
 }
 
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
@@ -198,7 +209,8 @@ static int read_argument(struct query *query, const struct api_function *functio
     if (parameter == NULL)
         return fail_unknown(function, argument->name, problem);
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
-        return fail(problem, API_WRONG_TYPE, argument->name, "belongs in the body: name it in the query's `arrays`");
+        return query_fail(problem, API_WRONG_TYPE, argument->name,
+                          "belongs in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
         return fail_duplicate(argument,
                               parameter->type == API_NAMES ? "a,b"
@@ -224,8 +236,8 @@ int query_refuse(const struct api_request *request, struct api_problem *problem)
     for (size_t i = 0; i < request->query_count; i++)
         if (api_parameter_find(request->route->function, request->query[i].name, strlen(request->query[i].name)) !=
             NULL)
-            return fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
-                        "is in the query; in a JSON request it is a member of the body");
+            return query_fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
+                              "is in the query, where this route takes no parameters: it goes into the body");
     return 0;
 }
 

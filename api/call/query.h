@@ -19,6 +19,9 @@ struct query {
  * of the same name; *query is to be freed in any case. */
 int query_read(const struct api_request *request, struct query *query, struct api_problem *problem);
 
+/* Fails with the pointer to the argument of that name. */
+int query_fail(struct api_problem *problem, enum api_problem_code code, const char *name, const char *detail);
+
 /* Beside a body of JSON: -1 and *problem if the query has what would be a member of it, which would be ignored. */
 int query_refuse(const struct api_request *request, struct api_problem *problem);
 

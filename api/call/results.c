@@ -8,7 +8,8 @@ static bool is_wanted(const struct api_call *call, size_t result)
     const struct api_value *names = &call->values[API_RETURN];
     switch (call->function->results[result].condition) {
     case API_ON_RETURN:
-        return names->given ? names->one.names >> result & 1 : result == 0;
+        return names->given ? memchr(names->one.names.results, (int)result, names->one.names.count) != NULL
+                            : result == 0;
     case API_WITH_LOGPROBS:
         return call->values[API_LOGPROBS].one.integer > 0;
     case API_OF_TEMPERATURE:
@@ -102,7 +103,7 @@ static size_t bytes_of(const struct api_call *call, const struct api_result_kind
     const size_t factors[] = {extent.length, call->rows, extent.leading ? call->draws : 1};
     size_t bytes = api_dtypes[call_result_dtype(call, kind)].size;
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
-        if (factors[i] > most / bytes)
+        if (bytes > 0 && factors[i] > most / bytes)
             return most + 1;
         bytes *= factors[i];
     }
@@ -135,10 +136,12 @@ static bool exceeds(const struct api_call *call, size_t limit)
 /* Whether one of the results that `return` names would fit by itself. */
 static bool one_fits(struct api_call *call, size_t limit)
 {
-    const unsigned names = call->values[API_RETURN].given ? call->values[API_RETURN].one.names : 0;
-    for (size_t result = 0; result < API_MAX_RESULTS; result++) {
-        call->values[API_RETURN].one.names = 1u << result;
-        if ((names >> result & 1) && !exceeds(call, limit))
+    struct api_value *value = &call->values[API_RETURN];
+    const struct api_value names = *value;
+    for (size_t i = 0; names.given && i < names.one.names.count; i++) {
+        value->one.names.results[0] = names.one.names.results[i];
+        value->one.names.count = 1;
+        if (!exceeds(call, limit))
             return true;
     }
     return false;
@@ -204,12 +207,25 @@ static int allocate_spare(const struct builder *builder)
     return call->spare != NULL ? 0 : -1;
 }
 
+/* Those that `return` names in its order, then the others that are wanted. */
+static void set_order(struct api_call *call)
+{
+    const struct api_result_kind *kinds = call->function->results;
+    const struct api_value *names = &call->values[API_RETURN];
+    for (size_t i = 0; names->given && i < names->one.names.count; i++)
+        call->order[call->wanted++] = names->one.names.results[i];
+    for (size_t i = 0; i < API_MAX_RESULTS && kinds[i].name != NULL; i++)
+        if (is_wanted(call, i) && memchr(call->order, (int)i, call->wanted) == NULL)
+            call->order[call->wanted++] = (uint8_t)i;
+}
+
 int builder_lay_out_results(const struct builder *builder)
 {
     struct api_call *call = builder->call;
     const struct api_result_kind *kinds = call->function->results;
     if (check_bytes(builder) != 0)
         return -1;
+    set_order(call);
     const bool in_place = kinds[0].extent == API_OF_SAMPLES;
     if (in_place ? place_samples(builder) != 0 : allocate_spare(builder) != 0)
         return -1;
@@ -245,7 +261,7 @@ static size_t transpose(const struct api_call *call, const char *from, char *to,
 /* The core gives draws row by row; where the class axis is not the last, they are transposed. */
 static bool needs_transposing(const struct api_call *call, const struct api_result_kind *kind)
 {
-    return call->inner > 1 && extent_of(call, kind).length > 1 &&
+    return call->inner > 1 && call->rows > 0 && extent_of(call, kind).length > 1 &&
            (kind->extent == API_OF_DRAWS || kind->extent == API_OF_TOP);
 }
 
@@ -287,15 +303,12 @@ static int finish_result(struct api_call *call, size_t result, size_t most, stru
 
 int call_finish(struct api_call *call, size_t most, struct api_problem *problem)
 {
-    if (call->finished == 0 && call->transposed.to == NULL)
+    if (call->result_count == 0 && call->transposed.to == NULL)
         call_release_inputs(call);
-    for (; call->finished < API_MAX_RESULTS && call->function->results[call->finished].name != NULL; call->finished++) {
-        if (!is_wanted(call, call->finished))
-            continue;
-        const int result = finish_result(call, call->finished, most, problem);
+    while (call->result_count < call->wanted) {
+        const int result = finish_result(call, call->order[call->result_count], most, problem);
         if (result != 0)
             return result;
     }
-    call->finished = API_MAX_RESULTS;
     return 0;
 }

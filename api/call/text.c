@@ -134,9 +134,21 @@ static bool put_numbers(struct text *text, struct text_tensor *put, size_t most)
     return true;
 }
 
+/* Of no elements: the brackets down to the first axis that has none. */
+static bool put_empty(struct text *text, const struct api_tensor *tensor, size_t axis)
+{
+    const size_t length = tensor->shape[axis];
+    bool good = text_put(text, "[", 1);
+    for (size_t i = 0; good && i < length; i++)
+        good = (i == 0 || text_put(text, ",", 1)) && put_empty(text, tensor, axis + 1);
+    return good && text_put(text, "]", 1);
+}
+
 bool text_tensor_put(struct text *text, struct text_tensor *put, size_t *most)
 {
     const struct api_tensor *tensor = put->tensor;
+    if (tensor->count == 0)
+        return put_empty(text, tensor, 0);
     if (tensor->rank == 0) {
         char *out = room(text, put, 1);
         if (out != NULL)

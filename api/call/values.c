@@ -1,6 +1,7 @@
 /* Parameters: single values, lists of one per row, names and the bias, as the table says. */
 #include "call/build.h"
 #include "json/envelope.h"
+#include "json/string.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -161,7 +162,8 @@ static int read_names(const struct builder *builder, const struct api_parameter 
         snprintf(below, sizeof below, "/%zu", i);
         if (read_name(builder, parameter, below, name, names, &result) != 0)
             return -1;
-        value->one.names |= 1u << result;
+        if (memchr(value->one.names.results, result, value->one.names.count) == NULL)
+            value->one.names.results[value->one.names.count++] = (uint8_t)result;
     }
     return 0;
 }
@@ -199,7 +201,7 @@ static int read_bias_member(const struct builder *builder, const struct api_para
     const size_t classes = builder->call->classes;
     const int64_t at = class_of(name);
     const bool minus_infinity = json_is_null(json) ||
-                                (json_is_string(json) && strcmp(json_string_value(json), "-Infinity") == 0);
+                                (json_is_string(json) && strcmp(json_string_value(json), JSON_MINUS_INFINITY) == 0);
     char below[64];
     json_pointer_write(below, sizeof below, name);
     if (at < 0 || (uint64_t)at >= classes)
@@ -305,8 +307,8 @@ static int check_list(const struct builder *builder, const struct api_parameter 
     if (tensor->rank > 1 && !column)
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a flat list of one value per row");
     if (!is_for_all_rows(builder, tensor) && tensor->count != builder->call->rows)
-        return builder_fail(builder, API_WRONG_LENGTH, parameter->name, "", "has length %zu where logits have %zu rows",
-                            tensor->count, builder->call->rows);
+        return builder_fail(builder, tensor->count == 0 ? API_EMPTY_ARRAY : API_WRONG_LENGTH, parameter->name, "",
+                            "has length %zu where logits have %zu rows", tensor->count, builder->call->rows);
     return check_elements(builder, parameter, tensor);
 }
 
@@ -350,7 +352,7 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id)
     const struct api_parameter *parameter = &api_parameters[id];
     struct api_value *value = &builder->call->values[id];
     struct api_tensor *tensor = builder_tensor(builder, id);
-    const json_t *json = builder->source->given[id];
+    const json_t *json = builder_given(builder, id);
     value->given = tensor != NULL || json != NULL;
     if (tensor != NULL)
         return read_list(builder, parameter, tensor, value);

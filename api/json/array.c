@@ -67,10 +67,10 @@ static int open_bracket(struct reader *reader)
     return 0;
 }
 
-/* Closes a bracket after its last element, whose index is still in index[]. */
-static int close_bracket(struct reader *reader)
+/* Closes a bracket around so many elements. */
+static int close_bracket(struct reader *reader, size_t length)
 {
-    const size_t level = reader->depth - 1, length = reader->index[level] + 1;
+    const size_t level = reader->depth - 1;
     size_t *shape = &reader->array->shape[level];
     if (!reader->shape_known[level]) {
         reader->shape_known[level] = true;
@@ -97,7 +97,7 @@ static int read_separators(struct reader *reader)
         }
         if (*reader->next != ']')
             return fail(reader, reader->depth, API_MALFORMED_JSON, "expected ',' or ']' after an element");
-        if (close_bracket(reader) != 0)
+        if (close_bracket(reader, reader->index[reader->depth - 1] + 1) != 0)
             return -1;
     }
     return 0;
@@ -110,14 +110,18 @@ static bool begins_with(const char *text, const char *word)
     return strncmp(text, word, strlen(word)) == 0;
 }
 
-/* The byte after "-Infinity" and its quotation marks, however it is escaped; NULL where that is not there. */
+/* The byte after null, -Infinity or "-Infinity", however that is escaped; NULL where none of them is there. */
 static const char *read_minus_infinity(const char *text)
 {
+    static const char *const words[] = {"null", JSON_MINUS_INFINITY};
     bool escaped;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (begins_with(text, words[i]))
+            return text + strlen(words[i]);
     if (*text != '"')
         return NULL;
     const char *end = json_string_end(text + 1, &escaped);
-    if (end == NULL || !json_string_is(text + 1, (size_t)(end - text - 1), escaped, "-Infinity"))
+    if (end == NULL || !json_string_is(text + 1, (size_t)(end - text - 1), escaped, JSON_MINUS_INFINITY))
         return NULL;
     return end + 1;
 }
@@ -126,7 +130,7 @@ static const char *expected(const struct json_named_array *named)
 {
     if (named->dtype == API_BOOL)
         return named->digits ? "must be true, false, 1 or 0" : "must be true or false";
-    if (named->dtype == API_UINT64)
+    if (named->dtype == API_UINT64 || named->whole)
         return "must be an integer";
     return named->minus_infinity ? "must be a number, null or \"-Infinity\"" : "must be a number";
 }
@@ -168,14 +172,31 @@ static int refuse(struct reader *reader, enum number_fault fault)
 
 /* ---- Elements ---- */
 
-/* null or "-Infinity" where a number was expected. */
+/* What stands for -inf where a number was expected. */
 static int take_minus_infinity(struct reader *reader, enum number_fault fault)
 {
     const char *text = reader->next, *end = NULL;
     if (fault == NUMBER_SYNTAX && reader->named->minus_infinity)
-        end = begins_with(text, "null") ? text + 4 : read_minus_infinity(text);
+        end = read_minus_infinity(text);
     if (end == NULL)
         return refuse(reader, fault);
+    reader->next = end;
+    return 0;
+}
+
+/* An integer, which a float64 holds if it is in the range. */
+static int read_whole(struct reader *reader, double *value)
+{
+    const struct json_named_array *named = reader->named;
+    const bool negative = *reader->next == '-';
+    uint64_t magnitude;
+    enum number_fault fault;
+    const char *digits = reader->next + negative, *end = number_read_uint64(digits, &magnitude, &fault);
+    if (end == NULL || *digits == '-')
+        return refuse(reader, end == NULL ? fault : NUMBER_SYNTAX);
+    *value = negative ? -(double)magnitude : (double)magnitude;
+    if (!(*value >= named->minimum && *value <= named->maximum))
+        return refuse_range(reader);
     reader->next = end;
     return 0;
 }
@@ -183,6 +204,8 @@ static int take_minus_infinity(struct reader *reader, enum number_fault fault)
 static int read_float64(struct reader *reader, double *value)
 {
     const struct json_named_array *named = reader->named;
+    if (named->whole)
+        return read_whole(reader, value);
     enum number_fault fault;
     const char *end = number_read_double(reader->next, value, &fault);
     if (end == NULL) {
@@ -282,16 +305,20 @@ static int read_value(struct reader *reader)
     }
 }
 
-static int read_element(struct reader *reader)
+/* That all values, or brackets without any, are as deep. */
+static int check_depth(struct reader *reader, const char *detail)
 {
     struct api_tensor *array = reader->array;
-    if (read_value(reader) != 0)
-        return -1;
     if (array->rank == 0)
         array->rank = reader->depth;
-    else if (reader->depth != array->rank)
-        return fail(reader, reader->depth, API_RAGGED_ARRAY, "a single value where others have an array");
-    array->count++;
+    return array->rank == reader->depth ? 0 : fail(reader, reader->depth, API_RAGGED_ARRAY, detail);
+}
+
+static int read_element(struct reader *reader)
+{
+    if (read_value(reader) != 0 || check_depth(reader, "a single value where others have an array") != 0)
+        return -1;
+    reader->array->count++;
     return 0;
 }
 
@@ -339,25 +366,29 @@ static size_t read_row(struct reader *reader)
     return count;
 }
 
-static int open_brackets(struct reader *reader)
+/* Opens what begins here. *empty: it is closed again, with nothing in it. */
+static int open_brackets(struct reader *reader, bool *empty)
 {
+    *empty = false;
     skip_space(reader);
     while (*reader->next == '[') {
         if (open_bracket(reader) != 0)
             return -1;
         skip_space(reader);
-        if (*reader->next == ']')
-            return fail(reader, reader->depth - 1, API_EMPTY_ARRAY, "must not be empty");
+        *empty = *reader->next == ']';
     }
-    return 0;
+    if (!*empty)
+        return 0;
+    return check_depth(reader, "an array without elements where others have some") != 0 ? -1 : close_bracket(reader, 0);
 }
 
 static int read_elements(struct reader *reader)
 {
+    bool empty;
     do {
-        if (open_brackets(reader) != 0 || (reader->array->count == reader->capacity && grow(reader) != 0))
+        if (open_brackets(reader, &empty) != 0 || (reader->array->count == reader->capacity && grow(reader) != 0))
             return -1;
-        if (read_row(reader) == 0 && read_element(reader) != 0)
+        if (!empty && read_row(reader) == 0 && read_element(reader) != 0)
             return -1;
         if (read_separators(reader) != 0)
             return -1;
@@ -369,7 +400,7 @@ static int read_elements(struct reader *reader)
 static void *fitted(const struct reader *reader)
 {
     const struct api_tensor *array = reader->array;
-    void *data = array->count < reader->capacity
+    void *data = array->count > 0 && array->count < reader->capacity
                      ? api_realloc(array->data, array->count * api_dtypes[array->dtype].size)
                      : NULL;
     return data != NULL ? data : array->data;

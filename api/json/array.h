@@ -8,8 +8,7 @@
 #define API_MAX_RANK 8                         /* of the logits */
 #define API_TENSOR_MAX_RANK (API_MAX_RANK + 1) /* a cotangent or a result may have an axis before theirs */
 
-/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count, all of them at least 1; a single value has rank
- * 0 and count 1. */
+/* A dense, row-major array: shape[0] * ... * shape[rank - 1] == count; a single value has rank 0 and count 1. */
 struct api_tensor {
     const char *name;
     enum api_dtype dtype;
@@ -26,8 +25,9 @@ struct json_named_array {
     enum api_dtype dtype; /* float32, float64: the nearest ones; uint64: any spelling of exactly that integer, 7.0 and
                            * 1e3 too, never rounded; bool; no other */
     bool scalar;          /* a single value is taken as well as an array, and read in the same way */
-    bool minus_infinity;  /* floats only: null and "-Infinity" are -inf, otherwise they have the wrong type */
-    bool digits;          /* booleans only: 0 and 1 are taken as well */
+    bool minus_infinity; /* floats only: null, "-Infinity" and -Infinity are -inf, otherwise they have the wrong type */
+    bool digits;         /* booleans only: 0 and 1 are taken as well */
+    bool whole;          /* float64 only, with a range within 2^53: integers, in any spelling, never rounded */
     double minimum, maximum; /* of a number; both 0: whatever the element holds */
     bool found;              /* out, as the following */
     struct api_tensor array; /* data owned by the caller, also after an error */

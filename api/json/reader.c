@@ -90,6 +90,17 @@ static bool pass_word(struct json_reader *reader, const char *word)
     return true;
 }
 
+/* -Infinity without quotation marks. */
+static bool pass_unquoted(struct json_reader *reader)
+{
+    const size_t length = strlen(JSON_MINUS_INFINITY);
+    if ((size_t)(reader->end - reader->next) < length || memcmp(reader->next, JSON_MINUS_INFINITY, length) != 0)
+        return false;
+    reader->next += length;
+    reader->unquoted++;
+    return true;
+}
+
 /* ---- Strings: each function returns the byte after what is at `at`, or NULL where it is broken ---- */
 
 static const char *break_string(struct json_reader *reader, const char *at, const char *reason)
@@ -279,7 +290,7 @@ static bool pass_scalar(struct json_reader *reader)
     case 'n':
         return pass_word(reader, "null");
     case '-':
-        return pass_number(reader);
+        return pass_unquoted(reader) || pass_number(reader);
     default:
         if (reader->next < reader->end && *reader->next >= '0' && *reader->next <= '9')
             return pass_number(reader);
@@ -328,7 +339,7 @@ void json_reader_open(struct json_reader *reader, const struct json_text *text)
     reader->text = text;
     reader->next = reader->broke = text->body;
     reader->end = text->body + text->length;
-    reader->aside = reader->depth = 0;
+    reader->aside = reader->unquoted = reader->depth = 0;
     reader->object[0] = false;
 }
 

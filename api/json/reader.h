@@ -1,5 +1,6 @@
 /* A strict reader of JSON (RFC 8259) that walks over a text once, without recursion and without a tree, and knows at
- * each byte where it is. What it takes is what jansson takes: \u0000 and brackets 2049 deep are refused too. */
+ * each byte where it is. What it takes is what jansson takes: \u0000 and brackets 2049 deep are refused too. And beyond
+ * that -Infinity without quotation marks, which Python's json writes: it is the string "-Infinity". */
 #ifndef API_JSON_READER_H
 #define API_JSON_READER_H
 
@@ -34,6 +35,7 @@ struct json_reader {
     const char *next; /* the byte to be read */
     const char *end;
     size_t aside;               /* bytes passed by json_reader_pass_to */
+    size_t unquoted;            /* so many -Infinity have been passed */
     const char *broke, *reason; /* where it is no JSON, of a token the first byte; and what was expected there */
     size_t depth;               /* open brackets */
     bool object[JSON_MOST_DEPTH];

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What -inf is in JSON: a string; and without its quotation marks too, which is beyond JSON. */
+#define JSON_MINUS_INFINITY "-Infinity"
+
 /* The closing quotation mark and whether there is a backslash before it; NULL if there is none. */
 const char *json_string_end(const char *content, bool *escaped);
 

@@ -4,6 +4,8 @@
 
 #include "api.h"
 
+#include <string.h>
+
 struct json_text {
     const char *body; /* the whole body is followed by API_BODY_PADDING zero bytes */
     size_t length;
@@ -11,11 +13,14 @@ struct json_text {
     char pointer[64]; /* to this value in the client's body; "" for the whole */
 };
 
-/* The request's body up to `length`, which is the whole, or followed by zero bytes all the same. */
+/* The request's body up to `length`, which is the whole, or followed by zero bytes all the same; without the byte order
+ * mark that it may begin with. */
 static inline struct json_text json_text_of(const struct api_request *request, size_t length)
 {
-    static const char empty[API_BODY_PADDING] = "";
-    return (struct json_text){.body = request->body != NULL ? request->body : empty, .length = length};
+    static const char empty[API_BODY_PADDING] = "", mark[] = {'\xEF', '\xBB', '\xBF'};
+    const char *body = request->body != NULL ? request->body : empty;
+    const size_t marked = length >= sizeof mark && memcmp(body, mark, sizeof mark) == 0 ? sizeof mark : 0;
+    return (struct json_text){.body = body + marked, .length = length - marked, .offset = marked};
 }
 
 #endif

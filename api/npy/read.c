@@ -188,8 +188,10 @@ static int read_shape(struct reader *reader, const struct npy_header *header, co
     tensor->count = 1;
     memcpy(tensor->shape, header->shape, sizeof header->shape);
     for (size_t axis = 0; axis < header->rank; axis++)
-        if (header->shape[axis] == 0)
-            return fail(reader, tensor->name, API_EMPTY_ARRAY, API_NO_OFFSET, "an axis has length 0");
+        if (header->shape[axis] == 0) {
+            tensor->count = 0;
+            return 0;
+        }
     for (size_t axis = 0; fits && axis < header->rank; axis++) {
         fits = header->shape[axis] <= rest / tensor->count;
         tensor->count *= header->shape[axis];

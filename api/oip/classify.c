@@ -67,7 +67,7 @@ int oip_classify_open(const struct api_call *call, const struct api_result_kind 
     const size_t axis = call->axis + (tensor->rank > call->rank);
     *strings = (struct oip_strings){
         .tensor = tensor,
-        .outer = tensor->count / call->classes / call->inner,
+        .outer = tensor->count > 0 ? tensor->count / call->classes / call->inner : 0,
         .classes = call->classes,
         .inner = call->inner,
         .listed = classes < call->classes ? classes : call->classes,

@@ -84,9 +84,7 @@ static int read_axis(struct input *input, size_t axis, const json_t *json)
         return FAIL(input, API_WRONG_TYPE, below, "must be an integer");
     if (length < 0 || length > API_MAX_INTEGER)
         return FAIL(input, API_OUT_OF_RANGE, below, "must be from 0 to 9007199254740991");
-    if (length == 0)
-        return FAIL(input, API_EMPTY_ARRAY, below, "there must be at least one element");
-    if ((size_t)length > SIZE_MAX / sizeof(double) / tensor->count)
+    if (tensor->count > 0 && (size_t)length > SIZE_MAX / sizeof(double) / tensor->count)
         return FAIL(input, API_OUT_OF_RANGE, "/shape", "there cannot be as many elements");
     tensor->shape[axis] = (size_t)length;
     tensor->count *= (size_t)length;

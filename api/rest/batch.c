@@ -183,7 +183,7 @@ static int read_item(struct batch *batch, struct api_call **call, struct api_pro
         json_find_place(item, own);
         return -1;
     }
-    return rest_read(&body, function, batch->request, call, own);
+    return rest_read(&body, function, batch->request, NULL, call, own);
 }
 
 /* Counts what the call takes; the limit is that of all together. */
@@ -296,7 +296,8 @@ enum { ITEM_NUMBERS = 1024 /* what an item takes beside its numbers */ };
 static int read(struct api_job *job)
 {
     struct batch *batch = (void *)&job->read;
-    if (!job->reading && begin(batch, &job->request, &job->problem) != 0)
+    if (!job->reading &&
+        (query_refuse(&job->request, &job->problem) != 0 || begin(batch, &job->request, &job->problem) != 0))
         return FRONT_FAILED;
     for (size_t left = job->printed; batch->next < batch->items.count;) {
         if (answer_item(batch, &left, &job->call, &job->problem) != 0)

@@ -24,7 +24,7 @@ typedef char *piece(struct api_stream *stream, char *out, const char *end);
 struct api_stream {
     struct api_call *call;
     piece *next;                        /* NULL after the last line */
-    size_t row, result, sample, column; /* to be written next */
+    size_t row, result, sample, column; /* to be written next; `result` counts in the order of the call */
     struct call_row place;              /* of the row in that result */
     struct call_samples samples;        /* of that result */
     size_t computed;                    /* rows */
@@ -143,13 +143,14 @@ static char *sample_end(struct api_stream *stream, char *out)
 static char *numbers(struct api_stream *stream, char *out, const char *end)
 {
     const struct api_call *call = stream->call;
-    const enum api_dtype dtype = call_result_dtype(call, &call->function->results[stream->result]);
+    const size_t result = call->order[stream->result];
+    const enum api_dtype dtype = call_result_dtype(call, &call->function->results[result]);
     const size_t room = (size_t)(end - out - JSON_PUT_SPACE) / JSON_PUT_LONGEST;
     const size_t left = stream->place.length - stream->column;
     struct call_row part = stream->place;
     part.start += stream->sample * stream->samples.distance + stream->column * part.step;
     part.length = left < room ? left : room;
-    out = json_put_row(out, dtype, call->data[stream->result], part.start, part.step, part.length);
+    out = json_put_row(out, dtype, call->data[result], part.start, part.step, part.length);
     stream->column += part.length;
     return part.length < left ? out : sample_end(stream, out);
 }
@@ -159,14 +160,12 @@ static char *result_begin(struct api_stream *stream, char *out, const char *end)
 {
     const struct api_call *call = stream->call;
     (void)end;
-    while (stream->result < API_MAX_RESULTS && call->data[stream->result] == NULL)
-        stream->result++;
-    if (stream->result == API_MAX_RESULTS) {
+    if (stream->result == call->wanted) {
         stream->row++;
         stream->next = row_begin;
         return json_put_text(out, "}\n");
     }
-    const struct api_result_kind *kind = &call->function->results[stream->result];
+    const struct api_result_kind *kind = &call->function->results[call->order[stream->result]];
     stream->place = call_row_of_result(call, kind, stream->row);
     stream->samples = call_samples_of_result(call, kind);
     stream->column = stream->sample = 0;

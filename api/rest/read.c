@@ -91,7 +91,7 @@ static bool is_given(const struct body *body, enum api_parameter_id id)
     for (size_t i = 0; i < body->array_count; i++)
         if (body->arrays[i].id == id)
             return true;
-    return body->trees[id] != NULL;
+    return body->trees[id] != NULL && (!json_is_null(body->trees[id]) || api_parameters[id].required);
 }
 
 /* Its name is kept for when the text turns out to be JSON. */
@@ -122,7 +122,7 @@ static int read_member(struct body *body, const struct json_key *key)
     if (parameter == NULL)
         return pass_unknown(body, key);
     const enum api_parameter_id id = (enum api_parameter_id)(parameter - api_parameters);
-    if (is_given(body, id))
+    if (is_given(body, id) || body->trees[id] != NULL)
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
     const struct json_named_array named = call_array_of(parameter, API_FLOAT32);
@@ -161,7 +161,23 @@ static int read_text(struct body *body)
 
 /* ---- The call ---- */
 
-static int build(struct body *body, const struct api_request *request, struct api_call **call)
+/* Adds what only the query has: its trees to `given`, its lists to the tensors. */
+static int add_query(const struct body *body, const struct query *query, struct call_source *source)
+{
+    for (int id = 0; id < API_PARAMETER_COUNT; id++) {
+        const char *name = api_parameters[id].name;
+        const json_t *argument = json_object_get(query->members, name);
+        if (argument != NULL && is_given(body, (enum api_parameter_id)id))
+            return query_fail(body->problem, API_DUPLICATE_MEMBER, name, "is both in the query and in the body");
+        if (argument != NULL)
+            source->given[id] = argument;
+    }
+    for (size_t i = 0; i < query->list_count; i++)
+        source->tensors[source->tensor_count++] = query->lists[i];
+    return 0;
+}
+
+static int build(struct body *body, const struct api_request *request, struct query *query, struct api_call **call)
 {
     struct api_tensor tensors[API_PARAMETER_COUNT];
     struct call_source source = {.function = body->function,
@@ -172,16 +188,23 @@ static int build(struct body *body, const struct api_request *request, struct ap
                                  .fresh_seed = request->fresh_seed,
                                  .limits = request->limits};
     memcpy(source.given, body->trees, sizeof body->trees);
-    for (size_t i = 0; i < body->array_count; i++)
+    for (size_t i = 0; i < body->array_count; i++) {
         tensors[i] = call_tensor_of(&body->arrays[i].named);
-    const int result = call_build(&source, call, body->problem);
+        if (tensors[i].count == 0 && body->arrays[i].id == API_LOGITS && tensors[i].rank == 1)
+            tensors[i].rank = 2; /* [] is no rows, not a row of no classes */
+    }
+    int result = query != NULL ? add_query(body, query, &source) : 0;
+    if (result == 0)
+        result = call_build(&source, call, body->problem);
     for (size_t i = 0; i < body->array_count; i++)
         api_free(tensors[i].data);
+    for (size_t i = body->array_count; i < source.tensor_count; i++)
+        query->lists[i - body->array_count].data = tensors[i].data;
     return result;
 }
 
 int rest_read(const struct json_text *text, const struct api_function *function, const struct api_request *request,
-              struct api_call **call, struct api_problem *problem)
+              struct query *query, struct api_call **call, struct api_problem *problem)
 {
     struct body body;
     body.text = text;
@@ -193,7 +216,7 @@ int rest_read(const struct json_text *text, const struct api_function *function,
     body.wide = false;
     int result = read_text(&body);
     if (result == 0)
-        result = build(&body, request, call);
+        result = build(&body, request, query, call);
     if (result != 0)
         json_find_place(text, problem);
     for (size_t i = 0; i < body.array_count; i++)

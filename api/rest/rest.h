@@ -3,15 +3,16 @@
 #define API_REST_REST_H
 
 #include "call/front.h"
+#include "call/query.h"
 #include "call/writer.h"
 #include "json/text.h"
 
 extern const struct api_front rest_json, rest_lines, rest_batch;
 
-/* Reads the object in `text` into a call of the function, with what else the request says. Pointers and offsets of
- * problems are those of the text. */
+/* Reads the object in `text` into a call of the function, with what else the request says. What the object lacks is in
+ * the query, if that is not NULL. Pointers and offsets of problems are those of the text. */
 int rest_read(const struct json_text *text, const struct api_function *function, const struct api_request *request,
-              struct api_call **call, struct api_problem *problem);
+              struct query *query, struct api_call **call, struct api_problem *problem);
 
 /* Begins the object with the call's results, after call_finish. */
 void rest_write_open(struct writer *writer, struct api_call *call);

@@ -1,6 +1,5 @@
 /* A computed call into a body. Its members have known names and no strings of the client's, so it is printed as text.
  */
-#include "call/query.h"
 #include "http/memory.h"
 #include "rest/rest.h"
 #include "json/put.h"
@@ -73,8 +72,16 @@ static int read(struct api_job *job)
 {
     const struct api_request *request = &job->request;
     const struct json_text text = json_text_of(request, request->length);
-    if (query_refuse(request, &job->problem) != 0 ||
-        rest_read(&text, request->route->function, request, &job->call, &job->problem) != 0)
+    struct query query = {.members = NULL};
+    const bool queried = request->query_count > 0;
+    int result = queried ? query_read(request, &query, &job->problem) : 0;
+    if (query.arrays != NULL)
+        result = query_fail(&job->problem, API_UNKNOWN_MEMBER, QUERY_ARRAYS, "names the arrays of a NumPy body");
+    if (result == 0)
+        result = rest_read(&text, request->route->function, request, queried ? &query : NULL, &job->call,
+                           &job->problem);
+    query_free(&query);
+    if (result != 0)
         return FRONT_FAILED;
     memory_release_body(request);
     return FRONT_DONE;

@@ -239,9 +239,9 @@ static real top_bound(const struct filtered_row *row, size_t lanes)
 
 static void keep_top_k(struct filtered_row *row, double value)
 {
-    const size_t k = (size_t)value;
-    if (k == 0 || k >= row->possible)
+    if (value < 1 || value >= (double)row->possible)
         return;
+    const size_t k = (size_t)value;
     if (row->columns <= SHORT_COLUMNS) {
         for (size_t j = 0; j < row->columns; j++)
             row->mass[j] = row->x[j] >= -REAL_MAX;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMPARE_MEMBERS 6
+#define COMPARE_MEMBERS 7
 
 /* What a body's members are read as, by both. */
 static const struct json_named_array compare_members[COMPARE_MEMBERS] = {
@@ -15,6 +15,7 @@ static const struct json_named_array compare_members[COMPARE_MEMBERS] = {
     {.name = "wide", .dtype = API_FLOAT64, .minus_infinity = true},
     {.name = "seed", .dtype = API_UINT64, .scalar = true, .minimum = 0, .maximum = 9007199254740991},
     {.name = "mask", .dtype = API_BOOL, .scalar = true},
+    {.name = "top", .dtype = API_FLOAT64, .scalar = true, .whole = true, .minimum = -1, .maximum = 2147483647},
 };
 
 /* What was read of one object. */
@@ -158,7 +159,7 @@ static const char *compare_elements(const struct json_text *text, json_t *root)
 }
 
 /* Both copies end where their memory does, so that a sanitizer sees what is read after them. */
-const char *compare_readers(const char *body, size_t length)
+static const char *compare_json(const char *body, size_t length)
 {
     char *padded = calloc(1, length + API_BODY_PADDING), *plain = calloc(1, length + 1);
     memcpy(padded, body, length);
@@ -177,5 +178,22 @@ const char *compare_readers(const char *body, size_t length)
     }
     free(padded);
     free(plain);
+    return what;
+}
+
+const char *compare_readers(const char *body, size_t length)
+{
+    size_t quoted_length = length;
+    char *text = strndup(body, length), *quoted = reference_quote(text, &quoted_length);
+    free(text);
+    if (quoted == NULL)
+        return compare_json(body, length);
+    char *padded = calloc(1, length + API_BODY_PADDING);
+    memcpy(padded, body, length);
+    const char *what = compare_object(&(struct json_text){.body = padded, .length = length}, quoted, quoted_length);
+    if (what == NULL)
+        what = compare_json(quoted, quoted_length);
+    free(padded);
+    free(quoted);
     return what;
 }

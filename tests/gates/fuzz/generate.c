@@ -183,8 +183,9 @@ enum kind { NUMBERS, LIMITED, INTEGERS, BOOLEANS };
 /* What stands in place of a number: wherever it is right, seldom where it is not. */
 static void put_word(struct writer *writer)
 {
-    static const char *const words[] = {"null", "\"-Infinity\"", "\"\\u002dInfinity\"", "true", "false", "\"x\"", "{}"};
-    put(writer, "%s", words[below(writer, below(writer, 20) == 0 ? 7 : 3)]);
+    static const char *const words[] = {
+        "null", "\"-Infinity\"", "\"\\u002dInfinity\"", "-Infinity", "true", "false", "\"x\"", "{}", "[]"};
+    put(writer, "%s", words[below(writer, below(writer, 20) == 0 ? 9 : 4)]);
 }
 
 static void put_element(struct writer *writer, enum kind kind)
@@ -250,7 +251,7 @@ static void put_member(struct writer *writer, size_t which)
         enum kind kind;
     } members[] = {{"logits", NUMBERS}, {"tau", LIMITED},  {"wide", NUMBERS},         {"seed", INTEGERS},
                    {"mask", BOOLEANS},  {"x", NUMBERS},    {"log\\u0069ts", NUMBERS}, {"\\u0073eed", INTEGERS},
-                   {"y\\\"", NUMBERS},  {"bare", LIMITED}, {"requests", NUMBERS}};
+                   {"y\\\"", NUMBERS},  {"bare", LIMITED}, {"requests", NUMBERS},     {"top", INTEGERS}};
     const size_t count = sizeof members / sizeof *members;
     put(writer, "\"%s\"", members[which % count].key);
     put_space(writer);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,44 @@ size_t reference_elements(const char *text, const char *name, struct json_text *
         next = *next == ',' ? skip_space(next + 1) : next;
     }
     return count;
+}
+
+/* ---- What is beyond JSON ---- */
+
+static const char unquoted[] = "-Infinity";
+
+/* Whether a value may begin there, and it is this one, and not the name of a member. */
+static bool is_unquoted(const char *begin, const char *at)
+{
+    const char *before = at, *after = at + strlen(unquoted);
+    while (before > begin && strchr(" \t\r\n", before[-1]) != NULL && before[-1] != '\0')
+        before--;
+    return strncmp(at, unquoted, strlen(unquoted)) == 0 &&
+           (before == begin || (before[-1] != '\0' && strchr("[,:", before[-1]) != NULL)) && *skip_space(after) != ':';
+}
+
+char *reference_quote(const char *text, size_t *length)
+{
+    char *copy = calloc(2, *length + 1), *out = copy; /* twice: it grows from 9 bytes to 11 */
+    bool in_string = false, any = false;
+    const char *const end = text + *length;
+    for (const char *at = text; at < end;) {
+        if (!in_string && is_unquoted(text, at)) {
+            out += sprintf(out, "\"%s\"", unquoted);
+            at += strlen(unquoted);
+            any = true;
+            continue;
+        }
+        in_string ^= *at == '"';
+        if (in_string && *at == '\\' && at + 1 < end)
+            *out++ = *at++;
+        *out++ = *at++;
+    }
+    *length = (size_t)(out - copy);
+    if (any)
+        return copy;
+    free(copy);
+    return NULL;
 }
 
 /* ---- Single values ---- */
@@ -139,7 +178,8 @@ static int read_value(struct json_named_array *member, const json_t *node, const
         ((float *)array->data)[array->count++] = (float)real;
         return 0;
     case API_FLOAT64:
-        if (read_real(member, node, &real) != 0)
+        if (read_real(member, node, &real) != 0 ||
+            (member->whole && exact_integer(text + (*text == '-'), &integer) != 0))
             return -1;
         ((double *)array->data)[array->count++] = real;
         return 0;
@@ -159,22 +199,27 @@ static int read_value(struct json_named_array *member, const json_t *node, const
 
 /* ---- Arrays ---- */
 
-static int walk(struct json_named_array *member, const json_t *node, const char *text, size_t depth)
+/* Bit i of *known: the length of the arrays that are i deep has been seen. */
+static int walk(struct json_named_array *member, const json_t *node, const char *text, size_t depth, unsigned *known)
 {
     struct api_tensor *array = &member->array;
     if (!json_is_array(node)) {
-        if (array->count > 0 && depth != array->rank)
+        if (array->rank != 0 && depth != array->rank)
             return -1;
         array->rank = depth;
         return read_value(member, node, text);
     }
     const size_t length = json_array_size(node);
-    if (length == 0 || depth == API_TENSOR_MAX_RANK || (array->shape[depth] != 0 && array->shape[depth] != length))
+    if (depth == API_TENSOR_MAX_RANK || (*known >> depth & 1 && array->shape[depth] != length) ||
+        (length == 0 && array->rank != 0 && array->rank != depth + 1))
         return -1;
     array->shape[depth] = length;
+    *known |= 1u << depth;
+    if (length == 0)
+        array->rank = depth + 1;
     text = skip_space(text + 1);
     for (size_t i = 0; i < length; i++) {
-        if (walk(member, json_array_get(node, i), text, depth + 1) != 0)
+        if (walk(member, json_array_get(node, i), text, depth + 1, known) != 0)
             return -1;
         text = skip_space(skip_space(skip_value(text)) + 1);
     }
@@ -196,7 +241,7 @@ static int read_members(const char *text, size_t length, struct json_named_array
             continue;
         members[i].found = true;
         members[i].array = (struct api_tensor){.dtype = members[i].dtype, .data = calloc(length, 8)};
-        if (walk(&members[i], node, value_of(text, members[i].name), 0) != 0)
+        if (walk(&members[i], node, value_of(text, members[i].name), 0, &(unsigned){0}) != 0)
             return -1;
         json_object_set_new(root, members[i].name, json_null());
     }

@@ -61,7 +61,7 @@ static const struct {
     const char *head, *piece, *tail;
     enum api_problem_code code;
 } refused[] = {
-    {"{\"logits\":[", "[],", "[]]}", API_EMPTY_ARRAY},
+    {"{\"logits\":[", "[],", "[1]]}", API_RAGGED_ARRAY},
     {"{\"logits\":[", "{},", "{}]}", API_WRONG_TYPE},
     {"{\"logits\":[", "[", "", API_WRONG_TYPE},
     {"{\"logits\":[", "\"", "]}", API_WRONG_TYPE},
