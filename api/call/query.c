@@ -200,12 +200,21 @@ static int fail_unknown(const struct api_function *function, const char *name, s
     return query_fail(problem, API_UNKNOWN_MEMBER, name, detail);
 }
 
+/* Beside JSON an argument may be a proxy's: one that no parameter of any function is like. */
+static bool is_foreign(const struct query *query, const struct api_function *function, const char *name)
+{
+    return query->beside_json && api_parameter_find(NULL, name, strlen(name)) == NULL &&
+           suggest_parameter(function->parameters, name) == NULL;
+}
+
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
                          struct api_problem *problem)
 {
     const struct api_parameter *parameter = api_parameter_find(function, argument->name, strlen(argument->name));
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
+    if (parameter == NULL && is_foreign(query, function, argument->name))
+        return 0;
     if (parameter == NULL)
         return fail_unknown(function, argument->name, problem);
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
@@ -220,9 +229,9 @@ static int read_argument(struct query *query, const struct api_function *functio
     return readers[parameter->type](query, parameter, argument, problem);
 }
 
-int query_read(const struct api_request *request, struct query *query, struct api_problem *problem)
+int query_read(const struct api_request *request, bool beside_json, struct query *query, struct api_problem *problem)
 {
-    *query = (struct query){.members = json_object()};
+    *query = (struct query){.members = json_object(), .beside_json = beside_json};
     if (query->members == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the query");
     for (size_t i = 0; i < request->query_count; i++)

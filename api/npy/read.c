@@ -351,7 +351,7 @@ int npy_read(struct api_job *job)
     const struct api_request *request = &job->request;
     struct reader reader = {.function = request->route->function, .problem = &job->problem};
     struct query query;
-    int result = query_read(request, &query, &job->problem);
+    int result = query_read(request, false, &query, &job->problem);
     if (result == 0)
         result = take_body(&reader, request);
     if (result == 0)

@@ -3,7 +3,6 @@
 #include "oip/oip.h"
 #include "json/envelope.h"
 #include "json/find.h"
-#include "json/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,13 +34,16 @@ static int read_json_length(struct oip_reader *reader, const char *field)
 /* What a string holds as JSON; NULL where it does not, or memory is short. */
 static json_t *read_string(const json_t *string)
 {
-    const char *text = json_string_value(string);
-    const size_t length = json_string_length(string);
-    if (!json_memory_open(json_memory_bound(text, length)))
+    const struct json_text text = {.body = json_string_value(string), .length = json_string_length(string)};
+    struct json_reader reader;
+    json_t *value;
+    json_reader_open(&reader, &text);
+    if (json_tree_read(&reader, &value, NULL) != 0)
         return NULL;
-    json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
-    json_memory_close();
-    return value;
+    if (json_reader_end(&reader) && (json_is_object(value) || json_is_array(value)))
+        return value;
+    json_decref(value);
+    return NULL;
 }
 
 /* Clients that have no lists or objects among parameters send them as a string. */
@@ -209,7 +211,7 @@ static int check_strings(const struct oip_reader *reader, const struct api_call 
 {
     const size_t *limits = reader->request->limits, limit = api_limit_of(limits, API_LIMIT_RESULT_BYTES);
     const size_t listed = output->classes < call->classes ? output->classes : call->classes;
-    if (listed == 0 || listed <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
+    if (call->rows == 0 || listed <= limit / OIP_LONGEST_STRING / call->rows / call->draws)
         return 0;
     return api_fail_limit(reader->problem, limits, API_LIMIT_RESULT_BYTES, "/outputs");
 }
@@ -229,9 +231,8 @@ static int check_outputs(struct oip_reader *reader, const struct api_call *call)
     }
     if (out->output_count > 0)
         return 0;
-    for (size_t i = 0; i < API_MAX_RESULTS; i++)
-        if (call->data[i] != NULL)
-            out->outputs[out->output_count++] = (struct oip_output){.result = i, .binary = out->binary};
+    for (size_t i = 0; i < call->wanted; i++)
+        out->outputs[out->output_count++] = (struct oip_output){.result = call->order[i], .binary = out->binary};
     return 0;
 }
 

@@ -74,7 +74,7 @@ static int read(struct api_job *job)
     const struct json_text text = json_text_of(request, request->length);
     struct query query = {.members = NULL};
     const bool queried = request->query_count > 0;
-    int result = queried ? query_read(request, &query, &job->problem) : 0;
+    int result = queried ? query_read(request, true, &query, &job->problem) : 0;
     if (query.arrays != NULL)
         result = query_fail(&job->problem, API_UNKNOWN_MEMBER, QUERY_ARRAYS, "names the arrays of a NumPy body");
     if (result == 0)

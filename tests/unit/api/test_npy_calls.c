@@ -42,7 +42,7 @@ static const struct call {
      "\"hard\":true,\"num_samples\":5}",
      "seed=3&tau=0.5&return=samples,indices,soft,noise,log_density&hard=true&num_samples=5", "", false, 0},
     {GUMBEL, "{\"seed\":3,\"dtype\":\"float64\",\"return\":[\"noise\",\"indices\"],\"num_samples\":2}",
-     "seed=3&return=[\"indices\",\"noise\"]&num_samples=2", "", true, 0},
+     "seed=3&return=[\"noise\",\"indices\"]&num_samples=2", "", true, 0},
     {CATEGORICAL, "{\"seed\":3}", "seed=3", "", false, 0},
     {CATEGORICAL,
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,\"top_k\":[3,3,4,4,0,2],"
@@ -206,7 +206,7 @@ START_TEST(a_json_body_may_be_answered_in_npy)
     const struct npy_request request = {GUMBEL, NULL, "application/json", API_NPY, true};
     struct answer npy = npy_ask(&request, &body);
     assert_same(&json, &npy);
-    ck_assert_str_eq(npy_header(&npy, "X-Gumbeld-Results"), "samples,noise");
+    ck_assert_str_eq(npy_header(&npy, "X-Gumbeld-Results"), "noise,samples");
     npy_answer_free(&npy);
     npy_free(&body);
     ask_free(&json);
@@ -295,14 +295,24 @@ START_TEST(a_problem_names_the_argument)
 }
 END_TEST
 
-/* What would be passed over is refused; what is none of the function's may be a proxy's. */
-START_TEST(a_body_of_json_has_its_parameters_itself)
+/* What the body lacks may be in the query; what is like no parameter may be a proxy's. */
+START_TEST(a_query_adds_to_a_body_of_json)
 {
     static const struct {
         const char *query, *pointer;
-    } cases[] = {
-        {"seed=7", "/seed"}, {"x=1&tau=0.5", "/tau"}, {"logits=1", "/logits"}, {"key=1&temperature=2", ""}, {"", ""}};
-    static const char json[] = "{\"logits\":[1,2],\"seed\":7}";
+    } cases[] = {{"", ""},
+                 {"user=1&tau=.5", ""},
+                 {"tau=5e-1&return=samples", ""},
+                 {"token=1&hard=null&seed=null", ""},
+                 {"tau=.5,0.5", ""},
+                 {"seed=7", "/seed"},
+                 {"logits=1", "/logits"},
+                 {"temperature=2", "/temperature"},
+                 {"user=1&taus=0.5", "/taus"},
+                 {"tau=.", "/tau"},
+                 {"arrays=logits", "/arrays"},
+                 {"tau=1&tau=1", "/tau"}};
+    static const char json[] = "{\"logits\":[[1,2],[3,4]],\"seed\":7}";
     struct npy_bytes body = {0};
     npy_append(&body, json, strlen(json));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -344,7 +354,7 @@ TEST_SUITE("api")
     tcase_add_test(same, a_json_body_may_be_answered_in_npy);
     tcase_add_test(same, a_cotangent_may_have_nine_axes);
     tcase_add_loop_test(refusals, a_problem_names_the_argument, 0, sizeof problems / sizeof *problems);
-    tcase_add_test(refusals, a_body_of_json_has_its_parameters_itself);
+    tcase_add_test(refusals, a_query_adds_to_a_body_of_json);
     suite_add_tcase(suite, same);
     suite_add_tcase(suite, refusals);
     return suite;

@@ -284,7 +284,7 @@ START_TEST(an_answer_says_its_shape)
         {"/v1/gumbel_softmax", "{\"logits\":[[1,2,3]],\"num_samples\":1}", "[1,1,3]"},
         {"/v1/gumbel_softmax", "{\"logits\":[[1,2,3]],\"return\":[\"indices\"]}", "[1]"},
         {"/v1/gumbel_softmax", "{\"logits\":[1,2,3],\"return\":[\"indices\"]}", "[]"},
-        {"/v1/gumbel_softmax", "{\"logits\":[1,2,3],\"return\":[\"noise\",\"indices\"],\"num_samples\":4}", "[4]"},
+        {"/v1/gumbel_softmax", "{\"logits\":[1,2,3],\"return\":[\"noise\",\"indices\"],\"num_samples\":4}", "[4,3]"},
         {"/v1/categorical", "{\"logits\":[[1,2,3],[1,2,3]]}", "[2,1]"},
         {"/v1/categorical", "{\"logits\":[[1,2,3],[1,2,3]],\"num_samples\":4}", "[2,4]"},
         {"/v1/categorical", "{\"logits\":[[1,2,3],[1,2,3]],\"num_samples\":4,\"dim\":0}", "[4,3]"},
