@@ -105,7 +105,7 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
         api_free(array.array.data);
     } else if (array.found) {
         query->lists[query->list_count++] = call_tensor_of(&array);
-        tree = json_null();
+        tree = json_true(); /* it is there */
     }
     if (result == 0 && json_object_set_nocheck(query->members, parameter->name, tree) != 0)
         result = query_fail(problem, API_OUT_OF_MEMORY, parameter->name, "no memory for the query");

@@ -166,7 +166,8 @@ static int add_query(const struct body *body, const struct query *query, struct 
 {
     for (int id = 0; id < API_PARAMETER_COUNT; id++) {
         const char *name = api_parameters[id].name;
-        const json_t *argument = json_object_get(query->members, name);
+        const json_t *member = json_object_get(query->members, name);
+        const json_t *argument = json_is_null(member) ? NULL : member;
         if (argument != NULL && is_given(body, (enum api_parameter_id)id))
             return query_fail(body->problem, API_DUPLICATE_MEMBER, name, "is both in the query and in the body");
         if (argument != NULL)

@@ -318,7 +318,8 @@ START_TEST(a_query_adds_to_a_body_of_json)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct answer answer = npy_ask(&(struct npy_request){GUMBEL, cases[i].query, "application/json", NULL, i % 2},
                                        &body);
-        ck_assert_int_eq(answer.status, cases[i].pointer[0] != '\0' ? 400 : 200);
+        ck_assert_msg(answer.status == (cases[i].pointer[0] != '\0' ? 400 : 200), "%s: %s", cases[i].query,
+                      answer.text);
         ck_assert_str_eq(ask_text(&answer, "pointer"), cases[i].pointer);
         npy_answer_free(&answer);
     }
