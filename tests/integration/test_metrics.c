@@ -215,7 +215,7 @@ START_TEST(refusals_are_counted_by_their_code)
     char *large = requests_gumbel(10, 100, 3);
     ask(port, "POST", SOFTMAX, "{", 400);
     ask(port, "POST", SOFTMAX, "{\"logits\":[1],\"temperature\":[]}", 400);
-    ask(port, "POST", SOFTMAX, "{\"logits\":[[]]}", 400);
+    ask(port, "POST", SOFTMAX, "{\"logits\":[1],\"temperature\":[]}", 400);
     ask(port, "POST", GUMBEL, large, 413);
     ask(port, "GET", "/nothing", NULL, 404);
     ask(port, "POST", SOFTMAX, LOGITS, 200);
