@@ -1,4 +1,4 @@
--- wrk script: POST one fixed JSON body, and print what was counted as one line for `bench`.
+-- wrk script: POST one fixed JSON body, with the Accept-Encoding that the second argument may be, and print what was counted as one line for `bench`.
 -- There is no request() or response() here on purpose: wrk then formats the request once and runs no Lua per request.
 
 function init(args)
@@ -6,6 +6,7 @@ function init(args)
    wrk.method = "POST"
    wrk.body = file:read("*a")
    wrk.headers["Content-Type"] = "application/json"
+   wrk.headers["Accept-Encoding"] = args[2]
    file:close()
 end
 
