@@ -19,7 +19,7 @@ enum api_route_kind {
     API_ROUTE_METRICS,
     API_ROUTE_STATISTICS, /* of the model that the path names, or of all */
     API_ROUTE_INFER,      /* a call in the Open Inference Protocol */
-    API_ROUTE_INDEX,      /* a document that is asked for with POST */
+    API_ROUTE_INDEX,      /* a document that is asked for with a body */
 };
 
 struct api_request;
@@ -51,8 +51,8 @@ const struct api_function *api_route_model(const struct api_route *route, const 
 /* Whether a body is sent to such a route for more than to be dropped; not where there is no route. */
 static inline bool api_route_takes_body(const struct api_route *route)
 {
-    return route != NULL &&
-           (route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_BATCH || route->kind == API_ROUTE_INFER);
+    return route != NULL && (route->kind == API_ROUTE_CALL || route->kind == API_ROUTE_BATCH ||
+                             route->kind == API_ROUTE_INFER || route->kind == API_ROUTE_INDEX);
 }
 
 /* ---- Requests and responses ---- */
@@ -86,6 +86,7 @@ struct api_request {
     const size_t *limits;             /* by enum api_limit_id; NULL: those of the table */
     const struct api_argument *query; /* in the URL's order, names may repeat */
     size_t query_count;
+    bool draining;       /* the server is about to end: its models are not ready */
     size_t part_numbers; /* of a part of the request's job: about so many are computed; 0: API_PART_NUMBERS */
     const char *(*header)(void *closure, const char *name); /* a field's value or NULL; may itself be NULL */
     void *header_closure;
@@ -189,8 +190,9 @@ void api_answer_problem(const char *path, const struct api_problem *problem, str
 /* Whether the path, known or not, or the target that begins with it, is one of the Open Inference Protocol's. */
 bool api_path_is_inference(const char *path);
 
-/* What a probe of the route is answered. */
-void api_answer_health(const struct api_route *route, bool ready, struct api_response *response);
+/* What a probe of the route is answered; `model` is the one that the path names, or NULL. */
+void api_answer_health(const struct api_route *route, const struct api_function *model, bool ready,
+                       struct api_response *response);
 
 /* ---- What the server counts for each model ---- */
 
@@ -201,7 +203,7 @@ struct api_duration {
 struct api_model_statistics {
     struct api_duration success, fail; /* from a request's first line to its answer's last byte */
     struct api_duration queue;         /* waiting for a worker */
-    struct api_duration compute;       /* from the body to the answer */
+    struct api_duration compute;       /* of those that succeeded, from the body to the answer */
     uint64_t rows;
     uint64_t last_ms; /* when the last one was answered, since 1970; 0 if there was none */
 };

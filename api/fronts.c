@@ -22,10 +22,15 @@ static int read_document(struct api_job *job)
     return FRONT_DONE;
 }
 
-/* Of each route without a body. */
 static const struct api_front document = {.read = read_document};
 
 /* ---- Which one ---- */
+
+/* Routes without a body, and those whose body only says which document is meant. */
+static bool is_document(const struct api_route *route)
+{
+    return !api_route_takes_body(route) || route->document != NULL;
+}
 
 static bool reads(const struct api_front *front, enum api_route_kind route)
 {
@@ -40,7 +45,7 @@ static bool writes(const struct api_front *front, enum api_route_kind route)
 const struct api_front *front_of_body(const struct api_request *request)
 {
     const char *type = request->content_type;
-    if (!api_route_takes_body(request->route))
+    if (is_document(request->route))
         return &document;
     for (size_t i = 0; i < FRONT_COUNT; i++)
         if (reads(fronts[i], request->route->kind) && (type == NULL || accept_is_type(type, fronts[i]->media_type)))
@@ -55,7 +60,7 @@ const struct api_front *api_front_of(const struct api_request *request)
     size_t count = 0;
     if (request->front != NULL)
         return request->front;
-    if (!api_route_takes_body(request->route))
+    if (is_document(request->route))
         return &document;
     for (size_t i = 0; i < FRONT_COUNT; i++)
         if (writes(fronts[i], request->route->kind)) {

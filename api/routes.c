@@ -44,7 +44,7 @@ const size_t api_route_count = sizeof api_routes / sizeof *api_routes;
 
 bool api_route_is_post(const struct api_route *route)
 {
-    return api_route_takes_body(route) || route->kind == API_ROUTE_INDEX;
+    return api_route_takes_body(route);
 }
 
 const char *api_route_methods(const struct api_route *route)

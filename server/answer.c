@@ -161,6 +161,7 @@ static struct api_request request_of(struct exchange *exchange)
         .limits = exchange->config->limits,
         .query = exchange->fields.target.query,
         .query_count = exchange->fields.target.query_count,
+        .draining = exchange->loop->server->draining,
         .header = fields_header,
         .header_closure = exchange->connection,
     };
@@ -249,7 +250,7 @@ enum MHD_Result answer_request(struct exchange *exchange)
     work->request = request_of(exchange);
     if (api_route_takes_body(exchange->route))
         return answer_call(exchange);
-    if (exchange->route->kind == API_ROUTE_DOCUMENT || exchange->route->kind == API_ROUTE_INDEX)
+    if (exchange->route->kind == API_ROUTE_DOCUMENT)
         answer_small(exchange, SIZE_MAX);
     else
         probe_answer(exchange->loop->server, exchange->route, exchange->model, exchange->fields.accept,

@@ -53,5 +53,5 @@ void probe_answer(struct server *server, const struct api_route *route, const st
     else if (route->kind == API_ROUTE_STATISTICS)
         answer_statistics(server, model, response);
     else
-        api_answer_health(route, !server->draining, response);
+        api_answer_health(route, model, !server->draining, response);
 }

@@ -1,6 +1,7 @@
 /* What the Open Inference Protocol needs of the server: health while it drains, statistics, errors in their form,
  * bodies of JSON and bytes, by a worker too. */
 #define _GNU_SOURCE
+#include "contract.h"
 #include "encoding.h"
 #include "lib/http.h"
 #include "lib/process.h"
@@ -37,33 +38,58 @@ static json_t *json_of(const struct http_response *response)
 
 /* ---- Health ---- */
 
-static int ask_health(unsigned port, const char *path, bool ready)
+static int ask_health(unsigned port, const char *path, const char *name, bool ready)
 {
+    char body[64];
     struct http_response response = http_ask(port, "GET", path, NULL);
     const int status = response.status;
-    ck_assert_str_eq(response.body, ready ? "{\"live\":true,\"ready\":true}" : "{\"live\":true,\"ready\":false}");
+    if (name != NULL)
+        snprintf(body, sizeof body, "{\"name\":\"%s\",\"ready\":%s}", name, ready ? "true" : "false");
+    else
+        snprintf(body, sizeof body, "{\"live\":true,\"ready\":%s}", ready ? "true" : "false");
+    ck_assert_str_eq(response.body, body);
     ck_assert(http_field_is(&response, "Content-Type", "application/json"));
     http_free(&response);
     return status;
 }
 
+/* By a body that the server has to have read. */
+static size_t count_ready_models(unsigned port)
+{
+    struct http http = http_open(port);
+    http_post(&http, "/v2/repository/index", "{\"ready\":true}");
+    struct http_response response = http_read(&http);
+    json_t *index = json_of(&response);
+    const size_t count = json_array_size(index);
+    ck_assert_int_eq(response.status, 200);
+    json_decref(index);
+    http_free(&response);
+    http_close(&http);
+    return count;
+}
+
 START_TEST(health_is_told_while_it_drains)
 {
-    static const char *const ready[] = {"/v2/health/ready", "/v2/models/softmax/ready",
-                                        "/v2/models/vjp/versions/1/ready"};
+    static const struct {
+        const char *path, *name;
+    } ready[] = {{"/v2/health/ready", NULL},
+                 {"/v2/models/softmax/ready", "softmax"},
+                 {"/v2/models/vjp/versions/1/ready", "vjp"}};
     struct process process = process_start("--lame-duck-ms 60000");
-    ck_assert_int_eq(ask_health(process.port, "/v2/health/live", true), 200);
+    ck_assert_int_eq(ask_health(process.port, "/v2/health/live", NULL, true), 200);
     for (size_t i = 0; i < sizeof ready / sizeof *ready; i++)
-        ck_assert_int_eq(ask_health(process.port, ready[i], true), 200);
+        ck_assert_int_eq(ask_health(process.port, ready[i].path, ready[i].name, true), 200);
+    ck_assert_uint_eq(count_ready_models(process.port), API_FUNCTION_COUNT);
     kill(process.pid, SIGTERM);
     for (int status = 200; status != 503;) {
         struct http_response response = http_ask(process.port, "GET", "/readyz", NULL);
         status = response.status;
         http_free(&response);
     }
-    ck_assert_int_eq(ask_health(process.port, "/v2/health/live", false), 200);
+    ck_assert_int_eq(ask_health(process.port, "/v2/health/live", NULL, false), 200);
     for (size_t i = 0; i < sizeof ready / sizeof *ready; i++)
-        ck_assert_int_eq(ask_health(process.port, ready[i], false), 503);
+        ck_assert_int_eq(ask_health(process.port, ready[i].path, ready[i].name, false), 503);
+    ck_assert_uint_eq(count_ready_models(process.port), 0);
     kill(process.pid, SIGKILL);
     process_wait(&process);
     process_close(&process);

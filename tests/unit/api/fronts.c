@@ -178,6 +178,8 @@ const struct request front_requests[] = {
     {"/v2/models/vjp/config", NULL, NULL, NULL, NULL, NULL, false},
     {"/v2/models/stats", NULL, NULL, NULL, NULL, NULL, false},
     {"/v2/repository/index", NULL, NULL, NULL, "", NULL, false},
+    {"/v2/repository/index", NULL, NULL, NULL, "{\"ready\":true,\"a name of more than fifteen bytes\":1}", NULL, false},
+    {"/v2/repository/index", NULL, NULL, NULL, "{\"ready\":1}", NULL, false},
     {SOFTMAX, NULL, NULL, NULL, "{" LOGITS ",\"temperature\":\"hot enough for everybody\"}", NULL, false},
     {SOFTMAX, NULL, NULL, NULL, "{" LOGITS ",\"a name of more than fifteen bytes\":[1,2,}", NULL, false},
     {SOFTMAX, NULL, NULL, NULL, "{\"logits\":[[1,2],[null,null]]}", NULL, false},

@@ -30,6 +30,24 @@ static const json_t *named(const json_t *list, const char *name)
     return NULL;
 }
 
+/* Each result is among the outputs, or the parameters say when it comes. */
+static void check_outputs(const struct api_function *function, const json_t *outputs, const json_t *parameters)
+{
+    size_t listed = 0;
+    for (size_t i = 0; i < API_MAX_RESULTS && function->results[i].name != NULL; i++) {
+        const struct api_result_kind *kind = &function->results[i];
+        const json_t *output = named(outputs, kind->name);
+        char further[64];
+        snprintf(further, sizeof further, "outputs.%s", kind->name);
+        listed += output != NULL;
+        ck_assert_msg((output == NULL) == (json_object_get(parameters, further) != NULL), "%s", kind->name);
+        if (output != NULL)
+            ck_assert_str_eq(infer_text(output, "datatype"), kind->content == API_CLASSES ? "INT32" : "FP32");
+    }
+    ck_assert_uint_gt(listed, 0);
+    ck_assert_uint_eq(json_array_size(outputs), listed);
+}
+
 /* Inputs and outputs are those of the tables, in metadata and in the configuration. */
 START_TEST(a_model_is_described)
 {
@@ -50,26 +68,101 @@ START_TEST(a_model_is_described)
     ck_assert(json_is_true(json_object_get(mask, "optional")));
     ck_assert_int_eq(named(json_object_get(metadata, "inputs"), "seed") != NULL,
                      api_function_takes(function, API_SEED));
-    size_t results = 0;
-    for (; results < API_MAX_RESULTS && function->results[results].name != NULL; results++) {
-        const json_t *result = named(json_object_get(metadata, "outputs"), function->results[results].name);
-        ck_assert_str_eq(infer_text(result, "datatype"),
-                         function->results[results].content == API_CLASSES ? "INT32" : "FP32");
-    }
-    ck_assert_uint_eq(json_array_size(json_object_get(metadata, "outputs")), results);
-    ck_assert_uint_eq(json_array_size(json_object_get(config, "output")), results);
+    check_outputs(function, json_object_get(metadata, "outputs"), json_object_get(config, "parameters"));
+    ck_assert_uint_eq(json_array_size(json_object_get(config, "output")),
+                      json_array_size(json_object_get(metadata, "outputs")));
+    ck_assert_str_eq(infer_text(metadata, "platform"), "gumbeld_function");
+    ck_assert_str_eq(infer_text(config, "platform"), "gumbeld_function");
     json_decref(metadata);
     json_decref(config);
 }
 END_TEST
 
-START_TEST(the_index_is_posted_for)
+/* A request without `outputs` is answered with those of the metadata. */
+START_TEST(the_outputs_are_those_that_come)
 {
-    struct inferred index = infer_post("/v2/repository/index", NULL, "", 0);
-    ck_assert_int_eq(index.answer.status, 200);
-    ck_assert_uint_eq(json_array_size(index.answer.json), API_FUNCTION_COUNT);
-    ck_assert_str_eq(infer_text(named(index.answer.json, "vjp"), "state"), "READY");
-    infer_free(&index);
+    static const char body[] =
+        "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,2],\"data\":[1,2]}]}";
+    for (int id = 0; id < API_VJP; id++) { /* whose results follow from its function */
+        char path[80];
+        snprintf(path, sizeof path, "/v2/models/%s", api_functions[id].name);
+        json_t *metadata = infer_get(path);
+        const json_t *outputs = json_object_get(metadata, "outputs");
+        snprintf(path, sizeof path, "/v2/models/%s/infer", api_functions[id].name);
+        struct inferred inferred = infer_json(path, body);
+        ck_assert_uint_eq(json_array_size(json_object_get(inferred.answer.json, "outputs")), json_array_size(outputs));
+        for (size_t i = 0; i < json_array_size(outputs); i++)
+            ck_assert_str_eq(infer_text(infer_output(&inferred, i), "name"),
+                             infer_text(json_array_get(outputs, i), "name"));
+        infer_free(&inferred);
+        json_decref(metadata);
+    }
+}
+END_TEST
+
+static json_t *ask_index(const char *text, bool draining, int *status)
+{
+    struct api_request request = infer_request("POST", "/v2/repository/index");
+    struct api_response response;
+    char *body = ask_padded(text, strlen(text));
+    request.body = body;
+    request.length = strlen(text);
+    request.draining = draining;
+    api_answer(&request, &response);
+    json_t *document = json_loadb(response.body, response.length, 0, NULL);
+    *status = response.status;
+    ck_assert_str_eq(response.media_type, "application/json");
+    api_response_release(&response);
+    free(body);
+    return document;
+}
+
+START_TEST(the_index_lists_what_is_asked_for)
+{
+    static const struct {
+        const char *body;
+        size_t ready, draining; /* how many are listed then */
+    } cases[] = {{"", API_FUNCTION_COUNT, API_FUNCTION_COUNT},
+                 {"{}", API_FUNCTION_COUNT, API_FUNCTION_COUNT},
+                 {"{\"ready\":false,\"x\":[1]}", API_FUNCTION_COUNT, API_FUNCTION_COUNT},
+                 {"{\"ready\":null}", API_FUNCTION_COUNT, API_FUNCTION_COUNT},
+                 {" {\"ready\": true}", API_FUNCTION_COUNT, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int draining = 0; draining <= 1; draining++) {
+            int status;
+            json_t *index = ask_index(cases[i].body, draining, &status);
+            ck_assert_int_eq(status, 200);
+            ck_assert_uint_eq(json_array_size(index), draining ? cases[i].draining : cases[i].ready);
+            const json_t *first = json_array_get(index, 0);
+            if (first != NULL) {
+                ck_assert_str_eq(infer_text(first, "state"), draining ? "UNAVAILABLE" : "READY");
+                ck_assert_int_eq(*infer_text(first, "reason") != '\0', draining);
+            }
+            json_decref(index);
+        }
+}
+END_TEST
+
+START_TEST(what_is_no_index_request_is_refused)
+{
+    static const struct {
+        const char *body, *code, *pointer;
+        json_int_t offset;
+    } cases[] = {{"[]", "wrong_type", "", 0},
+                 {"{\"ready\":tru}", "malformed_json", "/ready", 9},
+                 {"{\"ready\": 1}", "wrong_type", "/ready", 10},
+                 {"{\"ready\":true,\"ready\":true}", "duplicate_member", "/ready", -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status;
+        json_t *error = ask_index(cases[i].body, false, &status);
+        ck_assert_int_eq(status, 400);
+        ck_assert_str_eq(infer_text(error, "code"), cases[i].code);
+        ck_assert_str_eq(infer_text(error, "pointer"), cases[i].pointer);
+        ck_assert_str_ne(infer_text(error, "error"), "");
+        if (cases[i].offset > 0)
+            ck_assert_int_eq(json_integer_value(json_object_get(error, "offset")), cases[i].offset);
+        json_decref(error);
+    }
 }
 END_TEST
 
@@ -180,10 +273,24 @@ START_TEST(paths_name_models_and_the_one_version)
 }
 END_TEST
 
+START_TEST(a_model_tells_its_name_and_whether_it_is_ready)
+{
+    for (int ready = 0; ready <= 1; ready++) {
+        const struct api_request request = infer_request("GET", "/v2/models/vjp/ready");
+        struct api_response response;
+        api_answer_health(request.route, request.model, ready, &response);
+        ck_assert_int_eq(response.status, ready ? 200 : 503);
+        ck_assert_str_eq(response.body,
+                         ready ? "{\"name\":\"vjp\",\"ready\":true}" : "{\"name\":\"vjp\",\"ready\":false}");
+        api_response_release(&response);
+    }
+}
+END_TEST
+
 START_TEST(statistics_are_the_servers)
 {
     const struct api_model_statistics models[API_FUNCTION_COUNT] = {
-        [API_VJP] = {.success = {2, 30}, .fail = {1, 4}, .compute = {2, 20}, .rows = 5, .last_ms = 7}};
+        [API_VJP] = {.success = {2, 30}, .fail = {1, 4}, .queue = {2, 3}, .compute = {2, 20}, .rows = 5, .last_ms = 7}};
     struct api_response response;
     api_answer_statistics(&api_functions[API_VJP], models, &response);
     json_t *document = json_loadb(response.body, response.length, 0, NULL);
@@ -191,8 +298,32 @@ START_TEST(statistics_are_the_servers)
     ck_assert_uint_eq(json_array_size(list), 1);
     ck_assert_str_eq(infer_text(one, "name"), "vjp");
     ck_assert_int_eq(json_integer_value(json_object_get(one, "inference_count")), 2);
-    const json_t *success = json_object_get(json_object_get(one, "inference_stats"), "success");
-    ck_assert_int_eq(json_integer_value(json_object_get(success, "ns")), 30);
+    static const struct {
+        const char *list, *row, *kind;
+        json_int_t count, ns;
+    } durations[] = {
+        {"inference_stats", NULL, "success", 2, 30},      {"inference_stats", NULL, "fail", 1, 4},
+        {"inference_stats", NULL, "compute_input", 2, 0}, {"inference_stats", NULL, "compute_infer", 2, 20},
+        {"inference_stats", NULL, "cache_hit", 0, 0},     {"inference_stats", NULL, "cache_miss", 0, 0},
+        {"inference_stats", NULL, "queue", 2, 3},         {"inference_stats", NULL, "compute_output", 2, 0},
+        {"response_stats", "0", "compute_infer", 2, 20},  {"response_stats", "0", "compute_output", 2, 0},
+        {"response_stats", "0", "success", 2, 30},        {"response_stats", "0", "fail", 1, 4},
+        {"response_stats", "0", "empty_response", 0, 0},  {"response_stats", "0", "cancel", 0, 0},
+        {"batch_stats", NULL, "compute_input", 2, 0},     {"batch_stats", NULL, "compute_infer", 2, 20},
+        {"batch_stats", NULL, "compute_output", 2, 0}};
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        const json_t *stats = json_object_get(one, durations[i].list);
+        stats = durations[i].row != NULL ? json_object_get(stats, durations[i].row)
+                : json_is_array(stats)   ? json_array_get(stats, 0)
+                                         : stats;
+        const json_t *duration = json_object_get(stats, durations[i].kind);
+        ck_assert_int_eq(json_integer_value(json_object_get(duration, "count")), durations[i].count);
+        ck_assert_msg(json_integer_value(json_object_get(duration, "ns")) == durations[i].ns, "%s", durations[i].kind);
+    }
+    const json_t *batch = json_array_get(json_object_get(one, "batch_stats"), 0),
+                 *memory = json_array_get(json_object_get(one, "memory_usage"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(batch, "batch_size")), 1);
+    ck_assert_str_eq(infer_text(memory, "type"), "CPU");
     json_decref(document);
     api_response_release(&response);
     api_answer_statistics(NULL, models, &response);
@@ -209,8 +340,11 @@ TEST_SUITE("api")
     TCase *documents = tcase_create("documents"), *specified = tcase_create("specification");
     tcase_add_test(documents, the_server_tells_its_extensions);
     tcase_add_loop_test(documents, a_model_is_described, 0, API_FUNCTION_COUNT);
-    tcase_add_test(documents, the_index_is_posted_for);
+    tcase_add_test(documents, the_outputs_are_those_that_come);
+    tcase_add_test(documents, the_index_lists_what_is_asked_for);
+    tcase_add_test(documents, what_is_no_index_request_is_refused);
     tcase_add_test(documents, paths_name_models_and_the_one_version);
+    tcase_add_test(documents, a_model_tells_its_name_and_whether_it_is_ready);
     tcase_add_test(documents, statistics_are_the_servers);
     tcase_add_checked_fixture(specified, spec_load, spec_free);
     tcase_add_test(specified, documents_are_what_the_specification_says);
