@@ -303,6 +303,7 @@ static int take_mask(const struct builder *builder)
         return builder_fail(builder, API_WRONG_LENGTH, tensor->name, "",
                             "must have the shape of logits, or be one row of %zu for all", call->classes);
     call->mask_stride = !one_row || call->rows == 1;
+    call->mask_is_row = one_row && call->rank > 1;
     call->mask = builder_take(builder, tensor);
     if (call->mask_stride == 0 && !mask_leaves_any(call)) {
         call->all_masked = true;

@@ -80,7 +80,8 @@ struct api_call {
     void *cotangent; /* the first two samples' parts make room for adding the gradients when they are used up */
     uint8_t *mask;   /* NULL if all classes are possible */
     size_t mask_stride;
-    bool all_masked; /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
+    bool mask_is_row; /* it was sent as one row for all, of logits of more than one axis */
+    bool all_masked;  /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
     struct call_bias bias;
     struct api_value values[API_PARAMETER_COUNT];
 
@@ -212,6 +213,13 @@ int call_compute_replaced(const struct api_call *call, const struct call_range *
 
 /* Puts into the results of the marked rows, of the range's draws, what `on_invalid` says. */
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks);
+
+/* The problem of a row that the core has refused: what of its logits, mask and bias it was. Its logits are as they
+ * were, but for those that the mask excludes. */
+void call_fail_row(const struct api_call *call, size_t row, struct api_problem *problem);
+
+/* Likewise of one that has fewer classes than draws without replacement. */
+void call_fail_few(const struct api_call *call, size_t row, struct api_problem *problem);
 
 /* The choice of that name, or the one without a name that ends the list. */
 const struct api_choice *call_find_choice(const struct api_choice *choices, const char *name);

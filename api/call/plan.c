@@ -1,8 +1,6 @@
 #include "call/plan.h"
 #include "sampling.h"
 
-#include <stdio.h>
-
 enum { ROW_GROUP = 16 /* short rows are computed side by side in groups of this many */ };
 
 /* ---- Failures ---- */
@@ -32,33 +30,15 @@ static bool is_decided(const struct call_plan *plan, size_t row)
     return atomic_load_explicit(&plan->failure, memory_order_relaxed) < FAILED_ROW + 2 * (uint64_t)row;
 }
 
-/* The pointer to a row of the logits, down to the class axis. */
-static void locate_row(const struct api_call *call, size_t row, char *pointer, size_t size)
-{
-    size_t used = (size_t)snprintf(pointer, size, "/%s", api_parameters[API_LOGITS].name);
-    size_t rest = call->rows;
-    for (size_t axis = 0; axis < call->axis && used < size; axis++) {
-        rest /= call->shape[axis];
-        used += (size_t)snprintf(pointer + used, size - used, "/%zu", row / rest);
-        row %= rest;
-    }
-}
-
 static void put_problem(const struct api_call *call, uint64_t failure, struct api_problem *problem)
 {
-    char pointer[256];
     const size_t row = (size_t)((failure - FAILED_ROW) / 2);
-    if (failure == FAILED_MEMORY) {
+    if (failure == FAILED_MEMORY)
         api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory to compute with");
-        return;
-    }
-    locate_row(call, row, pointer, sizeof pointer);
-    if ((failure - FAILED_ROW) % 2 != 0)
-        api_fail(problem, API_TOO_FEW_CLASSES, pointer, API_NO_OFFSET,
-                 "row %zu has fewer possible classes than %zu draws without replacement", row, call->draws);
+    else if ((failure - FAILED_ROW) % 2 != 0)
+        call_fail_few(call, row, problem);
     else
-        api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu holds +inf or NaN, or nothing but -inf",
-                 row);
+        call_fail_row(call, row, problem);
 }
 
 /* ---- What a part is ---- */

@@ -411,15 +411,24 @@ int oip_read(struct api_job *job)
     return result;
 }
 
+/* A row's problem points at a member of our own JSON: here at an input as a whole, or below the parameters. */
 int oip_refuse(struct api_job *job)
 {
     const struct oip_request *request = (void *)&job->read;
     struct api_problem *problem = &job->problem;
-    size_t i = 0;
-    while (i < request->tensor_count && strcmp(request->tensors[i].name, api_parameters[API_LOGITS].name) != 0)
-        i++;
-    if (problem->pointer[0] != '\0')
-        snprintf(problem->pointer, sizeof problem->pointer, "/inputs/%zu/data", i);
+    const char *member = problem->pointer;
+    const size_t length = *member != '\0' ? 1 + strcspn(member + 1, "/") : 0;
+    for (size_t i = 0; i < request->tensor_count && length > 0; i++)
+        if (strlen(request->tensors[i].name) == length - 1 &&
+            memcmp(request->tensors[i].name, member + 1, length - 1) == 0) {
+            snprintf(problem->pointer, sizeof problem->pointer, "/inputs/%zu/data", i);
+            return FRONT_FAILED;
+        }
+    if (length > 0) {
+        char place[sizeof problem->pointer];
+        snprintf(place, sizeof place, "/parameters%.200s", member);
+        memcpy(problem->pointer, place, sizeof place);
+    }
     return FRONT_FAILED;
 }
 

@@ -3,6 +3,7 @@
 #include "lib/npy.h"
 #include "lib/suite.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,121 @@ START_TEST(a_limit_without_a_flag_says_so)
 }
 END_TEST
 
+/* ---- Rows without an answer ---- */
+
+#define AT_ALL "; on_invalid gives such rows an answer"
+
+static const struct {
+    const char *path, *body, *pointer, *text;
+} rows[] = {
+    {SOFTMAX, "{\"logits\":[[1,2],[null,null]]}", "/logits/1", "row 1 holds nothing but -inf" AT_ALL},
+    {SOFTMAX, "{\"logits\":[null,null],\"mask\":[true,true]}", "/logits", "row 0 holds nothing but -inf" AT_ALL},
+    {SOFTMAX, "{\"logits\":[1,2],\"mask\":[false,false]}", "/mask", "row 0: mask leaves no class" AT_ALL},
+    {SOFTMAX, "{\"logits\":[[1,2]],\"mask\":[false,false]}", "/mask", "row 0: mask leaves no class" AT_ALL},
+    {SOFTMAX, "{\"logits\":[[1,2]],\"mask\":[[false,false]]}", "/mask/0", "row 0: mask leaves no class" AT_ALL},
+    {GUMBEL, "{\"logits\":[[1,2],[1,2]],\"mask\":[[true,false],[false,false]]}", "/mask/1",
+     "row 1: mask leaves no class" AT_ALL},
+    {GUMBEL, "{\"logits\":[[1,2],[1,null]],\"mask\":[false,true],\"num_samples\":3}", "/mask",
+     "row 1: mask leaves no class whose logit is above -inf" AT_ALL},
+    {SOFTMAX, "{\"logits\":[[[1,2],[1,2]]],\"dim\":1,\"mask\":[[[true,false],[true,false]]]}", "/mask/0",
+     "row 1: mask leaves no class" AT_ALL},
+    {CATEGORICAL, "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null,\"1\":null}}", "/logit_bias",
+     "row 0: logit_bias leaves no class" AT_ALL},
+    {CATEGORICAL, "{\"logits\":[[1,null]],\"logit_bias\":{\"0\":null}}", "/logit_bias",
+     "row 0: logit_bias leaves no class whose logit is above -inf" AT_ALL},
+    {CATEGORICAL, "{\"logits\":[[1,2]],\"logit_bias\":{\"0\":null},\"mask\":[true,false]}", "/mask",
+     "row 0: mask and logit_bias leave no class" AT_ALL},
+    {CATEGORICAL, "{\"logits\":[[1,2],[1,3e38]],\"logit_bias\":{\"0\":1,\"1\":3e38}}", "/logit_bias/1",
+     "row 1: the logit of class 1 and its bias are together beyond the range of float32"},
+    {CATEGORICAL, "{\"logits\":[-3e38,null],\"logit_bias\":{\"1\":1,\"0\":-3e38}}", "/logit_bias/0",
+     "row 0: the logit of class 0 and its bias are together beyond the range of float32"},
+    {"/v2/models/softmax/infer",
+     "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,2]},"
+     "{\"name\":\"mask\",\"datatype\":\"BOOL\",\"shape\":[2],\"data\":[false,false]}]}",
+     "/inputs/1/data", "row 0: mask leaves no class"},
+    {"/v2/models/categorical/infer",
+     "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,3e38]}],"
+     "\"parameters\":{\"logit_bias\":\"{\\\"1\\\":3e38}\"}}",
+     "/parameters/logit_bias/1", "the logit of class 1 and its bias"},
+};
+
+START_TEST(a_row_without_an_answer_is_told_why)
+{
+    const char *path = rows[_i].path, *body = rows[_i].body;
+    struct api_request request = {.length = strlen(body), .fresh_seed = ask_fresh_seed};
+    char *padded = ask_padded(body, request.length);
+    request.body = padded;
+    ck_assert_int_eq(api_route_find("POST", path, &request.route, NULL), 0);
+    request.model = api_route_model(request.route, path);
+    struct answer answer = ask_request(path, &request);
+    assert_advice(&answer, 422, "invalid_row", rows[_i].pointer, rows[_i].text);
+    ask_free(&answer);
+    free(padded);
+}
+END_TEST
+
+/* Results take the place of logits: what is said of a row is read from what is left of it. */
+enum { ROW_COUNT = 40, MOST_CLASSES = 600 };
+
+static const struct {
+    const char *path, *query;
+    bool cotangent;
+} calls[] = {
+    {SOFTMAX, "", false},
+    {"/v1/log_softmax", "temperature=0", false},
+    {GUMBEL, "seed=1&num_samples=2&return=samples,indices,soft,noise,log_density", false},
+    {CATEGORICAL, "seed=1&logprobs=2&return=indices,log_probabilities", false},
+    {VJP, "function=softmax", true},
+    {VJP, "function=log_softmax", true},
+    {VJP, "function=gumbel_softmax&seed=1", true},
+    {VJP, "function=gumbel_softmax&seed=1&hard=true&estimator=gumbel_rao", true},
+};
+
+/* The row at fault, of ROW_COUNT, holds the value and is masked all over, at its last class and nowhere, or not. */
+static void check_row(size_t call, size_t classes, bool strided, bool masked, float value, const char *pointer,
+                      const char *text)
+{
+    static float logits[ROW_COUNT * MOST_CLASSES], cotangent[ROW_COUNT * MOST_CLASSES];
+    static uint8_t mask[ROW_COUNT * MOST_CLASSES];
+    const size_t row = ROW_COUNT - 3, shape[] = {strided ? classes : ROW_COUNT, strided ? ROW_COUNT : classes, 0};
+    struct npy_bytes body = {0};
+    char query[200];
+    for (size_t r = 0; r < ROW_COUNT; r++)
+        for (size_t class = 0; class < classes; class ++) {
+            const size_t at = strided ? class * ROW_COUNT + r : r * classes + class;
+            logits[at] = r == row && class + 1 == classes ? value : (float)class / 16;
+            mask[at] = !(masked && r == row);
+        }
+    npy_add(&body, "<f4", shape, logits);
+    npy_add(&body, "|b1", shape, mask);
+    npy_add(&body, "<f4", shape, cotangent);
+    if (!calls[call].cotangent)
+        body.length -= 128 + 4 * ROW_COUNT * classes;
+    snprintf(query, sizeof query, "arrays=logits,mask%s&dim=%d&%s", calls[call].cotangent ? ",cotangent" : "",
+             strided ? 0 : 1, calls[call].query);
+    struct answer answer = npy_ask(
+        &(struct npy_request){.path = calls[call].path, .query = query, .content_type = API_NPY}, &body);
+    assert_advice(&answer, 422, "invalid_row", pointer, text);
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+
+START_TEST(what_is_left_of_a_row_says_why)
+{
+    static const size_t classes[] = {3, 40, MOST_CLASSES};
+    char text[64];
+    for (int strided = 0; strided < 2; strided++)
+        for (size_t i = 0; i < 3; i++) {
+            const char *logits = strided ? "/logits" : "/logits/37", *mask = strided ? "/mask" : "/mask/37";
+            snprintf(text, sizeof text, "row 37 holds NaN, as the logit of class %zu", classes[i] - 1);
+            check_row((size_t)_i, classes[i], strided, false, NAN, logits, text);
+            snprintf(text, sizeof text, "row 37 holds +inf, as the logit of class %zu", classes[i] - 1);
+            check_row((size_t)_i, classes[i], strided, false, INFINITY, logits, text);
+            check_row((size_t)_i, classes[i], strided, true, NAN, mask, "row 37: mask leaves no class;");
+        }
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: advice");
@@ -231,5 +347,9 @@ TEST_SUITE("api")
     tcase_add_loop_test(limits, a_limit_names_its_flag, 0, sizeof limited / sizeof *limited);
     tcase_add_test(limits, a_limit_without_a_flag_says_so);
     suite_add_tcase(suite, limits);
+    TCase *invalid = tcase_create("rows");
+    tcase_add_loop_test(invalid, a_row_without_an_answer_is_told_why, 0, sizeof rows / sizeof *rows);
+    tcase_add_loop_test(invalid, what_is_left_of_a_row_says_why, 0, sizeof calls / sizeof *calls);
+    suite_add_tcase(suite, invalid);
     return suite;
 }

@@ -38,7 +38,7 @@ static const struct {
     {"seed", "<f8", {7, 9007199254740992}, "out_of_range", "/seed/1"},
     {"seed", "<f8", {7, 0.5}, "wrong_type", "/seed/1"},
     {"seed", "<u8", {0, 1}, "out_of_range", "/seed/1"}, /* the bits of 1.0 are an integer beyond 2^53 */
-    {"mask", "|b1", {0, 0}, "invalid_row", "/logits/0"},
+    {"mask", "|b1", {0, 0}, "invalid_row", "/mask"},
     {"mask", "|u1", {0, 0}, "wrong_type", "/mask"},
 };
 
