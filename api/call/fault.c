@@ -89,6 +89,8 @@ static struct tally tally_of(const struct api_call *call, size_t row)
 
 /* ---- Problems ---- */
 
+#define ON_INVALID "; on_invalid gives such rows an answer"
+
 static void fail_logit(const struct api_call *call, size_t row, const char *what, size_t class,
                        struct api_problem *problem)
 {
@@ -119,7 +121,6 @@ static void fail_empty(const struct api_call *call, size_t row, const struct tal
 {
     char pointer[256];
     const bool masked = tally->count[FAULT_MASKED] > 0, forbidden = tally->count[FAULT_FORBIDDEN] > 0;
-    const char *advice = call_replaces_invalid(call) ? "" : "; on_invalid gives such rows an answer";
     if (masked)
         locate_mask(call, row, pointer, sizeof pointer);
     else if (forbidden)
@@ -129,9 +130,9 @@ static void fail_empty(const struct api_call *call, size_t row, const struct tal
     if (masked || forbidden)
         api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu: %s no class%s%s", row,
                  emptier(masked, forbidden), tally->count[FAULT_IMPOSSIBLE] > 0 ? " whose logit is above -inf" : "",
-                 advice);
+                 ON_INVALID);
     else
-        api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu holds nothing but -inf%s", row, advice);
+        api_fail(problem, API_INVALID_ROW, pointer, API_NO_OFFSET, "row %zu holds nothing but -inf%s", row, ON_INVALID);
 }
 
 void call_fail_row(const struct api_call *call, size_t row, struct api_problem *problem)
