@@ -1,8 +1,10 @@
 /* The table of routes. */
 #include "api.h"
+#include "contract/suggest.h"
 #include "documents/documents.h"
 #include "oip/oip.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define json "application/json"
@@ -106,6 +108,94 @@ bool api_path_is_inference(const char *path)
     return strncmp(path, "/v2", 3) == 0 && (path[3] == '\0' || path[3] == '/' || path[3] == '?');
 }
 
+/* ---- A path that is none ---- */
+
+enum { LONGEST_PATH = 64 /* and a few bytes: of a route with a model */ };
+
+/* Other services' words for a route, the last segment of a path. */
+static const struct {
+    const char *word, *path;
+} synonyms[] = {
+    {"health", "/livez"},
+    {"healthz", "/livez"},
+    {"healthcheck", "/livez"},
+    {"status", "/readyz"},
+    {"prometheus", "/metrics"},
+    {"swagger", "/docs"},
+    {"swagger.json", "/openapi.json"},
+    {"redoc", "/docs"},
+    {"sample", "/v1/categorical"},
+    {"multinomial", "/v1/categorical"},
+    {"grad", "/v1/vjp"},
+};
+
+/* The route's path with the function's name for its {model}. */
+static void name_route(const struct api_route *route, const struct api_function *function, char *path)
+{
+    const char *mark = strstr(route->path, model_mark);
+    if (mark == NULL)
+        snprintf(path, LONGEST_PATH, "%s", route->path);
+    else
+        snprintf(path, LONGEST_PATH, "%.*s%s%s", (int)(mark - route->path), route->path, function->name,
+                 mark + strlen(model_mark));
+}
+
+/* Makes `candidate` the nearest if it is fewer than *edits away, whether or not the path has its version. */
+static void consider(const char *path, const char *candidate, unsigned *edits, char *nearest)
+{
+    static const char prefix[] = "/v1";
+    const bool prefixed = strncmp(candidate, prefix, strlen(prefix)) == 0;
+    const unsigned whole = suggest_distance(path, candidate);
+    const unsigned tail = prefixed ? suggest_distance(path, candidate + strlen(prefix)) : SUGGEST_FAR;
+    const unsigned fewer = whole < tail ? whole : tail;
+    if (fewer >= *edits)
+        return;
+    *edits = fewer;
+    memcpy(nearest, candidate, LONGEST_PATH);
+}
+
+static void find_synonym(const char *path, char nearest[LONGEST_PATH])
+{
+    const char *last = path;
+    for (const char *slash; (slash = strchr(last, '/')) != NULL;)
+        last = slash + 1;
+    for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++)
+        if (suggest_distance(last, synonyms[i].word) == 0) {
+            snprintf(nearest, LONGEST_PATH, "%s", synonyms[i].path);
+            return;
+        }
+}
+
+/* The route that was probably meant; *nearest is empty if none was. */
+static void find_nearest(const char *path, char nearest[LONGEST_PATH])
+{
+    unsigned edits = SUGGEST_FAR;
+    char candidate[LONGEST_PATH];
+    nearest[0] = '\0';
+    for (size_t i = 0; i < api_route_count; i++) {
+        const size_t models = strstr(api_routes[i].path, model_mark) != NULL ? API_FUNCTION_COUNT : 1;
+        for (size_t model = 0; model < models; model++) {
+            name_route(&api_routes[i], &api_functions[model], candidate);
+            consider(path, candidate, &edits, nearest);
+        }
+    }
+    if (edits == SUGGEST_FAR && !api_path_is_inference(path))
+        find_synonym(path, nearest);
+}
+
+static int fail_not_found(const char *path, struct api_problem *problem)
+{
+    char nearest[LONGEST_PATH];
+    const char *what = api_path_is_inference(path) ? "route, model or version" : "route";
+    find_nearest(path, nearest);
+    if (nearest[0] == '\0')
+        return api_fail(problem, API_NOT_FOUND, "", API_NO_OFFSET, "no such %s; /openapi.json lists them all", what);
+    return api_fail(problem, API_NOT_FOUND, "", API_NO_OFFSET,
+                    "no such %s; did you mean %s? /openapi.json lists them all", what, nearest);
+}
+
+/* ---- Finding one ---- */
+
 int api_route_find(const char *method, const char *path, const struct api_route **route, struct api_problem *problem)
 {
     for (size_t i = 0; i < api_route_count; i++) {
@@ -120,6 +210,5 @@ int api_route_find(const char *method, const char *path, const struct api_route 
         return -1;
     }
     *route = NULL;
-    return api_fail(problem, API_NOT_FOUND, "", API_NO_OFFSET, "no such route%s; /openapi.json lists them all",
-                    api_path_is_inference(path) ? ", model or version" : "");
+    return fail_not_found(path, problem);
 }

@@ -7,9 +7,9 @@
 
 enum { LONGEST = 64 /* longer than any name that is known, and two more */ };
 
-static size_t least(size_t a, size_t b)
+static unsigned char least(size_t a, size_t b)
 {
-    return a < b ? a : b;
+    return (unsigned char)(a < b ? a : b);
 }
 
 /* The letters that count; returns how many, or LONGEST where there are more. */
@@ -25,16 +25,16 @@ static size_t fold(const char *name, char letters[LONGEST])
 /* cost[i][j] is the distance of the first i letters of `a` to the first j of `b`. */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-    size_t cost[LONGEST + 1][LONGEST + 1];
+    unsigned char cost[LONGEST + 1][LONGEST + 1];
     for (size_t i = 0; i <= a_length; i++)
         for (size_t j = 0; j <= b_length; j++) {
             if (i == 0 || j == 0) {
-                cost[i][j] = i + j;
+                cost[i][j] = (unsigned char)(i + j);
                 continue;
             }
-            cost[i][j] = least(least(cost[i - 1][j], cost[i][j - 1]) + 1, cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            cost[i][j] = least(least(cost[i - 1][j], cost[i][j - 1]) + 1u, cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1);
+                cost[i][j] = least(cost[i][j], cost[i - 2][j - 2] + 1u);
         }
     return cost[a_length][b_length];
 }

@@ -329,6 +329,44 @@ START_TEST(what_is_left_of_a_row_says_why)
 }
 END_TEST
 
+/* ---- Paths ---- */
+
+static const struct {
+    const char *path, *meant; /* NULL: nothing known */
+} paths[] = {
+    {"/softmax", "/v1/softmax"},
+    {"/v1/gumbel-softmax", "/v1/gumbel_softmax"},
+    {"/gumbelSoftmax", "/v1/gumbel_softmax"},
+    {"/V1/Softmax", "/v1/softmax"},
+    {"/v1/sotfmax/", "/v1/softmax"},
+    {"/v1/models", "/v2/models"},
+    {"/health", "/livez"},
+    {"/api/healthz", "/livez"},
+    {"/ready", "/readyz"},
+    {"/swagger.json", "/openapi.json"},
+    {"/v2/model/softmax/infer", "/v2/models/softmax/infer"},
+    {"/v2/models/gumbel-softmax/infer", "/v2/models/gumbel_softmax/infer"},
+    {"/v2/models/softmax/versions/2/infer", "/v2/models/softmax/versions/1/infer"},
+    {"/v2/health", NULL},
+    {"/v1/predict", NULL},
+    {"", NULL},
+    {"/x", NULL},
+    {"/v1/softmax/softmax/softmax/softmax/softmax/softmax/softmax/softmax/softmax/softmax", NULL},
+};
+
+START_TEST(a_path_is_told_which_was_meant)
+{
+    const struct api_route *route;
+    struct api_problem problem;
+    char expected[128] = "; /openapi.json";
+    ck_assert_int_eq(api_route_find("POST", paths[_i].path, &route, &problem), -1);
+    ck_assert_int_eq(problem.code, API_NOT_FOUND);
+    if (paths[_i].meant != NULL)
+        snprintf(expected, sizeof expected, "did you mean %s? /openapi.json", paths[_i].meant);
+    ck_assert_msg(strstr(problem.detail, expected) != NULL, "%s: %s", paths[_i].path, problem.detail);
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: advice");
@@ -351,5 +389,8 @@ TEST_SUITE("api")
     tcase_add_loop_test(invalid, a_row_without_an_answer_is_told_why, 0, sizeof rows / sizeof *rows);
     tcase_add_loop_test(invalid, what_is_left_of_a_row_says_why, 0, sizeof calls / sizeof *calls);
     suite_add_tcase(suite, invalid);
+    TCase *routes = tcase_create("routes");
+    tcase_add_loop_test(routes, a_path_is_told_which_was_meant, 0, sizeof paths / sizeof *paths);
+    suite_add_tcase(suite, routes);
     return suite;
 }
