@@ -1,6 +1,7 @@
 /* Several calls in one request: {"requests": [{"id", "function", "body"}]} is answered with {"responses": [{"id",
  * "status", "body"}]}, in the same order: each body as if the call had been sent by itself to its route, a problem
  * document too. */
+#include "contract/suggest.h"
 #include "rest/rest.h"
 #include "json/envelope.h"
 #include "json/find.h"
@@ -82,14 +83,25 @@ static int fail_item(const struct json_text *item, enum api_problem_code code, c
     return api_fail(problem, code, pointer, API_NO_OFFSET, "%s", detail);
 }
 
+static int fail_member(const struct json_text *item, const char *name, const char *const *members,
+                       struct api_problem *problem)
+{
+    char detail[160] = "a call of a batch has id, function and body";
+    const char *meant = suggest_name(members, name);
+    if (meant != NULL)
+        snprintf(detail, sizeof detail, "a call of a batch has id, function and body: %s was probably meant", meant);
+    else if (api_parameter_find(NULL, name, strlen(name)) != NULL)
+        snprintf(detail, sizeof detail, "a call of a batch has id, function and body: %s belongs in the body", name);
+    return fail_item(item, API_UNKNOWN_MEMBER, name, detail, problem);
+}
+
 static int check_members(const struct json_text *item, const json_t *envelope, struct api_problem *problem)
 {
     static const char *const members[] = {"id", "function", "body", NULL};
     for (void *at = json_object_iter((json_t *)envelope); at != NULL;
          at = json_object_iter_next((json_t *)envelope, at))
         if (members[call_find_name(members, json_object_iter_key(at))] == NULL)
-            return fail_item(item, API_UNKNOWN_MEMBER, json_object_iter_key(at),
-                             "a call of a batch has id, function and body", problem);
+            return fail_member(item, json_object_iter_key(at), members, problem);
     return 0;
 }
 
@@ -116,6 +128,26 @@ static int check_id(const struct json_text *item, const json_t *envelope, struct
     return fail_item(item, API_WRONG_TYPE, "id", "must be a string or an integer from 0 to 9007199254740991", problem);
 }
 
+static int fail_function(const struct json_text *item, const char *name, struct api_problem *problem)
+{
+    const char *names[API_FUNCTION_COUNT + 1] = {NULL};
+    char detail[160] = "must be";
+    for (size_t i = 0; i < API_FUNCTION_COUNT; i++) {
+        const size_t used = strlen(detail);
+        names[i] = api_functions[i].name;
+        snprintf(detail + used, sizeof detail - used, "%s %s",
+                 i == 0                        ? ""
+                 : i + 1 == API_FUNCTION_COUNT ? " or"
+                                               : ",",
+                 names[i]);
+    }
+    const char *meant = suggest_name(names, name);
+    const size_t used = strlen(detail);
+    if (meant != NULL)
+        snprintf(detail + used, sizeof detail - used, ": %s was probably meant", meant);
+    return fail_item(item, API_OUT_OF_RANGE, "function", detail, problem);
+}
+
 static int find_function(const struct json_text *item, const json_t *envelope, const struct api_function **function,
                          struct api_problem *problem)
 {
@@ -129,7 +161,7 @@ static int find_function(const struct json_text *item, const json_t *envelope, c
             *function = &api_functions[i];
             return 0;
         }
-    return fail_item(item, API_OUT_OF_RANGE, "function", "there is no such function", problem);
+    return fail_function(item, json_string_value(name), problem);
 }
 
 static int check_item(const struct json_text *item, const struct json_text *body, const json_t *envelope,

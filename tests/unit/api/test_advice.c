@@ -96,6 +96,26 @@ START_TEST(a_distance_counts_edits_of_letters)
 }
 END_TEST
 
+START_TEST(a_call_of_a_batch_is_told_what_was_meant)
+{
+    static const struct {
+        const char *call, *text;
+    } cases[] = {
+        {"{\"function\":\"gumbel-softmax\",\"body\":{}}",
+         "must be softmax, log_softmax, gumbel_softmax, categorical or vjp: gumbel_softmax was probably meant\""},
+        {"{\"function\":\"batch\",\"body\":{}}", "gumbel_softmax, categorical or vjp\""},
+        {"{\"Function\":\"softmax\",\"body\":{}}", "has id, function and body: function was probably meant\""},
+        {"{\"function\":\"softmax\",\"logits\":[1]}", "has id, function and body: logits belongs in the body\""},
+        {"{\"function\":\"softmax\",\"other\":[1]}", "has id, function and body\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct answer answer = ask("/v1/batch", "{\"requests\":[%s]}", cases[i].call);
+        ck_assert_msg(strstr(answer.text, cases[i].text) != NULL, "%s", answer.text);
+        ask_free(&answer);
+    }
+}
+END_TEST
+
 /* ---- Words of other languages ---- */
 
 static const struct {
@@ -373,6 +393,7 @@ TEST_SUITE("api")
     TCase *names = tcase_create("names");
     tcase_add_loop_test(names, an_unknown_member_is_told_what_was_meant, 0, sizeof members / sizeof *members);
     tcase_add_test(names, vjp_tells_of_the_function_that_it_differentiates);
+    tcase_add_test(names, a_call_of_a_batch_is_told_what_was_meant);
     tcase_add_test(names, a_distance_counts_edits_of_letters);
     suite_add_tcase(suite, names);
     TCase *json = tcase_create("json");

@@ -74,6 +74,39 @@ START_TEST(an_id_comes_back)
 }
 END_TEST
 
+/* Doubles are integers of their own up to 2^53: what is beyond would come back as another. */
+static const struct {
+    const char *id, *answered; /* NULL: refused */
+} ids[] = {
+    {"0", "0"},
+    {"-0", "0"},
+    {"1e3", "1000"},
+    {"4503599627370497", "4503599627370497"},
+    {"9007199254740991", "9007199254740991"},
+    {"9007199254740991.0", "9007199254740991"},
+    {"9007199254740992", NULL},
+    {"9007199254740993", NULL},
+    {"-9007199254740991", NULL},
+    {"-9007199254740992", NULL},
+    {"9007199254740990.5", NULL},
+    {"1e400", NULL},
+};
+
+START_TEST(an_integer_id_is_repeated_exactly_or_refused)
+{
+    char whole[64];
+    struct answer answer = ask(BATCH, "{\"requests\":[{\"id\":%s,\"function\":\"softmax\",\"body\":{\"logits\":[1]}}]}",
+                               ids[_i].id);
+    ck_assert_int_eq(answer.status, 200);
+    snprintf(whole, sizeof whole, "{\"responses\":[{\"id\":%s,\"status\":%d,",
+             ids[_i].answered != NULL ? ids[_i].answered : "null", ids[_i].answered != NULL ? 200 : 400);
+    ck_assert_msg(strncmp(answer.text, whole, strlen(whole)) == 0, "%s: %s", ids[_i].id, answer.text);
+    if (ids[_i].answered == NULL)
+        ck_assert_msg(strstr(answer.text, "\"pointer\":\"/requests/0/id\"") != NULL, "%s", answer.text);
+    ask_free(&answer);
+}
+END_TEST
+
 /* A call that is none is answered in its place too. */
 static const struct {
     const char *call, *code, *pointer;
@@ -257,6 +290,7 @@ TEST_SUITE("api")
     TCase *batches = tcase_create("batches");
     tcase_add_test(batches, each_call_is_answered_as_if_it_were_alone);
     tcase_add_test(batches, an_id_comes_back);
+    tcase_add_loop_test(batches, an_integer_id_is_repeated_exactly_or_refused, 0, sizeof ids / sizeof *ids);
     tcase_add_test(batches, rows_are_counted);
     tcase_add_loop_test(batches, one_bad_call_leaves_the_others_whole, 0, sizeof broken / sizeof *broken);
     tcase_add_test(batches, a_batch_that_is_none_is_refused);
