@@ -37,19 +37,24 @@ static bool is_timeout(int reason)
     return reason == EAGAIN || reason == EINPROGRESS;
 }
 
+#define WHERE                                                                                                          \
+    " (asked where --admin-listen says, or else --listen: give them, or GUMBELD_ADMIN_LISTEN and GUMBELD_LISTEN, as "  \
+    "the server has them)\n"
+
 static void print_failure(const struct address *address, int status, int reason)
 {
     char where[160];
     address_format(address, where, sizeof where);
     fprintf(stderr, "gumbeld: --healthcheck: %s: GET /livez: ", where);
     if (status > 0)
-        fprintf(stderr, "answered with status %d\n", status);
+        fprintf(stderr, "answered with status %d" WHERE, status);
     else if (status == NOT_HTTP)
-        fprintf(stderr, "the answer is not HTTP\n");
+        fprintf(stderr, "the answer is not HTTP" WHERE);
     else if (is_timeout(reason))
-        fprintf(stderr, "no answer within %d seconds\n", TIMEOUT_S);
+        fprintf(stderr, "no answer within %d seconds (the server hangs or is stopped, or another program listens)\n",
+                TIMEOUT_S);
     else
-        fprintf(stderr, "%s\n", strerror(reason));
+        fprintf(stderr, "%s" WHERE, strerror(reason));
 }
 
 bool healthcheck(const struct address *address)

@@ -136,10 +136,14 @@ struct loops_plan {
 static int fail_to_listen(const struct loops_plan *plan, const struct address *address)
 {
     const int reason = errno;
-    char where[160], what[192];
+    char where[160], what[192], hint[128];
     address_format(address, where, sizeof where);
     snprintf(what, sizeof what, "%s: %s", plan->flag, where);
-    return start_failed(what, reason);
+    if (reason != EADDRINUSE)
+        return start_failed(what, reason);
+    snprintf(hint, sizeof hint, " (another process listens there: give %s another %s)", plan->flag,
+             address_is_unix(address) ? "path" : "port, or 0 for a free one");
+    return start_failed_hint(what, reason, hint);
 }
 
 /* 0 or a number of errno; `count` counts those that can be ended. */

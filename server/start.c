@@ -158,6 +158,12 @@ int start_workers(size_t count)
 
 /* ---- What is said ---- */
 
+int start_failed_hint(const char *what, int reason, const char *hint)
+{
+    fprintf(stderr, "gumbeld: %s: %s%s\n", what, strerror(reason), hint);
+    return -1;
+}
+
 int start_failed(const char *what, int reason)
 {
     static const struct {
@@ -165,7 +171,6 @@ int start_failed(const char *what, int reason)
         const char *hint;
     } hints[] = {
         {EAGAIN, " (check the limits on threads and processes, as pids_limit, TasksMax and ulimit -u, and on memory)"},
-        {EADDRINUSE, " (choose another port, or 0 for a free one)"},
         {EADDRNOTAVAIL, " (no interface of this machine has this address)"},
         {EACCES, " (ports below 1024 and folders of other users need a permission)"},
         {EMFILE, " (check the limit on open files, ulimit -n)"},
@@ -174,6 +179,5 @@ int start_failed(const char *what, int reason)
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (hints[i].reason == reason)
             hint = hints[i].hint;
-    fprintf(stderr, "gumbeld: %s: %s%s\n", what, strerror(reason), hint);
-    return -1;
+    return start_failed_hint(what, reason, hint);
 }

@@ -21,4 +21,7 @@ int start_workers(size_t count);
 /* Prints a line on standard error: what failed, why (a number of errno), and if known what to do. Returns -1. */
 int start_failed(const char *what, int reason);
 
+/* The same with that to do, from " (" on. */
+int start_failed_hint(const char *what, int reason, const char *hint);
+
 #endif

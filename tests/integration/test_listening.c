@@ -148,7 +148,9 @@ START_TEST(an_address_for_probes_that_is_in_use_ends_the_start)
     struct process second = process_spawn("--listen 127.0.0.1:0 --admin-listen %s", first.address);
     ck_assert_int_eq(process_wait(&second), 1);
     char *err = process_errors(&second);
-    ck_assert_msg(strstr(err, "gumbeld: --admin-listen: http://127.0.0.1:") == err && strstr(err, "in use") != NULL,
+    ck_assert_msg(strstr(err, "gumbeld: --admin-listen: http://127.0.0.1:") == err &&
+                      strstr(err, "Address already in use (another process listens there: give --admin-listen another "
+                                  "port, or 0 for a free one)\n") != NULL,
                   "%s", err);
     free(err);
     process_close(&second);
@@ -199,7 +201,9 @@ START_TEST(a_socket_that_is_left_is_replaced_and_one_in_use_is_not)
     struct process second = process_spawn("--listen unix:%s", place.path);
     ck_assert_int_eq(process_wait(&second), 1);
     char *err = process_errors(&second);
-    ck_assert_msg(strstr(err, place.path) != NULL && strstr(err, "in use") != NULL, "%s", err);
+    ck_assert_msg(strstr(err, place.path) != NULL &&
+                      strstr(err, "in use (another process listens there: give --listen another path)\n") != NULL,
+                  "%s", err);
     free(err);
     process_close(&second);
     check_address(&left, "listening", 1);

@@ -328,6 +328,10 @@ END_TEST
 
 /* ---- --healthcheck ---- */
 
+#define WHERE                                                                                                          \
+    " (asked where --admin-listen says, or else --listen: give them, or GUMBELD_ADMIN_LISTEN and GUMBELD_LISTEN, as "  \
+    "the server has them)\n"
+
 /* Its exit status, and what it says. */
 static int healthcheck(const char *where, char *said, size_t size)
 {
@@ -367,11 +371,11 @@ START_TEST(a_healthcheck_says_where_it_asked_and_why_it_failed)
     static const struct {
         const char *answer, *reason;
     } cases[] = {
-        {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "status 503"},
-        {"SSH-2.0-OpenSSH_9.2p1\r\n", "the answer is not HTTP"},
-        {NULL, "no answer within 2 seconds"},
+        {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "status 503" WHERE},
+        {"SSH-2.0-OpenSSH_9.2p1\r\n", "the answer is not HTTP" WHERE},
+        {NULL, "no answer within 2 seconds (the server hangs or is stopped, or another program listens)\n"},
     };
-    char where[32], said[256];
+    char where[32], said[384];
     const pid_t pid = pretend(cases[_i].answer, where, sizeof where);
     ck_assert_int_eq(healthcheck(where, said, sizeof said), 1);
     kill(pid, SIGKILL);
@@ -381,12 +385,12 @@ END_TEST
 
 START_TEST(a_healthcheck_of_nobody_is_refused)
 {
-    char said[256];
+    char said[384];
     ck_assert_int_eq(healthcheck("127.0.0.1:1", said, sizeof said), 1);
-    ck_assert_str_eq(said, "gumbeld: --healthcheck: http://127.0.0.1:1: GET /livez: Connection refused\n");
+    ck_assert_str_eq(said, "gumbeld: --healthcheck: http://127.0.0.1:1: GET /livez: Connection refused" WHERE);
     ck_assert_int_eq(healthcheck("unix:/nowhere/gumbeld.sock", said, sizeof said), 1);
     ck_assert_str_eq(said,
-                     "gumbeld: --healthcheck: unix:/nowhere/gumbeld.sock: GET /livez: No such file or directory\n");
+                     "gumbeld: --healthcheck: unix:/nowhere/gumbeld.sock: GET /livez: No such file or directory" WHERE);
 }
 END_TEST
 
@@ -394,7 +398,7 @@ END_TEST
  * one. */
 START_TEST(a_healthcheck_asks_where_probes_are)
 {
-    char said[256], where[96];
+    char said[384], where[96];
     struct process process = process_start("--listen [::]:0 --admin-listen 127.0.0.1:0");
     char *all = process_await_address(&process, "listening", 2), *admin = process_await_address(&process, "admin", 1);
     ck_assert_msg(healthcheck(all, said, sizeof said) == 0, "%s: %s", all, said);
@@ -408,7 +412,7 @@ END_TEST
 
 START_TEST(a_healthcheck_asks_unix_sockets_too)
 {
-    char path[64], said[256], where[80];
+    char path[64], said[384], where[80];
     snprintf(path, sizeof path, "/tmp/gumbeld-start-%d.sock", (int)getpid());
     snprintf(where, sizeof where, "unix:%s", path);
     struct process process = process_start("--listen %s", where);
