@@ -1,5 +1,6 @@
 /* Schedules: an object that says how tau falls, and the step that it has come to. */
 #include "call/build.h"
+#include "contract/suggest.h"
 #include "json/envelope.h"
 
 #include <math.h>
@@ -53,24 +54,39 @@ static int read_member(const struct builder *builder, const char *name, const js
                         member->maximum);
 }
 
-static bool is_member(const struct api_choice *kind, const char *name)
+/* The names of the kind's members, up to NULL. */
+static void list_members(const struct api_choice *kind, const char *names[API_SCHEDULE_MEMBER_COUNT + 2])
 {
-    bool found = strcmp(name, "schedule") == 0;
+    *names++ = "schedule";
     for (size_t i = 0; i < API_SCHEDULE_MEMBER_COUNT; i++)
-        found |= api_schedule_members[i].kinds >> kind->value & 1 && strcmp(api_schedule_members[i].name, name) == 0;
-    return found;
+        if (api_schedule_members[i].kinds >> kind->value & 1)
+            *names++ = api_schedule_members[i].name;
+    *names = NULL;
+}
+
+static int fail_unknown(const struct builder *builder, const char *name, const char *member,
+                        const struct api_choice *kind, const char *const *names)
+{
+    char below[64], list[128] = "";
+    const char *meant = suggest_name(names, member);
+    for (size_t i = 0, used = 0; names[i] != NULL && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    json_pointer_write(below, sizeof below, member);
+    if (meant != NULL)
+        return builder_fail(builder, API_UNKNOWN_MEMBER, name, below,
+                            "the schedule %s takes %s, not %s; its members are %s", kind->name, meant, member, list);
+    return builder_fail(builder, API_UNKNOWN_MEMBER, name, below,
+                        "the schedule %s has no such member; its members are %s", kind->name, list);
 }
 
 static int refuse_unknown(const struct builder *builder, const char *name, const json_t *object,
                           const struct api_choice *kind)
 {
-    for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at)) {
-        char below[64];
-        json_pointer_write(below, sizeof below, json_object_iter_key(at));
-        if (!is_member(kind, json_object_iter_key(at)))
-            return builder_fail(builder, API_UNKNOWN_MEMBER, name, below, "the schedule %s has no such member",
-                                kind->name);
-    }
+    const char *names[API_SCHEDULE_MEMBER_COUNT + 2];
+    list_members(kind, names);
+    for (void *at = json_object_iter((json_t *)object); at != NULL; at = json_object_iter_next((json_t *)object, at))
+        if (names[call_find_name(names, json_object_iter_key(at))] == NULL)
+            return fail_unknown(builder, name, json_object_iter_key(at), kind, names);
     return 0;
 }
 

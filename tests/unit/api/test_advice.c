@@ -96,6 +96,19 @@ START_TEST(a_distance_counts_edits_of_letters)
 }
 END_TEST
 
+START_TEST(a_member_of_a_schedule_is_told_what_was_meant)
+{
+    struct answer answer = ask(GUMBEL, "{\"logits\":[1],\"tau\":{\"schedule\":\"linear\",\"Steps\":1}}");
+    assert_advice(&answer, 400, "unknown_member", "/tau/Steps",
+                  "the schedule linear takes steps, not Steps; its members are schedule, start, min, steps, step");
+    ask_free(&answer);
+    answer = ask(GUMBEL, "{\"logits\":[1],\"tau\":{\"schedule\":\"exponential\",\"other\":1}}");
+    assert_advice(&answer, 400, "unknown_member", "/tau/other",
+                  "the schedule exponential has no such member; its members are schedule, start, min, rate, step");
+    ask_free(&answer);
+}
+END_TEST
+
 START_TEST(a_call_of_a_batch_is_told_what_was_meant)
 {
     static const struct {
@@ -393,6 +406,7 @@ TEST_SUITE("api")
     TCase *names = tcase_create("names");
     tcase_add_loop_test(names, an_unknown_member_is_told_what_was_meant, 0, sizeof members / sizeof *members);
     tcase_add_test(names, vjp_tells_of_the_function_that_it_differentiates);
+    tcase_add_test(names, a_member_of_a_schedule_is_told_what_was_meant);
     tcase_add_test(names, a_call_of_a_batch_is_told_what_was_meant);
     tcase_add_test(names, a_distance_counts_edits_of_letters);
     suite_add_tcase(suite, names);
