@@ -193,7 +193,7 @@ static int read_whole(struct reader *reader, double *value)
     enum number_fault fault;
     const char *digits = reader->next + negative, *end = number_read_uint64(digits, &magnitude, &fault);
     if (end == NULL || *digits == '-')
-        return refuse(reader, end == NULL ? fault : NUMBER_SYNTAX);
+        return refuse(reader, *digits == '-' ? NUMBER_SYNTAX : fault);
     *value = negative ? -(double)magnitude : (double)magnitude;
     if (!(*value >= named->minimum && *value <= named->maximum))
         return refuse_range(reader);
@@ -305,18 +305,18 @@ static int read_value(struct reader *reader)
     }
 }
 
-/* That all values, or brackets without any, are as deep. */
-static int check_depth(struct reader *reader, const char *detail)
+/* That all values, or brackets without any, are as deep; `level` is where a problem is. */
+static int check_depth(struct reader *reader, size_t level, const char *detail)
 {
     struct api_tensor *array = reader->array;
     if (array->rank == 0)
         array->rank = reader->depth;
-    return array->rank == reader->depth ? 0 : fail(reader, reader->depth, API_RAGGED_ARRAY, detail);
+    return array->rank == reader->depth ? 0 : fail(reader, level, API_RAGGED_ARRAY, detail);
 }
 
 static int read_element(struct reader *reader)
 {
-    if (read_value(reader) != 0 || check_depth(reader, "a single value where others have an array") != 0)
+    if (read_value(reader) != 0 || check_depth(reader, reader->depth, "a single value where others have an array") != 0)
         return -1;
     reader->array->count++;
     return 0;
@@ -379,7 +379,9 @@ static int open_brackets(struct reader *reader, bool *empty)
     }
     if (!*empty)
         return 0;
-    return check_depth(reader, "an array without elements where others have some") != 0 ? -1 : close_bracket(reader, 0);
+    if (check_depth(reader, reader->depth - 1, "an array without elements where others have some") != 0)
+        return -1;
+    return close_bracket(reader, 0);
 }
 
 static int read_elements(struct reader *reader)

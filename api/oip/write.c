@@ -114,7 +114,7 @@ static enum writer_step put_strings(struct text *text, struct part *part, size_t
     }
     part->string = at;
     if (at == end)
-        out = json_put_text(out - 1, "]},");
+        out = json_put_text(part->strings.size > 0 ? out - 1 : out, "]},"); /* without the last comma */
     text_end(text, out);
     return at == end ? WRITER_TEXT : WRITER_AGAIN;
 }

@@ -92,6 +92,9 @@ const struct request front_requests[] = {
      "\"top_k\":[3,4],\"min_p\":0.01,\"typical_p\":0.99,\"filter_order\":\"temperature_last\",\"temperature\":0.8,"
      "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\"]}",
      NULL, false},
+    {CATEGORICAL, "num_samples=3&temperature=.5,2&top_k=[-1,2]&return=scores,indices", NULL, NULL,
+     "\xef\xbb\xbf{" LOGITS ",\"seed\":7,\"mask\":null,\"logit_bias\":{\"0\":-Infinity,\"1\":1}}", NULL, false},
+    {CATEGORICAL, NULL, NULL, NULL, "{\"logits\":[],\"seed\":7,\"num_samples\":2,\"logprobs\":1}", NULL, false},
     {CATEGORICAL, NULL, NULL, NULL, "{" LOGITS ",\"seed\":7,\"num_samples\":2,\"replacement\":false,\"dim\":0}", NULL,
      false},
     {VJP, NULL, NULL, NULL, "{\"function\":\"softmax\"," LOGITS "," COTANGENT ",\"temperature\":2}", NULL, false},

@@ -4,7 +4,7 @@
 
 #include "lib/ask.h"
 
-/* The numbers of nested arrays, or a single one, in their order: null is -inf, "NaN" and "Infinity" are what they say.
+/* The numbers of nested arrays, or a single one, in their order: "NaN", "Infinity" and "-Infinity" are what they say.
  * At most `most`, which is not exceeded; returns how many. */
 size_t numbers_flat(const json_t *value, double *numbers, size_t most);
 
