@@ -45,38 +45,36 @@ def call(function, /, *arrays, **parameters):
 
 
 def call_json(function, body):
-    answer = SESSION.post(f"{URL}/v1/{function}", json=body)
+    """json.dumps writes -inf as -Infinity, which requests' own json= refuses to."""
+    answer = SESSION.post(f"{URL}/v1/{function}", data=json.dumps(body), headers={"Content-Type": "application/json"})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 # ---- What the answers should be -----------------------------------------------------------------------------------
 
-def plain(array):
-    """Nested lists, as JSON says them: -inf is null."""
-    if isinstance(array, list):
-        return [plain(element) for element in array]
-    return None if array == -numpy.inf else array
-
-
-def from_json(value, dtype):
-    array = numpy.array(value, dtype=object)
-    array[array == None] = -numpy.inf  # noqa: E711
-    return array.astype(numpy.float64).astype(dtype)
-
-
 def assert_same(results, answer):
     """To the bit; -0 is not 0."""
     assert results, "no results"
     for name, array in results.items():
-        expected = from_json(answer[name], array.dtype)
+        expected = numpy.array(answer[name], numpy.float64).astype(array.dtype)
         assert array.shape == expected.shape, (name, array.shape, expected.shape)
         assert array.tobytes() == expected.tobytes(), name
+
+
+def assert_close(array, expected):
+    """To a float64's last digits, and -inf where that is expected."""
+    assert array.shape == expected.shape and numpy.allclose(array, expected, rtol=1e-14, atol=0), array
 
 
 def softmax(logits, axis=-1):
     powers = numpy.exp(logits - logits.max(axis, keepdims=True))
     return powers / powers.sum(axis, keepdims=True)
+
+
+def log_softmax(logits):
+    """Over the last axis; -inf stays that."""
+    return logits - numpy.log(numpy.exp(logits).sum(-1, keepdims=True))
 
 
 def logits_of(*shape, dtype=numpy.float32):
@@ -97,8 +95,25 @@ def check_every_function_has_the_bits_of_json():
             logits = logits_of(5, 7, dtype=dtype)
             logits[1, 2] = -numpy.inf
             query = {name: json.dumps(value) for name, value in members.items()}
-            body = {"logits": plain(logits.tolist()), "dtype": numpy.dtype(dtype).name, **members}
+            body = {"logits": logits.tolist(), "dtype": numpy.dtype(dtype).name, **members}
             assert_same(call(function, logits, **query), call_json(function, body))
+
+
+def check_minus_infinity_goes_and_comes():
+    logits = numpy.array([[3, 1, -numpy.inf, 2], [-numpy.inf, 0, 4, 5]])
+    mask = numpy.array([[True, True, True, False], [True, False, True, True]])
+    masked = log_softmax(numpy.where(mask, logits, -numpy.inf))
+    filtered = log_softmax(numpy.array([[3, 2, -numpy.inf], [5, 4, -numpy.inf]]))
+    filters = {"top_k": 2, "logprobs": 3, "logprobs_of": "filtered", "return": ["log_probabilities"], "seed": 7}
+    body = {"logits": logits.tolist(), "dtype": "float64"}
+    array = call("log_softmax", logits, mask, arrays="logits,mask")
+    assert_close(array["log_probabilities"], masked)
+    assert_same(array, call_json("log_softmax", {"mask": mask.tolist(), **body}))
+    arrays = call("categorical", logits, **{name: json.dumps(value) for name, value in filters.items()})
+    assert_close(arrays["top_log_probabilities"], filtered)
+    drawn = arrays["log_probabilities"]
+    assert (numpy.isclose(drawn, filtered, rtol=1e-14, atol=0).sum(-1) == 1).all(), drawn
+    assert_same(arrays, call_json("categorical", {**filters, **body}))
 
 
 def check_vjp_has_the_bits_of_json():
@@ -142,6 +157,14 @@ def check_halves_are_floats():
     halves = halves[numpy.isfinite(halves)].reshape(-1, 2)
     one, other = call("log_softmax", halves), call("log_softmax", halves.astype(numpy.float32))
     assert one["log_probabilities"].tobytes() == other["log_probabilities"].tobytes()
+
+
+def check_any_order_of_bytes_and_axes():
+    logits = logits_of(3, 4, 5)
+    plainly = call("softmax", logits, dim=1)["probabilities"]
+    for same in (numpy.asfortranarray(logits), logits.astype(">f4"), numpy.asfortranarray(logits.astype(">f4"))):
+        assert call("softmax", same, dim=1)["probabilities"].tobytes() == plainly.tobytes()
+    assert call("softmax", logits[:0])["probabilities"].shape == (0, 4, 5)
 
 
 def check_the_headers_repeat_the_answer():
@@ -197,9 +220,8 @@ def check_negotiation():
 
 def check_problems():
     logits = logits_of(3, 4)
-    cases = [((numpy.asfortranarray(logits),), {}, 400, "/logits"), ((logits.astype(">f4"),), {}, 400, "/logits"),
-             ((logits.astype(numpy.int64),), {}, 400, "/logits"), ((numpy.float32(1),), {}, 400, "/logits"),
-             ((logits[:0],), {}, 400, "/logits"), ((numpy.zeros((1,) * 9),), {}, 400, "/logits"),
+    cases = [((logits.astype(numpy.int64),), {}, 400, "/logits"), ((numpy.float32(1),), {}, 400, "/logits"),
+             ((numpy.zeros((1,) * 9),), {}, 400, "/logits"),
              ((logits, logits), {}, 400, None), ((logits,), {"tau": [1, 2]}, 400, "/tau"),
              ((logits,), {"tau": -1}, 400, "/tau"), ((logits,), {"temperature": 1}, 400, "/temperature"),
              ((numpy.full((2, 2), -numpy.inf),), {}, 422, "/logits/0"),
