@@ -117,7 +117,7 @@ START_TEST(test_exponential_distribution)
 }
 END_TEST
 
-/* With the same upper words both types have the same noise, but for what lies below them. */
+/* With the same upper words t is the same in both types but for what lies below them. */
 START_TEST(test_precisions_agree)
 {
     enum { COUNT = 100000 };
@@ -136,6 +136,46 @@ START_TEST(test_precisions_agree)
         double slope = fmax(exp(twice[i]), exp(single[i])), allowed = 0x1p-33 * slope + 0x1p-21 * twice[i];
         if (!(fabs(single[i] - twice[i]) <= allowed))
             ck_abort_msg("%08x %08x: %a and %a", words[i], low_words[i], single[i], twice[i]);
+    }
+}
+END_TEST
+
+/* -log E of the integer 0 ... 0 or 1 ... 1: the ends of g. */
+static wide end_of_noise(uint32_t words)
+{
+    real e;
+    core_exponential(DTYPE, &words, &words, &e, 1);
+    return -log((wide)e);
+}
+
+/* How much of its probability p = exp(-depth) is left to a class so far below the top: it wins where its own E is below
+ * exp(-depth) times the other's, and the least E are t = 1/2, 3/2, ... of 2^-n. */
+static wide share_of_rare_class(wide depth)
+{
+    enum { LEAST = 200 };
+    uint32_t words[LEAST], low_words[LEAST];
+    real e[LEAST];
+    wide share = 0;
+    for (uint32_t i = 0; i < LEAST; i++) {
+        words[i] = TEST_REAL == 32 ? i : 0;
+        low_words[i] = i << 11;
+    }
+    core_exponential(DTYPE, words, low_words, e, LEAST);
+    for (size_t i = 0; i < LEAST; i++)
+        share += exp(-e[i] * exp(depth)) * exp(depth) * (TEST_REAL == 32 ? 0x1p-32 : 0x1p-53);
+    return share;
+}
+
+/* What README.md says of the noise's ends and of classes far below the top. */
+START_TEST(test_rare_classes)
+{
+    static const double depths[] = {21, 22, 23, 24, 25}, shares[] = {0.996, 0.972, 0.814, 0.283, 0.004};
+    select_isa(_i);
+    ck_assert_double_eq_tol(D(end_of_noise(0)), TEST_REAL == 32 ? 22.87 : 37.43, 0.005);
+    ck_assert_double_eq_tol(D(end_of_noise(~0u)), TEST_REAL == 32 ? -3.13 : -3.62, 0.005);
+    for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+        wide depth = depths[i] + (TEST_REAL == 32 ? 0 : 21 * log((wide)2));
+        ck_assert_double_eq_tol(D(share_of_rare_class(depth)), shares[i], 0.0005);
     }
 }
 END_TEST
@@ -185,6 +225,7 @@ TEST_SUITE(PART)
     tcase_add_isa_test(exponential, test_exponential_never_decreases);
     tcase_add_isa_test(exponential, test_exponential_distribution);
     tcase_add_isa_test(exponential, test_precisions_agree);
+    tcase_add_isa_test(exponential, test_rare_classes);
     suite_add_tcase(suite, exponential);
 
     TCase *functions = tcase_create("exp and log");

@@ -184,6 +184,24 @@ START_TEST(test_long_sums)
 }
 END_TEST
 
+/* One class outweighs the others, each of which is about half a unit of the sum: every addition to it rounds the same
+ * way, as far as the chain is long. check_both's bound is the one that README.md states. */
+START_TEST(test_lopsided_sums)
+{
+    static const size_t counts[] = {17, 63, 64, 256, 1000, 1024, 4096};
+    select_isa(_i);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        for (wide part = 0.5; part < 1.6; part += 0.02) {
+            real *logits = reals(counts[i]);
+            for (size_t j = 1; j < counts[i]; j++)
+                logits[j] = (real)log(UNIT * part);
+            logits[0] = 0;
+            check_both(logits, 1, counts[i], 1);
+            free(logits);
+        }
+}
+END_TEST
+
 /* Rows [0, x, -inf, ...]: the second probability is exp(x) / (1 + exp(x)) to a few roundings, and +0 where
  * exp(x) is below 2^-REAL_DEPTH. */
 static void check_exp(size_t classes, size_t rows)
@@ -359,6 +377,7 @@ TEST_SUITE(PART)
     tcase_add_isa_test(tcase, test_every_row_count);
     tcase_add_isa_test(tcase, test_large_class_counts);
     tcase_add_isa_test(tcase, test_long_sums);
+    tcase_add_isa_test(tcase, test_lopsided_sums);
     tcase_add_isa_test(tcase, test_exp);
     tcase_add_isa_test(tcase, test_lowest);
     tcase_add_isa_test(tcase, test_log);
