@@ -37,7 +37,8 @@ enum core_filter_order {
  *   min_p      u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); [0, 1], 0 is off
  *
  * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest, of float64 2.2e-308. Sums
- * err by about 1e-6 of the total, of float64 by 1e-14, and so does the mass that a set must reach. */
+ * err by up to 68 2^-24 = 4.1e-6 of the total (sums.h), typically 1e-7, of float64 by 20 2^-53; by as much, and by the
+ * rounding of p to the dtype, the mass of a set may fall short of p, or exceed what was needed. */
 enum core_filter { CORE_TOP_K, CORE_TOP_P, CORE_MIN_P, CORE_TYPICAL_P, CORE_FILTER_COUNT };
 
 struct core_filters {

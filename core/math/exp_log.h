@@ -39,8 +39,8 @@ INLINE struct exp_frame exp_frame(vreal max, vreal scale)
     return (struct exp_frame){base, scale, vec_splat(0), shifter - n, (n - EXP_DEPTH) * LN2_HIGH};
 }
 
-/* The same with scale = 1 / temperature, at most REAL_MAX. (In float x / T errs by as much as the rounding of x / T
- * itself, as it does in other libraries.) */
+/* The same with scale = 1 / temperature, at most REAL_MAX. (In float 1 / T is rounded, so that the
+ * difference of two x / T errs by up to 2^-24 of itself; a rounding of each x / T would be 2^-24 of that.) */
 INLINE struct exp_frame exp_frame_at(vreal max, vreal scale, vreal temperature)
 {
     struct exp_frame frame = exp_frame(max, scale);

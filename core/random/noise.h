@@ -6,8 +6,9 @@
 #include "random/philox.h"
 
 /* The random integer of a class has 32 bits for a float, a word of Philox. For a double it has 64, of which the first
- * 53 count: below that word is the same one under another tag. So both precisions have the same noise up to its last
- * bits. */
+ * 53 count: below that word is the same one under another tag. So t, below, is the same in both precisions to 2^-33,
+ * and E and log E are the same up to their last bits where t is not small: g, high, differs by up to about 2^-33
+ * exp(g). */
 #if CORE_REAL == 32
 #define RANDOM_BITS 32
 #else
