@@ -10,7 +10,7 @@
     "is not JSON, and no number may be +inf; a class that is impossible has the logit null or \"-Infinity\""
 #define QUOTES_ADVICE "JSON has double quotation marks around names and strings (in Python, json.dumps writes it)"
 
-/* What Python's json, str and repr, R and JavaScript write. */
+/* What Python's json, str and repr, R and JavaScript write, and NumPy. */
 static const struct {
     const char *word, *advice;
 } words[] = {
@@ -31,6 +31,7 @@ static const struct {
     {"NULL", "NULL is not JSON: write null"},
     {"undefined", "undefined is not JSON: leave the member out, or write null"},
     {"'", QUOTES_ADVICE},
+    {"\x93NUMPY", "this is what numpy.save writes: send it as Content-Type: application/x-npy"},
 };
 
 static bool is_letter(char c)

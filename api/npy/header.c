@@ -163,8 +163,10 @@ static const char *read_length(const char *bytes, size_t length, size_t *before,
 {
     const unsigned char *const begin = (const unsigned char *)bytes;
     const size_t fixed = MAGIC_BYTES + VERSION_BYTES;
+    if (length == 0)
+        return "the body ends where an array should begin: send what numpy.save writes";
     if (length < fixed + 2 || memcmp(bytes, MAGIC, MAGIC_BYTES) != 0)
-        return "no .npy array begins here";
+        return "no .npy array begins here: send what numpy.save writes, or JSON as application/json";
     if (begin[MAGIC_BYTES] < 1 || begin[MAGIC_BYTES] > 3 || begin[MAGIC_BYTES + 1] != 0)
         return "the version of the format must be 1.0, 2.0 or 3.0";
     *before = fixed + (begin[MAGIC_BYTES] == 1 ? 2 : 4);

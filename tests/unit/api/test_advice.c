@@ -156,6 +156,7 @@ static const struct {
     {"{\"logits\":[1,2],\"dtype\":'float64'}", "/dtype", "JSON has double quotation marks", 24},
     {"{\"logits\":[1,nancy]}", "/logits/1", "expected a value", 13},
     {"{\"logits\":[1,Na", "/logits/1", "expected a value", 13},
+    {"\x93NUMPY\x01", "", "send it as Content-Type: application/x-npy", 0},
     {"{logits:[1]}", "", "expected a member's name in double quotation marks", 1},
 };
 
@@ -190,6 +191,25 @@ static const struct {
     {GUMBEL, "return=soft&return=noise", "duplicate_member", "/return", "with commas: return=a,b"},
     {GUMBEL, "hard=true&hard=true", "duplicate_member", "/hard", "is in the query more than once, and takes one value"},
 };
+
+START_TEST(a_body_that_is_no_array_is_told_what_to_send)
+{
+    static const struct {
+        const char *body, *text;
+    } cases[] = {
+        {"", "the body ends where an array should begin: send what numpy.save writes"},
+        {"{\"logits\":[1,2]}", "send what numpy.save writes, or JSON as application/json"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct npy_bytes body = {0};
+        npy_append(&body, cases[i].body, strlen(cases[i].body));
+        struct answer answer = npy_ask(&(struct npy_request){.path = SOFTMAX, .content_type = API_NPY}, &body);
+        assert_advice(&answer, 400, "malformed_npy", "/logits", cases[i].text);
+        npy_answer_free(&answer);
+        npy_free(&body);
+    }
+}
+END_TEST
 
 START_TEST(an_argument_is_told_what_to_write)
 {
@@ -413,9 +433,10 @@ TEST_SUITE("api")
     TCase *json = tcase_create("json");
     tcase_add_loop_test(json, a_word_that_json_has_not_is_told_what_to_write, 0, sizeof texts / sizeof *texts);
     suite_add_tcase(suite, json);
-    TCase *query = tcase_create("query");
-    tcase_add_loop_test(query, an_argument_is_told_what_to_write, 0, sizeof queries / sizeof *queries);
-    suite_add_tcase(suite, query);
+    TCase *npy = tcase_create("npy");
+    tcase_add_loop_test(npy, an_argument_is_told_what_to_write, 0, sizeof queries / sizeof *queries);
+    tcase_add_test(npy, a_body_that_is_no_array_is_told_what_to_send);
+    suite_add_tcase(suite, npy);
     TCase *limits = tcase_create("limits");
     tcase_add_loop_test(limits, a_limit_names_its_flag, 0, sizeof limited / sizeof *limited);
     tcase_add_test(limits, a_limit_without_a_flag_says_so);
