@@ -216,6 +216,42 @@ START_TEST(other_requests_are_refused)
 }
 END_TEST
 
+/* What the server itself refuses, by the requests' bytes. */
+START_TEST(a_refusal_says_what_to_do)
+{
+    static const struct {
+        const char *line, *field, *code, *text;
+        size_t filling; /* spaces after the field's name, or in the body where there is no field */
+        int status;
+    } cases[] = {
+        {"GET /softmax", NULL, "not_found", "did you mean /v1/softmax? /openapi.json lists them all", 0, 404},
+        {"POST /v1/softmax", NULL, "malformed_json", "the body is empty: send a JSON object", 0, 400},
+        {"POST /v1/softmax", NULL, "body_too_large", "a body may have up to 2000 bytes (--max-body-bytes)", 2001, 413},
+        {"POST /v1/softmax", "X: 1", "head_too_large", "up to 16384 bytes; no flag sets this", 17000, 431},
+        {"POST /v1/softmax", "Content-Length: 100000000000000000000", "body_too_large",
+         "--max-body-bytes sets how many bytes there may be", 0, 413},
+    };
+    static const char spaces[20000] = {[0 ... sizeof spaces - 2] = ' '};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct http http = http_open(server.port);
+        const int filling = (int)cases[i].filling;
+        if (cases[i].field != NULL)
+            http_print(&http, "%s HTTP/1.1\r\nHost: localhost\r\n%s%.*s\r\n\r\n", cases[i].line, cases[i].field,
+                       filling, spaces);
+        else
+            http_print(&http, "%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%.*s", cases[i].line,
+                       filling, filling, spaces);
+        struct http_response response = http_read(&http);
+        json_t *problem = http_problem(&response, cases[i].status, cases[i].code);
+        ck_assert_msg(strstr(json_string_value(json_object_get(problem, "detail")), cases[i].text) != NULL, "%s",
+                      response.body);
+        json_decref(problem);
+        http_free(&response);
+        http_close(&http);
+    }
+}
+END_TEST
+
 TEST_SUITE("server")
 {
     static const struct {
@@ -233,6 +269,7 @@ TEST_SUITE("server")
         tcase_add_test(tcase, bytes_that_are_no_utf_8_are_refused);
         tcase_add_test(tcase, depth_and_length_bombs_are_refused);
         tcase_add_test(tcase, other_requests_are_refused);
+        tcase_add_test(tcase, a_refusal_says_what_to_do);
         suite_add_tcase(suite, tcase);
     }
     return suite;
