@@ -65,7 +65,8 @@ const char *suggest_name(const char *const *names, const char *name)
 
 /* ---- Parameters ---- */
 
-/* Words of torch, NumPy, JAX, TensorFlow and the APIs of language models. The first whose parameter is taken counts. */
+/* Words of torch, NumPy, JAX, TensorFlow and the APIs of language models. The first whose parameter is taken counts.
+ * None is here that proxies and browsers put into queries, as `key` and `t`. */
 static const struct synonym {
     const char *word;
     enum api_parameter_id id;
@@ -84,8 +85,6 @@ static const struct synonym {
     {"allowed", API_MASK},
     {"type", API_DTYPE},
     {"precision", API_DTYPE},
-    {"t", API_TEMPERATURE},
-    {"t", API_TAU},
     {"temp", API_TEMPERATURE},
     {"temp", API_TAU},
     {"tau", API_TEMPERATURE},
@@ -96,7 +95,6 @@ static const struct synonym {
     {"random_state", API_SEED},
     {"generator", API_SEED},
     {"rng", API_SEED},
-    {"key", API_SEED},
     {"offset", API_ROW_OFFSET},
     {"first_row", API_ROW_OFFSET},
     {"n", API_NUM_SAMPLES},

@@ -192,6 +192,21 @@ static const struct {
     {GUMBEL, "hard=true&hard=true", "duplicate_member", "/hard", "is in the query more than once, and takes one value"},
 };
 
+START_TEST(an_argument_of_a_proxy_is_no_parameter)
+{
+    static const char json[] = "{\"logits\":[1,2]}";
+    struct npy_bytes body = {0};
+    npy_append(&body, json, strlen(json));
+    struct answer answer = npy_ask(&(struct npy_request){.path = GUMBEL, .query = "key=abc&t=17&_=17"}, &body);
+    ck_assert_int_eq(answer.status, 200);
+    npy_answer_free(&answer);
+    answer = npy_ask(&(struct npy_request){.path = GUMBEL, .query = "axis=0"}, &body);
+    assert_advice(&answer, 400, "unknown_member", "/axis", "gumbel_softmax takes dim, not axis;");
+    npy_answer_free(&answer);
+    npy_free(&body);
+}
+END_TEST
+
 START_TEST(a_body_that_is_no_array_is_told_what_to_send)
 {
     static const struct {
@@ -435,6 +450,7 @@ TEST_SUITE("api")
     suite_add_tcase(suite, json);
     TCase *npy = tcase_create("npy");
     tcase_add_loop_test(npy, an_argument_is_told_what_to_write, 0, sizeof queries / sizeof *queries);
+    tcase_add_test(npy, an_argument_of_a_proxy_is_no_parameter);
     tcase_add_test(npy, a_body_that_is_no_array_is_told_what_to_send);
     suite_add_tcase(suite, npy);
     TCase *limits = tcase_create("limits");
