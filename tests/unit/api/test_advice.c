@@ -57,6 +57,26 @@ START_TEST(an_unknown_member_is_told_what_was_meant)
 }
 END_TEST
 
+/* A name may be as long as the client likes, and of whatever bytes. */
+START_TEST(a_long_name_is_cut_off)
+{
+    char name[2000];
+    for (int control = 0; control < 2; control++) {
+        size_t used = 0;
+        while (used < 1900)
+            used += (size_t)sprintf(name + used, "%s", control ? "\\u0001" : "__");
+        strcpy(name + used, "logit");
+        struct answer answer = ask(SOFTMAX, "{\"logits\":[1,2],\"%s\":1}", name);
+        ck_assert_int_eq(answer.status, 400);
+        ck_assert_msg(strstr(ask_text(&answer, "detail"), control ? "no such member" : "takes logits, not ____") !=
+                          NULL,
+                      "%s", answer.text);
+        ck_assert_uint_lt(strlen(ask_text(&answer, "detail")), API_DETAIL_BYTES);
+        ask_free(&answer);
+    }
+}
+END_TEST
+
 START_TEST(vjp_tells_of_the_function_that_it_differentiates)
 {
     struct answer answer = ask(VJP, "{\"logits\":[1,2],\"cotangent\":[1,2],\"function\":\"softmax\",\"tau\":1}");
@@ -440,6 +460,7 @@ TEST_SUITE("api")
     Suite *suite = suite_create("api: advice");
     TCase *names = tcase_create("names");
     tcase_add_loop_test(names, an_unknown_member_is_told_what_was_meant, 0, sizeof members / sizeof *members);
+    tcase_add_test(names, a_long_name_is_cut_off);
     tcase_add_test(names, vjp_tells_of_the_function_that_it_differentiates);
     tcase_add_test(names, a_member_of_a_schedule_is_told_what_was_meant);
     tcase_add_test(names, a_call_of_a_batch_is_told_what_was_meant);
