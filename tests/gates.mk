@@ -11,6 +11,15 @@ build/venv-$(1)/installed: $(2)
 	$$(Q)touch $$@
 endef
 
+# $(1): the environment's name, $(2): the folder of its package.json
+define node-environment
+build/node-$(1)/installed: $(addprefix $(2)/,package.json package-lock.json .npmrc)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)cp $$^ $$(@D)
+	$$(Q)cd $$(@D) && npm ci --silent
+	$$(Q)touch $$@
+endef
+
 # A program of C files in one folder: $(1) is its name, $(2) the folder, $(3) further objects, $(4) libraries.
 define gate-program
 $(OUT)/tests/$(1): $(patsubst %.c,$(OUT)/%.o,$(wildcard $(GATES)/$(2)/*.c)) $(3)
@@ -19,13 +28,13 @@ endef
 
 .PHONY: gate-deps asan tsan check-layers lint soak hostile coverage image-test bare-test bench bench-http bench-core bench-codec agreement test-isa exhaustive stats \
         vectors check-vectors fuzz-differential fuzz fuzz-http test-clients lint-spec test-prism test-schema \
-        test-typescript
+        test-typescript test-generated
 
 # ---- The code ----------------------------------------------------------------------------------------------
 
 ## gate-deps          installs what all gates of .ci/run need, at once
 gate-deps:
-	$(call install,$(DEPS) $(TEST_DEPS) $(LINT_DEPS) $(HOSTILE_DEPS) $(SPEC_DEPS) $(CLIENTS_DEPS) $(ISA_DEPS) $(IMAGE_DEPS))
+	$(call install,$(DEPS) $(TEST_DEPS) $(LINT_DEPS) $(HOSTILE_DEPS) $(SPEC_DEPS) $(CLIENTS_DEPS) $(GENERATED_DEPS) $(ISA_DEPS) $(IMAGE_DEPS))
 
 # What gates run on this machine, so that several can run at the same time; and what takes long to compile.
 .PHONY: build asan-build tsan-build isa-build
@@ -151,11 +160,7 @@ test-clients: deps
 $(eval $(call python-environment,clients,$(GATES)/clients/requirements.txt))
 
 SPEC_DEPS := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
-build/node-spec/installed: $(addprefix $(GATES)/spec/,package.json package-lock.json .npmrc)
-	$(Q)mkdir -p $(@D)
-	$(Q)cp $^ $(@D)
-	$(Q)cd $(@D) && npm ci --silent
-	$(Q)touch $@
+$(eval $(call node-environment,spec,$(GATES)/spec))
 $(eval $(call python-environment,spec,$(GATES)/spec/requirements.txt))
 
 ## lint-spec          the rules of OpenAPI 3.1 for api/openapi.yaml (Redocly)
@@ -183,6 +188,15 @@ test-typescript: deps
 	$(call install,$(SPEC_DEPS))
 	$(Q)$(SUBMAKE) build/gumbeld build/node-spec/installed
 	$(Q)$(GATES)/spec/with-server $(GATES)/clients/typescript/run
+
+## test-generated     clients that generators make, Postman's importer, Swagger UI and RapiDoc in Chromium: all functions called
+GENERATED_DEPS := $(SPEC_DEPS) default-jre-headless golang-go chromium nginx-light
+test-generated: deps
+	$(call install,$(GENERATED_DEPS))
+	$(Q)$(SUBMAKE) build/gumbeld build/venv-generated/installed build/node-generated/installed
+	$(Q)$(GATES)/spec/with-server $(GATES)/clients/generated/run
+$(eval $(call python-environment,generated,$(GATES)/clients/generated/requirements.txt))
+$(eval $(call node-environment,generated,$(GATES)/clients/generated))
 
 # ---- The bits and the distributions ------------------------------------------------------------------------
 

@@ -34,18 +34,23 @@ check("log_softmax", call("log_softmax", body=body)["log_probabilities"], [0.0, 
 tau = models.ScheduleType0(schedule="exponential", start=1.0, min_=0.5, rate=3e-5, step=20000)
 body = models.GumbelSoftmaxRequest(logits=[1, 2, 3], seed=7, tau=tau)
 check("schedule", call("gumbel_softmax", body=body)["tau"], 0.5488116360940265)
-body = models.CategoricalRequest(logits=[[[3, 2, 1]]], seed=2**53 - 1, logit_bias=models.LogitBias.from_dict({"1": "-Infinity", "2": None}))
+bias = models.LogitBias.from_dict({"1": "-Infinity", "2": None})
+body = models.CategoricalRequest(logits=[[[3, 2, 1]]], seed=2**53 - 1, logit_bias=bias)
 answer = known["categorical"].sync(client=client, body=body)
 check("categorical", [answer.seed, answer.indices, answer.shape], [2**53 - 1, [[[0]]], [1, 1, 1]])
 body = models.VjpRequest(function=models.Function.SOFTMAX, logits=[1, 2, 3], cotangent=[1, 0, 0])
 check("vjp", call("vjp", body=body)["grad_temperature"], 0.1418171)
+body = models.GumbelSoftmaxRequest(logits=[[1, 2, 3], [4, 5, 6]])
+answer = call("gumbel_softmax", body=body, seed="7,8", tau="0.5", hard=True, return_="indices,soft")
+check("query", [answer["seed"], answer["tau"], answer["indices"], "samples" in answer], [[7, 8], 0.5, [2, 2], False])
 problem = known["softmax"].sync(client=client, body=models.SoftmaxRequest(logits=[1, 2], temperature=-1.0))
 check("problem", [problem.status, problem.code, problem.pointer], [400, "out_of_range", "/temperature"])
 
-for operation in ("version", "openapi_json", "inference_server", "inference_models", "inference_live", "inference_ready"):
+for operation in ("version", "openapi_json", "inference_server", "inference_models", "inference_live", "inference_ready",
+                  "inference_statistics"):
     check(operation, bool(call(operation)), True)
 for operation in ("inference_metadata", "inference_config", "inference_model_ready", "inference_model_statistics"):
     check(operation, bool(call(operation, "softmax")), True)
-check("index", [one.name for one in known["inference_index"].sync(client=client, body={"ready": True})],
-      list(models.ModelName))
+index = known["inference_index"].sync(client=client, body=models.RepositoryIndexRequest(ready=True))
+check("index", sorted(one.name for one in index), sorted(models.ModelName))
 done("openapi-python-client")
