@@ -180,12 +180,12 @@ static size_t multiply(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
-/* How many arrays hold the first axis without elements. */
-static size_t count_empty(const struct api_call *call)
+/* How many arrays hold the first axis without elements; of `all` axes, how many elements there would be without it. */
+static size_t count_empty(const struct api_call *call, bool all)
 {
     size_t count = 1;
-    for (size_t axis = 0; axis < call->rank && call->shape[axis] > 0; axis++)
-        count = multiply(count, call->shape[axis]);
+    for (size_t axis = 0; axis < call->rank && (all || call->shape[axis] > 0); axis++)
+        count = multiply(count, call->shape[axis] > 0 ? call->shape[axis] : 1);
     return count;
 }
 
@@ -194,8 +194,10 @@ static int check_rows(const struct builder *builder)
     const struct api_call *call = builder->call;
     const char *name = api_parameters[API_LOGITS].name;
     const size_t limit = builder_limit(builder, API_LIMIT_ROWS);
-    if (call->rows > limit || (call->rows == 0 && count_empty(call) > limit))
+    if (call->rows > limit || (call->rows == 0 && count_empty(call, false) > limit))
         return builder_fail_limit(builder, API_LIMIT_ROWS, name);
+    if (call->rows == 0 && count_empty(call, true) > builder_limit(builder, API_LIMIT_WORK))
+        return builder_fail_limit(builder, API_LIMIT_WORK, name);
     if (call->classes > builder_limit(builder, API_LIMIT_CLASSES))
         return builder_fail_limit(builder, API_LIMIT_CLASSES, name);
     if (call->classes == 0 && call->rows > 0)
@@ -389,7 +391,7 @@ static int check_work(const struct builder *builder)
                         : 1;
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
-    if (call->rows == 0 && count_empty(call) > builder_limit(builder, API_LIMIT_ROWS) / call->draws)
+    if (call->rows == 0 && count_empty(call, false) > builder_limit(builder, API_LIMIT_ROWS) / call->draws)
         return builder_fail_limit(builder, API_LIMIT_ROWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
         return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
