@@ -195,7 +195,8 @@ static int read_elements(struct input *input)
 {
     const bool listed = input->data.body != NULL, left_out = !listed && oip_member(input->envelope, "data") == NULL;
     const json_t *parameters, *size;
-    if (oip_parameters(input->reader->problem, input->envelope, input->text->pointer, &parameters) != 0)
+    if (oip_parameters(input->reader->problem, input->envelope, input->text->pointer, oip_input_parameters,
+                       &parameters) != 0)
         return -1;
     size = oip_member(parameters, "binary_data_size");
     if (size != NULL && !left_out)

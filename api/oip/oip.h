@@ -80,9 +80,16 @@ int oip_read_input(struct oip_reader *reader, const struct json_text *text);
 /* A member, borrowed; NULL where it is null as where it is left out. */
 const json_t *oip_member(const json_t *object, const char *name);
 
-/* The `parameters` of an input or an output, borrowed; NULL where they are left out. -1 and a problem where they are no
- * object. */
-int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters);
+/* The names of an input's and an output's parameters, up to NULL. */
+extern const char *const oip_input_parameters[], *const oip_output_parameters[];
+
+/* The `parameters` of what the pointer names, borrowed; NULL where they are left out. -1 and a problem where they are
+ * no object, or a name among them is one or two letters from one of `names`, which end with NULL. */
+int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const char *const *names,
+                   const json_t **parameters);
+
+/* Reads the request's own: the function's into out->members, those that are no function's are passed over. */
+int oip_read_parameters(struct oip_reader *reader);
 
 /* The next bytes of the body where they may stay: in the body itself if the request owns it and they can be aligned for
  * elements of `size` there. NULL otherwise. */

@@ -29,81 +29,6 @@ static int read_json_length(struct oip_reader *reader, const char *field)
     return 0;
 }
 
-/* ---- Parameters ---- */
-
-/* What a string holds as JSON; NULL where it does not, or memory is short. */
-static json_t *read_string(const json_t *string)
-{
-    const struct json_text text = {.body = json_string_value(string), .length = json_string_length(string)};
-    struct json_reader reader;
-    json_t *value;
-    json_reader_open(&reader, &text);
-    if (json_tree_read(&reader, &value, NULL) != 0)
-        return NULL;
-    if (json_reader_end(&reader) && (json_is_object(value) || json_is_array(value)))
-        return value;
-    json_decref(value);
-    return NULL;
-}
-
-/* Clients that have no lists or objects among parameters send them as a string. */
-static json_t *unwrap(const struct api_parameter *parameter, json_t *value)
-{
-    const bool wrapped = parameter->type == API_NAMES || parameter->type == API_BIAS || parameter->schedule;
-    json_t *inner = wrapped && json_is_string(value) ? read_string(value) : NULL;
-    return inner != NULL ? inner : json_incref(value);
-}
-
-const json_t *oip_member(const json_t *object, const char *name)
-{
-    const json_t *member = json_object_get(object, name);
-    return json_is_null(member) ? NULL : member;
-}
-
-int oip_parameters(struct api_problem *problem, const json_t *object, const char *pointer, const json_t **parameters)
-{
-    *parameters = oip_member(object, "parameters");
-    if (*parameters != NULL && !json_is_object(*parameters))
-        return oip_fail(problem, API_WRONG_TYPE, pointer, "/parameters", "must be an object");
-    return 0;
-}
-
-/* How long the client waits, in microseconds: Triton's. */
-static int read_timeout(struct oip_reader *reader, const json_t *parameters)
-{
-    const json_t *json = oip_member(parameters, "timeout");
-    const double timeout = json_real_value(json);
-    if (json == NULL)
-        return 0;
-    if (!json_is_real(json))
-        return oip_fail(reader->problem, API_WRONG_TYPE, "", "/parameters/timeout", "must be a number of microseconds");
-    if (timeout < 0 || timeout > API_MAX_INTEGER || timeout != floor(timeout))
-        return oip_fail(reader->problem, API_OUT_OF_RANGE, "", "/parameters/timeout",
-                        "must be an integer from 0 to 9007199254740991, of microseconds");
-    *reader->timeout_us = (uint64_t)timeout;
-    return 0;
-}
-
-/* Those of the table: what else a client or a proxy puts there is none of the function's. */
-static int read_parameters(struct oip_reader *reader)
-{
-    struct oip_request *out = reader->out;
-    json_t *parameters = json_object_get(out->envelope, "parameters");
-    const json_t *checked;
-    out->members = json_object();
-    if (out->members == NULL)
-        return api_fail(reader->problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the parameters");
-    if (oip_parameters(reader->problem, out->envelope, "", &checked) != 0)
-        return -1;
-    for (void *at = json_object_iter(parameters); at != NULL; at = json_object_iter_next(parameters, at)) {
-        const char *name = json_object_iter_key(at);
-        const struct api_parameter *parameter = api_parameter_find(NULL, name, strlen(name));
-        if (parameter != NULL)
-            json_object_set_new(out->members, parameter->name, unwrap(parameter, json_object_iter_value(at)));
-    }
-    return read_timeout(reader, checked);
-}
-
 /* ---- Outputs ---- */
 
 /* A parameter of what the pointer names that is true or false; left out, *value stays. */
@@ -168,7 +93,7 @@ static int read_output(struct oip_reader *reader, size_t i, const json_t *json)
     char pointer[64];
     snprintf(pointer, sizeof pointer, "/outputs/%zu", i);
     if (find_result(reader, json, pointer, &output.result) != 0 ||
-        oip_parameters(reader->problem, json, pointer, &parameters) != 0 ||
+        oip_parameters(reader->problem, json, pointer, oip_output_parameters, &parameters) != 0 ||
         read_flag(reader, parameters, "binary_data", pointer, &output.binary) != 0 ||
         read_classification(reader, parameters, pointer, &output) != 0)
         return -1;
@@ -267,7 +192,8 @@ static int read_json(struct oip_reader *reader, const struct json_text *text)
     if (json_elements_read(text, "inputs", OIP_MAX_INPUTS, &inputs, &reader->out->envelope, reader->problem) != 0)
         return -1;
     int result = check_id(reader);
-    if (result == 0 && (read_parameters(reader) != 0 || read_outputs(reader) != 0 || read_inputs(reader, &inputs) != 0))
+    if (result == 0 &&
+        (oip_read_parameters(reader) != 0 || read_outputs(reader) != 0 || read_inputs(reader, &inputs) != 0))
         result = -1;
     api_free(inputs.texts);
     return result;

@@ -123,6 +123,45 @@ static const struct {
     {"/v2/models/vjp/infer", WITH("\"parameters\":{\"function\":\"softmax\"}"), "missing_member", "/inputs", 400},
 };
 
+/* What looks like a slip is refused; what is a client's or a proxy's own passes. */
+START_TEST(a_slip_among_the_parameters_is_told_what_was_meant)
+{
+    static const struct {
+        const char *path, *body, *pointer, *meant; /* NULL: it passes */
+    } cases[] = {
+        {SOFTMAX, WITH("\"parameters\":{\"temprature\":1}"), "/parameters/temprature", "temperature"},
+        {SOFTMAX, WITH("\"parameters\":{\"Temperature\":1}"), "/parameters/Temperature", "temperature"},
+        {SOFTMAX, WITH("\"parameters\":{\"tempreature\":null}"), "/parameters/tempreature", "temperature"},
+        {SOFTMAX, WITH("\"parameters\":{\"timout\":5}"), "/parameters/timout", "timeout"},
+        {SOFTMAX, WITH("\"parameters\":{\"binary_data_outputs\":true}"), "/parameters/binary_data_outputs",
+         "binary_data_output"},
+        {"/v2/models/categorical/infer", WITH("\"parameters\":{\"topK\":2}"), "/parameters/topK", "top_k"},
+        {SOFTMAX, WITH("\"outputs\":[{\"name\":\"probabilities\",\"parameters\":{\"clasification\":2}}]"),
+         "/outputs/0/parameters/clasification", "classification"},
+        {SOFTMAX, INPUT("\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"binary_datasize\":4}"),
+         "/inputs/0/parameters/binary_datasize", "binary_data_size"},
+        {SOFTMAX, WITH("\"parameters\":{\"topK\":2,\"task\":1,\"sequence_id\":1,\"priority\":0,\"headers\":{}}"), "",
+         NULL},
+        {SOFTMAX,
+         INPUT("\"datatype\":\"FP32\",\"shape\":[1],\"data\":[1],\"parameters\":{\"shared_memory_region\":null}"), "",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct inferred inferred = infer_json(cases[i].path, cases[i].body);
+        const struct answer *answer = &inferred.answer;
+        ck_assert_msg(answer->status == (cases[i].meant != NULL ? 400 : 200), "%s: %s", cases[i].body, answer->text);
+        ck_assert_str_eq(ask_text(answer, "pointer"), cases[i].pointer);
+        if (cases[i].meant != NULL) {
+            char text[64];
+            snprintf(text, sizeof text, "called %s, not ", cases[i].meant);
+            ck_assert_str_eq(ask_text(answer, "code"), "unknown_member");
+            ck_assert_ptr_nonnull(strstr(ask_text(answer, "detail"), text));
+        }
+        infer_free(&inferred);
+    }
+}
+END_TEST
+
 /* In the client's bytes: after inputs of any size, which are not counted but passed over. */
 START_TEST(a_problem_says_where_the_value_stands)
 {
@@ -356,6 +395,7 @@ TEST_SUITE("api")
     TCase *refusals = tcase_create("problems");
     tcase_add_loop_test(refusals, a_problem_is_an_error, 0, sizeof problems / sizeof *problems);
     tcase_add_test(refusals, a_list_among_the_parameters_is_told_that_it_is_an_input);
+    tcase_add_test(refusals, a_slip_among_the_parameters_is_told_what_was_meant);
     tcase_add_test(refusals, a_problem_says_where_the_value_stands);
     tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
