@@ -90,7 +90,7 @@ static char *between(const char *from, const char *before, const char *after)
 
 START_TEST(the_example_of_the_readme_is_true)
 {
-    char readme[20000] = "";
+    char readme[1 << 16] = "";
     FILE *file = fopen("README.md", "r");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_lt(fread(readme, 1, sizeof readme - 1, file), sizeof readme - 1);
