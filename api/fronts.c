@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const struct api_front *const fronts[] = {
-    &rest_json, &rest_lines, &npy_front, &rest_batch, &oip_json, &oip_binary,
+    &rest_json, &rest_lines, &npy_front, &rest_batch, &oip_json, &oip_binary, &oip_form,
 };
 #define FRONT_COUNT (sizeof fronts / sizeof *fronts)
 _Static_assert(FRONT_COUNT <= ACCEPT_MOST_TYPES, "Accept is asked for the media types of all fronts");

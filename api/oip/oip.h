@@ -33,7 +33,7 @@ const char *oip_datatype_in_metadata(enum api_type type);
 
 /* ---- Requests ---- */
 
-extern const struct api_front oip_json, oip_binary;
+extern const struct api_front oip_json, oip_binary, oip_form;
 
 enum { OIP_MAX_INPUTS = 16 };
 

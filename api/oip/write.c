@@ -296,3 +296,10 @@ static void close_write(struct api_job *job)
     }
 
 const struct api_front oip_json = FRONT("application/json"), oip_binary = FRONT(API_TENSORS);
+
+/* JSON, as curl calls what it is given with -d. */
+const struct api_front oip_form = {.route = API_ROUTE_INFER,
+                                   .media_type = "application/x-www-form-urlencoded",
+                                   .read = oip_read,
+                                   .refuse = oip_refuse,
+                                   .close_read = oip_close_read};

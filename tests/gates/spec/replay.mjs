@@ -80,11 +80,14 @@ function rewritten(request) {
   return value === undefined ? null : { ...request, target, body: Buffer.from(text) };
 }
 
-// A body without Content-Type is JSON to the server, or binary tensors; Prism needs to be told.
+// A body without Content-Type is JSON to the server, or binary tensors, and under /v2 also what `curl -d` sends; Prism
+// needs to be told.
 function typed(request) {
   const binary = valuesOf(request, "inference-header-content-length").length > 0;
+  const form = typeOf(request) === "application/x-www-form-urlencoded" && request.target.startsWith("/v2/");
   const type = ["content-type", binary ? "application/octet-stream" : "application/json"];
-  return request.body.length && !typeOf(request) ? { ...request, headers: [...request.headers, type] } : request;
+  const headers = request.headers.filter(([name]) => !form || name !== "content-type");
+  return request.body.length && (form || !typeOf(request)) ? { ...request, headers: [...headers, type] } : request;
 }
 
 // ---- Comparing ----

@@ -378,11 +378,13 @@ static int status_with(const char *content_type, const char *accept)
     return response.status;
 }
 
-START_TEST(media_types_are_two)
+START_TEST(media_types_are_three)
 {
     ck_assert_int_eq(status_with(NULL, NULL), 200);
     ck_assert_int_eq(status_with("application/json; charset=utf-8", "*/*"), 200);
     ck_assert_int_eq(status_with("application/octet-stream", "application/octet-stream"), 200);
+    ck_assert_int_eq(status_with("application/x-www-form-urlencoded", "*/*"), 200); /* curl -d */
+    ck_assert_int_eq(status_with(NULL, "application/x-www-form-urlencoded"), 406);
     ck_assert_int_eq(status_with("text/plain", NULL), 415);
     ck_assert_int_eq(status_with("application/octet-stream, application/json", NULL), 415);
     ck_assert_int_eq(status_with(NULL, "text/html"), 406);
@@ -401,7 +403,7 @@ TEST_SUITE("api")
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(refusals, limits_hold);
     tcase_add_test(refusals, a_limit_names_what_can_be_lowered);
-    tcase_add_test(refusals, media_types_are_two);
+    tcase_add_test(refusals, media_types_are_three);
     suite_add_tcase(suite, refusals);
     return suite;
 }
