@@ -76,7 +76,7 @@ static int read_text(const struct json_text *text, const struct api_parameter *p
     struct json_reader reader;
     json_reader_open(&reader, text);
     reader.next += strspn(reader.next, " \n\r\t");
-    array->found = parameter->per_row && json_array_begins(array, *reader.next);
+    array->found = parameter->per_row && json_array_begins(array, reader.next);
     if (array->found) {
         const char *end = json_array_read(text, reader.next, array, problem);
         if (end == NULL)

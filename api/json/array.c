@@ -21,13 +21,14 @@ struct reader {
     struct api_problem *problem;
 };
 
-bool json_array_begins(const struct json_named_array *named, char first)
+bool json_array_begins(const struct json_named_array *named, const char *value)
 {
+    const char first = *value;
     if (first == '[' || !named->scalar)
         return first == '[';
     if (named->dtype == API_BOOL)
         return first == 't' || first == 'f';
-    return first == '-' || (first >= '0' && first <= '9');
+    return (first == '-' && value[1] != JSON_MINUS_INFINITY[1]) || (first >= '0' && first <= '9');
 }
 
 static inline bool is_ranged(const struct json_named_array *named)

@@ -33,8 +33,8 @@ struct json_named_array {
     struct api_tensor array; /* data owned by the caller, also after an error */
 };
 
-/* Whether a value that begins with the byte `first` is one that json_array_read is to read for that member. */
-bool json_array_begins(const struct json_named_array *named, char first);
+/* Whether the value that begins there is one that json_array_read is to read for that member. */
+bool json_array_begins(const struct json_named_array *named, const char *value);
 
 /* Reads the value that begins at `start`, a byte within the text for which json_array_begins holds, as that
  * member says. Returns the byte after it and sets named->array, whose data the caller frees; or NULL and

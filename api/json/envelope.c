@@ -96,7 +96,7 @@ static int take_array(void *closure, struct json_reader *reader, const struct js
     const struct arrays *arrays = closure;
     for (size_t i = 0; i < arrays->count; i++) {
         struct json_named_array *named = &arrays->named[i];
-        if (!json_array_begins(named, *reader->next) || !json_key_is(key, named->name))
+        if (!json_array_begins(named, reader->next) || !json_key_is(key, named->name))
             continue;
         const char *end = json_array_read(reader->text, reader->next, named, problem);
         if (end == NULL)

@@ -1,4 +1,5 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
+#include "call/query.h"
 #include "http/memory.h"
 #include "oip/oip.h"
 #include "json/envelope.h"
@@ -328,7 +329,7 @@ int oip_read(struct api_job *job)
                                 .taken = request->length,
                                 .text = json_text_of(&(struct api_request){.body = NULL}, 0),
                                 .problem = &job->problem};
-    const int result = read_call(&reader, &job->call);
+    const int result = query_refuse(request, &job->problem) != 0 ? -1 : read_call(&reader, &job->call);
     if (result != 0)
         json_find_place(&reader.text, &job->problem);
     else

@@ -126,7 +126,7 @@ static int read_member(struct body *body, const struct json_key *key)
         return json_reader_fail_member(reader, key->at + key->length + 1, API_DUPLICATE_MEMBER,
                                        "a member is duplicated", body->problem);
     const struct json_named_array named = call_array_of(parameter, API_FLOAT32);
-    if (api_parameter_is_array(parameter) && json_array_begins(&named, *reader->next)) {
+    if (api_parameter_is_array(parameter) && json_array_begins(&named, reader->next)) {
         const char *end = read_array(body, id);
         if (end != NULL)
             json_reader_pass_to(reader, end);

@@ -172,6 +172,7 @@ START_TEST(errors_have_the_protocols_form)
         {"GET", INFER, NULL, "method_not_allowed", 405},
         {"POST", "/v2", BODY, "method_not_allowed", 405},
         {"POST", INFER, "{\"inputs\":", "malformed_json", 400},
+        {"POST", INFER "?temperature=2", BODY, "unknown_member", 400},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct http_response response = http_ask(server.port, cases[i].method, cases[i].path, cases[i].body);

@@ -76,34 +76,56 @@ size_t reference_elements(const char *text, const char *name, struct json_text *
 
 static const char unquoted[] = "-Infinity";
 
-/* Whether a value may begin there, and it is this one, and not the name of a member. */
-static bool is_unquoted(const char *begin, const char *at)
+/* Where a walk over a text is that may be no JSON. */
+struct place {
+    bool in_string;
+    char before;    /* the last character outside of strings that is no white space */
+    char *brackets; /* that are open */
+    size_t depth;
+};
+
+static void pass(struct place *place, char character)
 {
-    const char *before = at, *after = at + strlen(unquoted);
-    while (before > begin && strchr(" \t\r\n", before[-1]) != NULL && before[-1] != '\0')
-        before--;
-    return strncmp(at, unquoted, strlen(unquoted)) == 0 &&
-           (before == begin || (before[-1] != '\0' && strchr("[,:", before[-1]) != NULL)) && *skip_space(after) != ':';
+    place->in_string ^= character == '"';
+    if (place->in_string || strchr(" \t\r\n", character) != NULL)
+        return;
+    if (character == '[' || character == '{')
+        place->brackets[place->depth++] = character;
+    else if ((character == ']' || character == '}') && place->depth > 0)
+        place->depth--;
+    place->before = character;
+}
+
+/* Whether it is a value that begins there: not the name of a member, and not the end of something else. */
+static bool is_unquoted(const struct place *place, const char *at)
+{
+    const bool in_object = place->depth > 0 && place->brackets[place->depth - 1] == '{';
+    return !place->in_string && strncmp(at, unquoted, strlen(unquoted)) == 0 &&
+           strchr(in_object ? ":" : "[,", place->before) != NULL;
 }
 
 char *reference_quote(const char *text, size_t *length)
 {
     char *copy = calloc(2, *length + 1), *out = copy; /* twice: it grows from 9 bytes to 11 */
-    bool in_string = false, any = false;
+    struct place place = {.brackets = malloc(*length + 1)};
     const char *const end = text + *length;
+    bool any = false;
     for (const char *at = text; at < end;) {
-        if (!in_string && is_unquoted(text, at)) {
+        if (is_unquoted(&place, at)) {
             out += sprintf(out, "\"%s\"", unquoted);
             at += strlen(unquoted);
+            place.before = '"';
             any = true;
             continue;
         }
-        in_string ^= *at == '"';
-        if (in_string && *at == '\\' && at + 1 < end)
+        if (place.in_string && *at == '\\' && at + 1 < end)
             *out++ = *at++;
+        else
+            pass(&place, *at);
         *out++ = *at++;
     }
     *length = (size_t)(out - copy);
+    free(place.brackets);
     if (any)
         return copy;
     free(copy);
