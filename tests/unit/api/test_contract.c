@@ -21,6 +21,36 @@ START_TEST(the_routes_are_the_paths)
 }
 END_TEST
 
+static const char *document(const char *path)
+{
+    struct api_request request = {0};
+    struct api_response response;
+    ck_assert_int_eq(api_route_find("GET", path, &request.route, NULL), 0);
+    api_answer(&request, &response);
+    return response.body;
+}
+
+/* Tools show the paths in the order in which they come. */
+START_TEST(the_json_has_the_order_of_the_yaml)
+{
+    const char *yaml = document("/openapi.yaml"), *json = document("/openapi.json"), *paths;
+    ck_assert_int_eq(strncmp(json, "{\"openapi\":", 11), 0);
+    ck_assert_ptr_nonnull(paths = strstr(json, "\"paths\":{"));
+    ptrdiff_t in_yaml[64], in_json[64];
+    ck_assert_uint_le(api_route_count, 64);
+    for (size_t i = 0; i < api_route_count; i++) {
+        char key[128];
+        snprintf(key, sizeof key, "\n  %s:\n", api_routes[i].path);
+        in_yaml[i] = strstr(yaml, key) - yaml;
+        snprintf(key, sizeof key, "\"%s\":{", api_routes[i].path);
+        in_json[i] = strstr(paths, key) - paths;
+        for (size_t j = 0; j < i; j++)
+            ck_assert_msg((in_yaml[i] < in_yaml[j]) == (in_json[i] < in_json[j]), "%s, %s", api_routes[i].path,
+                          api_routes[j].path);
+    }
+}
+END_TEST
+
 START_TEST(a_function_has_its_route)
 {
     size_t calls = 0;
@@ -386,6 +416,7 @@ TEST_SUITE("api")
     TCase *contract = tcase_create("spec");
     tcase_add_checked_fixture(contract, spec_load, spec_free);
     tcase_add_test(contract, the_routes_are_the_paths);
+    tcase_add_test(contract, the_json_has_the_order_of_the_yaml);
     tcase_add_test(contract, a_function_has_its_route);
     tcase_add_test(contract, a_route_answers_its_media_type);
     tcase_add_test(contract, a_function_takes_what_its_schema_says);
