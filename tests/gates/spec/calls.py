@@ -184,6 +184,7 @@ def vjp(draw):
     if body["function"] == "gumbel_softmax":
         tau(draw, body, shape)
         noise(draw, body, shape)
+        body.setdefault("seed", draw(st.integers(0, MAX_INTEGER)))  # that of the call whose gradient it is
         if body.get("hard") and draw(st.booleans()):
             body["estimator"] = draw(st.sampled_from(["straight_through", "gumbel_rao"]))
             if body["estimator"] == "gumbel_rao" and draw(st.booleans()):

@@ -8,6 +8,7 @@ import zlib
 import schemathesis
 
 LINES = "application/x-ndjson"
+REQUIRED = {"logits", "function", "cotangent", "requests", "inputs"}
 
 
 @schemathesis.check
@@ -52,6 +53,14 @@ def before_load_schema(context, raw_schema):
         if "application/x-npy" in content:
             del content["application/x-npy"]
             operations["post"]["parameters"] = []
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """null for a member that may be left out is as if it were: what the specification tells of, and no schema says."""
+    broken = case.meta is not None and case.meta.generation.mode.is_negative
+    members = case.body.items() if isinstance(case.body, dict) else []
+    return not (broken and any(value is None and name not in REQUIRED for name, value in members))
 
 
 @schemathesis.hook
