@@ -151,13 +151,18 @@ coverage: deps test-deps
 
 # ---- The contract, by other people's tools -----------------------------------------------------------------
 
-## test-clients       NumPy and requests, Triton's and KServe's clients, Node's fetch and R's jsonlite, unmodified
+## test-clients       NumPy and requests, Triton's and KServe's clients, Node's fetch and R's jsonlite, unmodified; published documents
 CLIENTS_DEPS := python3 python3-venv nodejs r-base-core r-cran-jsonlite r-cran-curl
 test-clients: deps
 	$(call install,$(CLIENTS_DEPS))
-	$(Q)$(SUBMAKE) build/gumbeld build/venv-clients/installed
+	$(Q)$(SUBMAKE) build/gumbeld build/venv-clients/installed build/mlserver/installed
 	$(Q)$(GATES)/clients/run
 $(eval $(call python-environment,clients,$(GATES)/clients/requirements.txt))
+# MLServer is not installed: only its OpenAPI documents are read.
+build/mlserver/installed: build/venv-clients/installed
+	$(Q)rm -rf $(@D)
+	$(Q)build/venv-clients/bin/pip download --quiet --no-deps --dest $(@D) mlserver==1.7.1
+	$(Q)touch $@
 
 SPEC_DEPS := nodejs $(if $(shell command -v npm),,npm) python3 python3-venv util-linux
 $(eval $(call node-environment,spec,$(GATES)/spec))

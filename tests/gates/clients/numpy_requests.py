@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 
+import ml_dtypes
 import numpy
 import requests
 
@@ -152,11 +153,16 @@ def check_the_gradient_is_numpys():
     assert numpy.abs(gradient - y * (cotangent - (y * cotangent).sum(-1, keepdims=True))).max() < 1e-13
 
 
-def check_halves_are_floats():
+def check_halves_are_floats_or_wider():
     halves = numpy.arange(1 << 16, dtype=numpy.uint16).view(numpy.float16)
     halves = halves[numpy.isfinite(halves)].reshape(-1, 2)
-    one, other = call("log_softmax", halves), call("log_softmax", halves.astype(numpy.float32))
-    assert one["log_probabilities"].tobytes() == other["log_probabilities"].tobytes()
+    for narrow in (halves, halves.view(ml_dtypes.bfloat16)):
+        with numpy.errstate(invalid="ignore"):
+            narrow = narrow[numpy.isfinite(narrow.astype(numpy.float32)).all(axis=-1)]
+        for wide in (numpy.float32, numpy.float64):
+            one = call("log_softmax", narrow, dtype=numpy.dtype(wide).name)["log_probabilities"]
+            other = call("log_softmax", narrow.astype(wide))["log_probabilities"]
+            assert one.dtype == wide and one.tobytes() == other.tobytes()
 
 
 def check_any_order_of_bytes_and_axes():

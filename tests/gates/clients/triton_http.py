@@ -6,6 +6,7 @@ import sys
 import traceback
 import urllib.request
 
+import ml_dtypes
 import numpy
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
@@ -32,7 +33,7 @@ def logits_of(*shape, dtype=numpy.float32):
 
 
 DATATYPES = {"float32": "FP32", "float64": "FP64", "float16": "FP16", "uint64": "UINT64", "int64": "INT64",
-             "int32": "INT32", "bool": "BOOL"}
+             "int32": "INT32", "bool": "BOOL", "bfloat16": "BF16"}
 
 
 def tensor(name, array, binary=True):
@@ -163,11 +164,16 @@ def check_wrapped_parameters():
     assert result.get_response()["id"] == "one" and result.get_response()["parameters"]["tau"] == answer["tau"]
 
 
-def check_halves():
-    halves = logits_of(4, 100, dtype=numpy.float16)
-    one = infer("softmax", tensor("logits", halves))
-    other = infer("softmax", tensor("logits", halves.astype(numpy.float32)))
-    assert one.as_numpy("probabilities").tobytes() == other.as_numpy("probabilities").tobytes()
+def check_halves_and_wider_precisions():
+    for narrow in (numpy.float16, ml_dtypes.bfloat16):
+        for wide in (numpy.float32, numpy.float64):
+            halves, temperature = logits_of(4, 100, dtype=narrow), numpy.array([[0.5], [1], [2], [4]], narrow)
+            parameters = {"dtype": numpy.dtype(wide).name}
+            one = infer("softmax", tensor("logits", halves), tensor("temperature", temperature), parameters=parameters)
+            other = infer("softmax", tensor("logits", halves.astype(wide)),
+                          tensor("temperature", temperature[:, 0].astype(numpy.float32)))
+            assert one.as_numpy("probabilities").dtype == wide
+            assert one.as_numpy("probabilities").tobytes() == other.as_numpy("probabilities").tobytes()
 
 
 def check_compression():
