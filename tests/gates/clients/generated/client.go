@@ -142,5 +142,8 @@ func main() {
 		fail("categorical: %v", err)
 	}
 	check("seed", float64(*drawn.Seed.Int64), float64(9007199254740991))
+	if checked < 20 {
+		fail("only %d answers were looked at", checked)
+	}
 	fmt.Printf("test-generated: openapi-generator's Go: %d answers are as specified\n", checked)
 }

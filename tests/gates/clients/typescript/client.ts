@@ -81,6 +81,14 @@ const drawn = answer(await client.POST("/v1/gumbel_softmax", { body: { logits: [
 const repeated = answer(await client.POST("/v1/gumbel_softmax", { body: { logits: [1, 2, 3], seed: drawn.seed } }));
 assert.deepEqual(repeated, drawn);
 
+const queried = answer(
+  await client.POST("/v1/gumbel_softmax", {
+    body: { logits: [[1, 2, 3], [4, 5, 6]] },
+    params: { query: { seed: "7,8", return: "indices", dim: -1 } },
+  }),
+);
+assert.deepEqual([queried.seed, queried.indices, queried.samples], [[7, 8], [2, 2], undefined]);
+
 const draws = answer(
   await client.POST("/v1/categorical", {
     body: { logits: [[3, 2, 1]], seed: [7], num_samples: 4, top_p: 0.8, logit_bias: { "2": null }, logprobs: 1 },
