@@ -95,7 +95,8 @@ def inferences(model):
         yield {"id": "42", "inputs": [logits, MASK, *more], "parameters": {**parameters, "dtype": "float64"}}
         yield {"inputs": [logits, *more], "parameters": parameters, "outputs": [{"name": name} for name in OUTPUTS[model]]}
     if model in CLASSIFIED:
-        yield {"inputs": [LOGITS], "outputs": [{"name": CLASSIFIED[model], "parameters": {"classification": 2}}]}
+        outputs = [{"name": CLASSIFIED[model], "parameters": {"classification": 2}}]
+        yield {"inputs": [LOGITS], "parameters": parameters, "outputs": outputs}
     if model == "gumbel_softmax":
         yield {"inputs": [LOGITS, tensor("tau", "FP32", [2, 1], [0.5, 2]), tensor("seed", "UINT64", [2], [1, 2])]}
     yield {"inputs": [tensor("logits", "FP32", [2], [None, None])], "parameters": {"on_invalid": "nan", **parameters}}
@@ -122,8 +123,9 @@ def questions():
                 yield "POST", root + "/infer", body
 
 
-def ask(method, path, body):
-    request = urllib.request.Request(URL + path, body, {"Content-Type": "application/json"} if body else {}, method=method)
+def ask(method, path, body, content_type="application/json"):
+    """Without a Content-Type, urllib calls the body a form."""
+    request = urllib.request.Request(URL + path, body, {"Content-Type": content_type} if content_type else {}, method=method)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, json.load(answer)
@@ -154,6 +156,12 @@ def check_answers_are_as_the_documents_say():
 def check_errors_say_what_is_wrong():
     for method, path, body, status, answer in ANSWERS:
         assert status == 200 or (isinstance(answer["error"], str) and answer["error"]), (method, path, body, answer)
+
+
+def check_what_is_called_a_form_is_json():
+    for method, path, body, status, answer in ANSWERS:
+        if method == "POST":
+            assert ask(method, path, body, content_type=None) == (status, answer), (path, body)
 
 
 def check_each_kind_of_answer_is_asked_for():
