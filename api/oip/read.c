@@ -290,6 +290,8 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
     struct oip_request *out = reader->out;
     const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
     *out = (struct oip_request){.function = request->model};
+    if (query_refuse(request, reader->problem) != 0)
+        return -1;
     if (field != NULL && read_json_length(reader, field) != 0)
         return -1;
     const bool raw = field != NULL && reader->json_length == 0;
@@ -329,7 +331,7 @@ int oip_read(struct api_job *job)
                                 .taken = request->length,
                                 .text = json_text_of(&(struct api_request){.body = NULL}, 0),
                                 .problem = &job->problem};
-    const int result = query_refuse(request, &job->problem) != 0 ? -1 : read_call(&reader, &job->call);
+    const int result = read_call(&reader, &job->call);
     if (result != 0)
         json_find_place(&reader.text, &job->problem);
     else

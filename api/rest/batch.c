@@ -317,6 +317,8 @@ static int read_items(struct batch *batch, struct api_problem *problem)
 static int begin(struct batch *batch, const struct api_request *request, struct api_problem *problem)
 {
     *batch = (struct batch){.request = request};
+    if (query_refuse(request, problem) != 0)
+        return FRONT_FAILED;
     return read_items(batch, problem) == 0 ? append_text(batch, "{\"responses\":[", problem) : FRONT_FAILED;
 }
 
@@ -328,8 +330,7 @@ enum { ITEM_NUMBERS = 1024 /* what an item takes beside its numbers */ };
 static int read(struct api_job *job)
 {
     struct batch *batch = (void *)&job->read;
-    if (!job->reading &&
-        (query_refuse(&job->request, &job->problem) != 0 || begin(batch, &job->request, &job->problem) != 0))
+    if (!job->reading && begin(batch, &job->request, &job->problem) != 0)
         return FRONT_FAILED;
     for (size_t left = job->printed; batch->next < batch->items.count;) {
         if (answer_item(batch, &left, &job->call, &job->problem) != 0)

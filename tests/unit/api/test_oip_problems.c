@@ -1,8 +1,10 @@
 /* The Open Inference Protocol: what is refused, and how that is said. */
 #define _GNU_SOURCE /* memmem */
 #include "lib/infer.h"
+#include "lib/parts.h"
 #include "lib/suite.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +311,27 @@ START_TEST(sizes_are_checked)
 }
 END_TEST
 
+/* What comes before a front has read anything. Fresh memory is filled, so that a state which is freed without having
+ * been set would show. */
+START_TEST(a_query_is_refused_before_anything_is_read)
+{
+    static const struct api_argument argument = {"temperature", "2", 1};
+    static const char *const paths[] = {SOFTMAX, "/v1/batch"};
+    mallopt(M_PERTURB, 0x5a);
+    for (size_t i = 0; i < 2; i++) {
+        struct api_request request = infer_request("POST", paths[i]);
+        struct api_response response;
+        request.body = "{}\0\0\0\0\0\0\0";
+        request.length = 2;
+        request.query = &argument;
+        request.query_count = 1;
+        parts_answer(&request, 0, PARTS_SHUFFLED, &response);
+        ck_assert_int_eq(response.status, 400);
+        api_response_release(&response);
+    }
+}
+END_TEST
+
 START_TEST(limits_hold)
 {
     static const char body[] = "{\"inputs\":[" LOGITS "],\"parameters\":{\"num_samples\":2},\"outputs\":[{\"name\":"
@@ -401,6 +424,7 @@ TEST_SUITE("api")
     tcase_add_test(refusals, a_problem_says_where_the_value_stands);
     tcase_add_loop_test(refusals, a_body_tells_where_it_breaks, 0, sizeof breaks / sizeof *breaks);
     tcase_add_loop_test(refusals, sizes_are_checked, 0, sizeof sizes / sizeof *sizes);
+    tcase_add_test(refusals, a_query_is_refused_before_anything_is_read);
     tcase_add_test(refusals, limits_hold);
     tcase_add_test(refusals, a_limit_names_what_can_be_lowered);
     tcase_add_test(refusals, media_types_are_three);
