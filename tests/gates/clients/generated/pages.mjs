@@ -11,7 +11,7 @@ import { check, installed, MODULES, operations, ROOT, target } from "./spec.mjs"
 const { chromium } = installed("playwright-core");
 const FOLDER = path.join(import.meta.dirname, "pages");
 const WORK = path.join(ROOT, "build/generated/nginx");
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"];
 const TIMEOUT_MS = 60000;
 
 async function freePort() {
