@@ -240,6 +240,7 @@ def inference(call):
 
 
 BODIES = {f"/v1/{name}": strategy for name, strategy in {**FUNCTIONS, "batch": batch()}.items()}
+BODIES["/v2/repository/index"] = st.fixed_dictionaries({}, optional={"ready": st.sampled_from([True, False, None])})
 
 
 @schemathesis.hook
