@@ -177,7 +177,7 @@ test: deps test-deps
 check: $(BINARY) $(OUT)/tests/run $(OUT)/tests/run-stats
 	$(Q)rm -rf $(OUT)/requests && mkdir $(OUT)/requests
 	$(Q)$(OUT)/tests/run-stats --draws 10000000 --quiet
-	$(Q)TEST_RECORD=$(OUT)/requests tests/lib/run-parts $(OUT)/tests/run core core-float64 api server memory -- server-time && \
+	$(Q)MALLOC_PERTURB_=165 TEST_RECORD=$(OUT)/requests tests/lib/run-parts $(OUT)/tests/run core core-float64 api server memory -- server-time && \
 	    touch $(OUT)/requests/complete
 
 ## debug              build/debug/gumbeld, not optimised

@@ -1,4 +1,5 @@
 #include "fronts.h"
+#include "call/query.h"
 #include "http/accept.h"
 #include "npy/npy.h"
 #include "oip/oip.h"
@@ -22,7 +23,7 @@ static int read_document(struct api_job *job)
     return FRONT_DONE;
 }
 
-static const struct api_front document = {.read = read_document};
+static const struct api_front document = {.reads_query = true /* and passes over it */, .read = read_document};
 
 /* ---- Which one ---- */
 
@@ -108,5 +109,5 @@ int fronts_check(const struct api_job *job, struct api_problem *problem)
         join_types(writes, route, types, sizeof types);
         return api_fail(problem, API_NOT_ACCEPTABLE, "", API_NO_OFFSET, "the answer is %s", types);
     }
-    return 0;
+    return job->reader->reads_query ? 0 : query_refuse(&job->request, problem);
 }

@@ -18,6 +18,7 @@ struct api_front {
     enum api_route_kind route; /* the routes that it is a front of; the first of a route is the one by default */
     const char *media_type;    /* of its bodies and answers */
     bool streams;              /* its answers are made by api_stream_open, and written as JSON where they are not */
+    bool reads_query;          /* the query has parameters too; otherwise one in it is refused */
     int (*read)(struct api_job *job);   /* sets job->call, NULL where no call is left; NULL: it has no bodies */
     int (*write)(struct api_job *job);  /* after call_finish; NULL: it has no answers */
     int (*refuse)(struct api_job *job); /* a row of the call has job->problem: FRONT_DONE to read on; NULL: it fails */

@@ -135,10 +135,16 @@ static int keep_words(struct query *query, const struct api_parameter *parameter
     return 0;
 }
 
+/* Whether it is written as in JSON: text in quotation marks, a list, null. */
+static bool is_json(const struct api_argument *argument)
+{
+    return (argument->length > 0 && strchr("\"[", *argument->value) != NULL) || strcmp(argument->value, "null") == 0;
+}
+
 static int read_word(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
                      struct api_problem *problem)
 {
-    if (argument->length > 0 && *argument->value == '"')
+    if (is_json(argument))
         return read_json(query, parameter, argument, problem);
     return keep_words(query, parameter, json_stringn(argument->value, argument->length), problem);
 }
@@ -147,7 +153,7 @@ static int read_words(struct query *query, const struct api_parameter *parameter
                       struct api_problem *problem)
 {
     const char *word = argument->value, *const end = word + argument->length;
-    if (argument->length > 0 && *word == '[')
+    if (is_json(argument))
         return read_json(query, parameter, argument, problem);
     json_t *words = json_array();
     for (const char *comma = word; comma != NULL; word = comma + 1) {
@@ -204,7 +210,7 @@ static int fail_unknown(const struct api_function *function, const char *name, s
 static bool is_foreign(const struct query *query, const struct api_function *function, const char *name)
 {
     return query->beside_json && api_parameter_find(NULL, name, strlen(name)) == NULL &&
-           suggest_parameter(function->parameters, name) == NULL;
+           suggest_parameter(function->parameters, name) == NULL && suggest_parameter(~0u, name) == NULL;
 }
 
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,

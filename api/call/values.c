@@ -205,8 +205,10 @@ static int read_bias_member(const struct builder *builder, const struct api_para
     char below[64];
     json_pointer_write(below, sizeof below, name);
     if (at < 0 || (uint64_t)at >= classes)
-        return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must name classes from 0 to %zu",
-                            classes - 1);
+        return classes > 0 ? builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below,
+                                          "must name classes from 0 to %zu", classes - 1)
+                           : builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below,
+                                          "names a class where logits have none");
     if (!minus_infinity && !json_is_number(json))
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be a number, null or \"-Infinity\"");
     if (!minus_infinity && check_number(builder, parameter, below, json_number_value(json)) != 0)

@@ -92,6 +92,8 @@ static const struct synonym {
     {"one_hot", API_HARD},
     {"discrete", API_HARD},
     {"random_seed", API_SEED},
+    {"rng_seed", API_SEED},
+    {"seed_value", API_SEED},
     {"random_state", API_SEED},
     {"generator", API_SEED},
     {"rng", API_SEED},

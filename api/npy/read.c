@@ -22,17 +22,6 @@ struct reader {
 
 /* ---- Types of elements ---- */
 
-/* What no double is beyond 2^53 is out of every parameter's range, rounded or not. Both may be in the same place. */
-static void from_int64(void *to, const void *from, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        int64_t integer;
-        memcpy(&integer, (const char *)from + i * sizeof integer, sizeof integer);
-        const double value = (double)integer;
-        memcpy((char *)to + i * sizeof value, &value, sizeof value);
-    }
-}
-
 /* What an array may be taken for. */
 enum use { AS_LOGITS = 1, AS_MASK = 2, AS_LIST = 4 };
 
@@ -53,7 +42,7 @@ static const struct kind {
     {"i4", "<>", API_INT32, 4, NULL, AS_LIST},
     {"u4", "<>", API_UINT32, 4, NULL, AS_LIST},
     {"u8", "<>", API_UINT64, 8, NULL, AS_LIST},
-    {"i8", "<>", API_FLOAT64, 8, from_int64, AS_LIST},
+    {"i8", "<>", API_FLOAT64, 8, int64_widen, AS_LIST}, /* what is beyond 2^53 is out of every range, rounded or not */
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

@@ -202,6 +202,7 @@ static void close_write(struct api_job *job)
 const struct api_front npy_front = {
     .route = API_ROUTE_CALL,
     .media_type = API_NPY,
+    .reads_query = true,
     .read = npy_read,
     .write = write,
     .close_write = close_write,

@@ -21,16 +21,18 @@ static uint32_t bits_of_bfloat(uint16_t bfloat)
     return (uint32_t)bfloat << 16;
 }
 
-#define WIDEN(name, bits_of)                                                                                           \
+#define WIDEN(name, narrow, wide, widened)                                                                             \
     void name(void *to, const void *from, size_t count)                                                                \
     {                                                                                                                  \
         for (size_t i = 0; i < count; i++) {                                                                           \
-            uint16_t narrow;                                                                                           \
-            memcpy(&narrow, (const char *)from + i * sizeof narrow, sizeof narrow);                                    \
-            const uint32_t bits = bits_of(narrow);                                                                     \
-            memcpy((char *)to + i * sizeof bits, &bits, sizeof bits);                                                  \
+            narrow element;                                                                                            \
+            memcpy(&element, (const char *)from + i * sizeof element, sizeof element);                                 \
+            const wide value = widened(element);                                                                       \
+            memcpy((char *)to + i * sizeof value, &value, sizeof value);                                               \
         }                                                                                                              \
     }
 
-WIDEN(half_widen, bits_of_half)
-WIDEN(bfloat_widen, bits_of_bfloat)
+WIDEN(half_widen, uint16_t, uint32_t, bits_of_half)
+WIDEN(bfloat_widen, uint16_t, uint32_t, bits_of_bfloat)
+WIDEN(int32_widen, int32_t, double, (double))
+WIDEN(int64_widen, int64_t, double, (double))

@@ -12,19 +12,14 @@ static void from_bool(void *to, const void *from, size_t count)
         ((uint8_t *)to)[i] = ((const uint8_t *)from)[i] != 0;
 }
 
-/* A negative one becomes greater than any that a parameter may be. */
-#define FROM_INTEGER(name, type)                                                                                       \
-    static void name(void *to, const void *from, size_t count)                                                         \
-    {                                                                                                                  \
-        for (size_t i = 0; i < count; i++) {                                                                           \
-            type value;                                                                                                \
-            memcpy(&value, (const char *)from + i * sizeof value, sizeof value);                                       \
-            ((uint64_t *)to)[i] = (uint64_t)value;                                                                     \
-        }                                                                                                              \
+static void from_uint32(void *to, const void *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t value;
+        memcpy(&value, (const char *)from + i * sizeof value, sizeof value);
+        ((uint64_t *)to)[i] = value;
     }
-
-FROM_INTEGER(from_int32, int32_t)
-FROM_INTEGER(from_uint32, uint32_t)
+}
 
 /* ---- The table ---- */
 
@@ -33,15 +28,15 @@ static const struct {
     enum api_type type; /* API_NUMBERS means API_NUMBER too */
     struct oip_datatype datatype;
 } datatypes[] = {
-    {API_NUMBERS, {"FP32", 4, API_FLOAT32, NULL, false, 0}},
-    {API_NUMBERS, {"FP64", 8, API_FLOAT64, NULL, false, 0}},
-    {API_NUMBERS, {"FP16", 2, API_FLOAT32, half_widen, true, 0}},
-    {API_NUMBERS, {"BF16", 2, API_FLOAT32, bfloat_widen, true, 0}},
-    {API_BOOLEANS, {"BOOL", 1, API_BOOL, from_bool, false, 0}},
-    {API_INTEGER, {"UINT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
-    {API_INTEGER, {"INT64", 8, API_UINT64, NULL, false, API_MAX_INTEGER}},
-    {API_INTEGER, {"INT32", 4, API_UINT64, from_int32, false, INT32_MAX}},
-    {API_INTEGER, {"UINT32", 4, API_UINT64, from_uint32, false, UINT32_MAX}},
+    {API_NUMBERS, {"FP32", 4, API_FLOAT32, NULL, false, false, 0}},
+    {API_NUMBERS, {"FP64", 8, API_FLOAT64, NULL, false, false, 0}},
+    {API_NUMBERS, {"FP16", 2, API_FLOAT32, half_widen, true, false, 0}},
+    {API_NUMBERS, {"BF16", 2, API_FLOAT32, bfloat_widen, true, false, 0}},
+    {API_BOOLEANS, {"BOOL", 1, API_BOOL, from_bool, false, false, 0}},
+    {API_INTEGER, {"UINT64", 8, API_UINT64, NULL, false, false, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT64", 8, API_FLOAT64, int64_widen, false, true, API_MAX_INTEGER}},
+    {API_INTEGER, {"INT32", 4, API_FLOAT64, int32_widen, false, true, INT32_MAX}},
+    {API_INTEGER, {"UINT32", 4, API_UINT64, from_uint32, false, false, UINT32_MAX}},
 };
 
 enum { DATATYPE_COUNT = sizeof datatypes / sizeof *datatypes };

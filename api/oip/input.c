@@ -41,7 +41,7 @@ static bool is_given(const struct oip_request *request, const char *name)
     for (size_t i = 0; i < request->tensor_count; i++)
         if (strcmp(request->tensors[i].name, name) == 0)
             return true;
-    return json_object_get(request->members, name) != NULL;
+    return oip_member(request->members, name) != NULL;
 }
 
 static int read_name(struct input *input)
@@ -130,6 +130,8 @@ static int read_data(struct input *input)
         .dtype = input->datatype->dtype,
         .minus_infinity = input->parameter == &api_parameters[API_LOGITS],
         .digits = true,
+        .whole = input->datatype->is_signed,
+        .minimum = input->datatype->is_signed ? -input->datatype->maximum : 0,
         .maximum = input->datatype->maximum,
     };
     if (input->datatype->binary_only)

@@ -18,8 +18,9 @@ struct oip_datatype {
     size_t size;          /* of an element of a binary tensor */
     enum api_dtype dtype; /* as the call takes it, and the reader of JSON gives it */
     void (*convert)(void *to, const void *from, size_t count); /* from the binary form; NULL: it is the same */
-    bool binary_only;
-    double maximum; /* of an integer in JSON; none of a parameter is negative, or above API_MAX_INTEGER */
+    bool binary_only, is_signed;
+    double
+        maximum; /* of an integer in JSON, and of a signed one's negative: no parameter goes beyond API_MAX_INTEGER */
 };
 
 /* The datatype of that name, if a parameter of the type may have it; NULL otherwise. */

@@ -1,5 +1,4 @@
 /* An inference request into a call: its JSON, then its inputs, then its parameters by the table. */
-#include "call/query.h"
 #include "http/memory.h"
 #include "oip/oip.h"
 #include "json/envelope.h"

@@ -24,7 +24,8 @@ struct body {
     struct read_array arrays[API_PARAMETER_COUNT];
     size_t array_count;
     char *unknown; /* the name of the first member that is no parameter of the function */
-    bool wide;     /* numbers are float64: `dtype` says so, as far as it is known */
+    const json_t *queried_dtype;
+    bool wide; /* numbers are float64: `dtype` says so, as far as it is known */
 };
 
 /* ---- Arrays ---- */
@@ -109,7 +110,8 @@ static int pass_unknown(struct body *body, const struct json_key *key)
 
 static bool says_float64(const struct body *body)
 {
-    const char *dtype = json_string_value(body->trees[API_DTYPE]);
+    const bool here = body->trees[API_DTYPE] != NULL && !json_is_null(body->trees[API_DTYPE]);
+    const char *dtype = json_string_value(here ? body->trees[API_DTYPE] : body->queried_dtype);
     return dtype != NULL && strcmp(dtype, api_dtypes[API_FLOAT64].name) == 0;
 }
 
@@ -214,7 +216,8 @@ int rest_read(const struct json_text *text, const struct api_function *function,
     memset(body.trees, 0, sizeof body.trees);
     body.array_count = 0;
     body.unknown = NULL;
-    body.wide = false;
+    body.queried_dtype = query != NULL ? json_object_get(query->members, api_parameters[API_DTYPE].name) : NULL;
+    body.wide = says_float64(&body);
     int result = read_text(&body);
     if (result == 0)
         result = build(&body, request, query, call);

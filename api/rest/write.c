@@ -109,6 +109,7 @@ static void close_write(struct api_job *job)
 const struct api_front rest_json = {
     .route = API_ROUTE_CALL,
     .media_type = "application/json",
+    .reads_query = true,
     .read = read,
     .write = write,
     .close_write = close_write,

@@ -168,6 +168,113 @@ START_TEST(offsets_count_the_byte_order_mark)
 }
 END_TEST
 
+/* ---- In the query ---- */
+
+static struct answer query(const char *path, const char *arguments, const char *body)
+{
+    const struct npy_request request = {path, arguments, "application/json", NULL, true};
+    struct npy_bytes bytes = {0};
+    npy_append(&bytes, body, strlen(body));
+    struct answer answer = npy_ask(&request, &bytes);
+    npy_free(&bytes);
+    return answer;
+}
+
+/* What the query says is as if the body had it; the precision of the body's numbers too. */
+static const struct {
+    const char *path, *arguments, *body, *whole;
+} queried[] = {
+    {LOG_SOFTMAX, "dtype=float64", "{\"logits\":[0.1,0.7]}", "{\"logits\":[0.1,0.7],\"dtype\":\"float64\"}"},
+    {LOG_SOFTMAX, "dtype=float64", "{\"logits\":[1e300,0.7],\"dtype\":null}",
+     "{\"dtype\":\"float64\",\"logits\":[1e300,0.7]}"},
+    {LOG_SOFTMAX, "dtype=null&on_invalid=null&dim=null", "{\"logits\":[0.1,0.7],\"dtype\":\"float64\"}",
+     "{\"logits\":[0.1,0.7],\"dtype\":\"float64\"}"},
+    {VJP, "dtype=float64&function=gumbel_softmax&seed=3", "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1]}",
+     "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1],\"dtype\":\"float64\",\"seed\":3,\"function\":\"gumbel_softmax\"}"},
+    {GUMBEL, "return=null&tau=.5&seed=3", "{\"logits\":[0.1,0.7]}", "{\"logits\":[0.1,0.7],\"seed\":3,\"tau\":0.5}"},
+    {CATEGORICAL, "top_k=-1,1&seed=3&filter_order=null&logprobs_of=null&logit_bias={\"0\":-Infinity}",
+     "{\"logits\":[[0.1,0.7],[1,2]]}",
+     "{\"logits\":[[0.1,0.7],[1,2]],\"top_k\":[-1,1],\"seed\":3,\"logit_bias\":{\"0\":null}}"},
+};
+
+START_TEST(the_query_is_as_if_in_the_body)
+{
+    struct answer one = query(queried[_i].path, queried[_i].arguments, queried[_i].body),
+                  other = ask(queried[_i].path, "%s", queried[_i].whole);
+    assert_answered(&other);
+    ck_assert_str_eq(one.text, other.text);
+    npy_answer_free(&one);
+    ask_free(&other);
+}
+END_TEST
+
+/* What would be passed over, and looks like a parameter, is refused; wherever a front has none in the query too. */
+static const char *const slips[][3] = {
+    {GUMBEL, "seed_value=7", "/seed_value"},    {GUMBEL, "rng_seed=7", "/rng_seed"},
+    {GUMBEL, "temprature=2", "/temprature"},    {GUMBEL, "topK=5", "/topK"},
+    {SOFTMAX, "num_sampels=5", "/num_sampels"}, {"/v1/batch", "seed=7", "/seed"},
+    {"/v1/batch", "user=1&tau=7", "/tau"},      {"/v2/models/softmax/infer", "temperature=7", "/temperature"},
+};
+
+START_TEST(a_slip_in_the_query_is_refused)
+{
+    struct answer answer = query(slips[_i][0], slips[_i][1], "{\"logits\":[1,2]}");
+    ck_assert_msg(answer.status == 400 && strcmp(ask_text(&answer, "code"), "unknown_member") == 0 &&
+                      strcmp(ask_text(&answer, "pointer"), slips[_i][2]) == 0,
+                  "%s?%s: %s", slips[_i][0], slips[_i][1], answer.text);
+    npy_answer_free(&answer);
+}
+END_TEST
+
+/* ---- Integers with a sign ---- */
+
+#define TWO_ROWS "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],\"data\":[1,2,3,4,5,6]}"
+
+START_TEST(minus_one_is_off_in_tensors_too)
+{
+    static const char *const datatypes[] = {"INT64", "INT32"};
+    const int64_t wide[] = {-1, 1};
+    const int32_t narrow[] = {-1, 1};
+    struct answer json = ask(CATEGORICAL,
+                             "{\"logits\":[[1,2,3],[4,5,6]],\"seed\":5,\"num_samples\":8,\"top_k\":[-1,1]}");
+    assert_answered(&json);
+    for (size_t i = 0; i < 2; i++) {
+        char listed[512], binary[512];
+        const char *end = "],\"parameters\":{\"seed\":5,\"num_samples\":8}}";
+        snprintf(listed, sizeof listed,
+                 "{\"inputs\":[" TWO_ROWS ",{\"name\":\"top_k\",\"datatype\":\"%s\",\"shape\":[2],\"data\":[-1,1]}%s",
+                 datatypes[i], end);
+        snprintf(binary, sizeof binary,
+                 "{\"inputs\":[" TWO_ROWS ",{\"name\":\"top_k\",\"datatype\":\"%s\",\"shape\":[2],\"parameters\":"
+                 "{\"binary_data_size\":%d}}%s",
+                 datatypes[i], i == 0 ? 16 : 8, end);
+        struct inferred one = infer_json("/v2/models/categorical/infer", listed),
+                        other = infer_binary("/v2/models/categorical/infer", binary,
+                                             i == 0 ? (const void *)wide : narrow, i == 0 ? 16 : 8);
+        double drawn[16], expected[16];
+        ck_assert_msg(one.answer.status == 200, "%s", one.answer.text);
+        ck_assert_str_eq(one.answer.text, other.answer.text);
+        ck_assert_uint_eq(numbers_flat(json_object_get(infer_output(&one, 0), "data"), drawn, 16), 16);
+        ck_assert_uint_eq(numbers_flat(json_object_get(json.json, "indices"), expected, 16), 16);
+        ck_assert_mem_eq(drawn, expected, sizeof drawn);
+        infer_free(&one);
+        infer_free(&other);
+    }
+    ask_free(&json);
+}
+END_TEST
+
+START_TEST(a_null_parameter_may_be_beside_an_input)
+{
+    struct inferred inferred = infer_json("/v2/models/gumbel_softmax/infer",
+                                          "{\"parameters\":{\"logits\":null,\"seed\":null},\"inputs\":[" TWO_ROWS
+                                          ",{\"name\":\"seed\",\"datatype\":\"INT64\",\"shape\":[2],\"data\":[3,4]}]}");
+    ck_assert_msg(inferred.answer.status == 200, "%s", inferred.answer.text);
+    ck_assert_ptr_nonnull(strstr(inferred.answer.text, "[3,4]"));
+    infer_free(&inferred);
+}
+END_TEST
+
 /* ---- What is empty ---- */
 
 static const char *const empty[][3] = {
@@ -233,6 +340,12 @@ static const struct {
     {"{\"logits\":[],\"temperature\":[1]}", "wrong_length", "/temperature", 400},
     {"{\"logits\":[],\"mask\":[true]}", "wrong_length", "/mask", 400},
 };
+
+START_TEST(no_class_can_be_biased_where_there_is_none)
+{
+    assert_problem(CATEGORICAL, "{\"logits\":[],\"logit_bias\":{\"0\":1}}", 400, "out_of_range", "/logit_bias/0");
+}
+END_TEST
 
 START_TEST(a_row_without_classes_is_refused)
 {
@@ -304,7 +417,7 @@ TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: values on the wire");
     TCase *infinity = tcase_create("-inf"), *absent = tcase_create("left out"), *none = tcase_create("empty"),
-          *order = tcase_create("order");
+          *order = tcase_create("order"), *asked = tcase_create("query"), *whole = tcase_create("integers");
     tcase_add_loop_test(infinity, minus_infinity_is_read_in_each_spelling, 0, sizeof infinities / sizeof *infinities);
     tcase_add_loop_test(infinity, minus_infinity_elsewhere_is_refused, 0, sizeof meaningless / sizeof *meaningless);
     tcase_add_test(infinity, a_problem_after_it_has_its_own_place);
@@ -312,6 +425,11 @@ TEST_SUITE("api")
     tcase_add_loop_test(absent, null_is_left_out, 0, sizeof left_out / sizeof *left_out);
     tcase_add_loop_test(absent, what_is_required_is_refused, 0, sizeof required / sizeof *required);
     tcase_add_test(absent, offsets_count_the_byte_order_mark);
+    tcase_add_loop_test(asked, the_query_is_as_if_in_the_body, 0, sizeof queried / sizeof *queried);
+    tcase_add_loop_test(asked, a_slip_in_the_query_is_refused, 0, sizeof slips / sizeof *slips);
+    tcase_add_test(whole, minus_one_is_off_in_tensors_too);
+    tcase_add_test(whole, a_null_parameter_may_be_beside_an_input);
+    tcase_add_test(none, no_class_can_be_biased_where_there_is_none);
     tcase_add_loop_test(none, no_rows_have_no_results, 0, sizeof empty / sizeof *empty);
     tcase_add_loop_test(none, a_row_without_classes_is_refused, 0, sizeof not_empty / sizeof *not_empty);
     tcase_add_test(none, an_array_of_any_shape_may_be_empty);
@@ -320,5 +438,7 @@ TEST_SUITE("api")
     suite_add_tcase(suite, absent);
     suite_add_tcase(suite, none);
     suite_add_tcase(suite, order);
+    suite_add_tcase(suite, asked);
+    suite_add_tcase(suite, whole);
     return suite;
 }
