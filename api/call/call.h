@@ -214,6 +214,9 @@ int call_compute_replaced(const struct api_call *call, const struct call_range *
 /* Puts into the results of the marked rows, of the range's draws, what `on_invalid` says. */
 void call_mark_invalid(const struct api_call *call, const struct call_range *range, const uint8_t *marks);
 
+/* What the core makes of a logit and its bias. */
+double call_biased(const struct api_call *call, double logit, double bias);
+
 /* The problem of a row that the core has refused: what of its logits, mask and bias it was. Its logits are as they
  * were, but for those that the mask excludes. */
 void call_fail_row(const struct api_call *call, size_t row, struct api_problem *problem);

@@ -49,8 +49,7 @@ static double logit_at(const struct api_call *call, size_t at)
     return call->dtype == CORE_FLOAT64 ? ((const double *)call->logits)[at] : (double)((const float *)call->logits)[at];
 }
 
-/* What the core makes of a logit and its bias. */
-static double biased(const struct api_call *call, double logit, double bias)
+double call_biased(const struct api_call *call, double logit, double bias)
 {
     return call->dtype == CORE_FLOAT64 ? logit + bias : (double)((float)logit + (float)bias);
 }
@@ -80,7 +79,7 @@ static struct tally tally_of(const struct api_call *call, size_t row)
         count(&tally, fault_of(call, class, of.start + class * of.step), class);
     for (size_t i = 0; i < call->bias.count; i++) {
         const size_t class = call->bias.classes[i], at = of.start + class * of.step;
-        const double sum = biased(call, logit_at(call, at), call->bias.values[i]);
+        const double sum = call_biased(call, logit_at(call, at), call->bias.values[i]);
         if (isinf(sum) && fault_of(call, class, at) == FAULT_COUNT)
             count(&tally, sum > 0 ? FAULT_TOO_GREAT : FAULT_TOO_SMALL, class);
     }

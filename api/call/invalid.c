@@ -42,9 +42,28 @@ static bool is_forbidden(const struct api_call *call, size_t class)
     return call->bias.forbidden != NULL && call->bias.forbidden[class] != 0;
 }
 
+/* What the bias alone makes of a row: how many of its possible classes are impossible with it, or SIZE_MAX if one is
+ * +inf. */
+static size_t count_overflows(const struct api_call *call, struct call_row row)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < call->bias.count; i++) {
+        const size_t class = call->bias.classes[i], at = row.start + class * row.step;
+        const double logit = get(call, call->logits, at);
+        const double sum = call_biased(call, logit, call->bias.values[i]);
+        if (!is_allowed(call, class, at) || is_forbidden(call, class) || isinf(logit) || !isinf(sum))
+            continue;
+        if (sum > 0)
+            return SIZE_MAX;
+        count++;
+    }
+    return count;
+}
+
 static enum mark mark_of(const struct api_call *call, struct call_row row)
 {
-    bool allowed = false, unforbidden = false, possible = false, infinite = false;
+    bool allowed = false, unforbidden = false, infinite = false;
+    size_t possible = 0;
     for (size_t class = 0; class < row.length && !call->all_masked; class ++) {
         const size_t at = row.start + class * row.step;
         const double logit = get(call, call->logits, at);
@@ -55,11 +74,11 @@ static enum mark mark_of(const struct api_call *call, struct call_row row)
         allowed = true;
         infinite |= logit == INFINITY;
         unforbidden |= !is_forbidden(call, class);
-        possible |= logit > -INFINITY && !is_forbidden(call, class);
+        possible += logit > -INFINITY && !is_forbidden(call, class);
     }
     if (!unforbidden)
         return allowed ? MARK_FORBIDDEN : MARK_EMPTY;
-    return possible && !infinite ? MARK_VALID : MARK_INVALID;
+    return !infinite && possible > count_overflows(call, row) ? MARK_VALID : MARK_INVALID;
 }
 
 /* Whether the row's results are set afterwards, whatever is computed. */

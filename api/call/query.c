@@ -31,14 +31,16 @@ static bool lacks_zero(const char *text, const char *at)
 /* A copy of the value, followed by the padding of a body; a bare list gets its brackets. NULL if memory is short. */
 static char *copy_value(const struct api_parameter *parameter, const struct api_argument *argument, size_t *length)
 {
-    const bool bare_list = is_bare_list(parameter, argument), numbers = parameter->type != API_BIAS;
+    const bool bare_list = is_bare_list(parameter, argument);
+    bool in_string = false;
     char *text = api_calloc(1, 2 * argument->length + 2 + API_BODY_PADDING), *out = text;
     if (text == NULL)
         return NULL;
     if (bare_list)
         *out++ = '[';
     for (size_t i = 0; i < argument->length; i++) {
-        if (numbers && lacks_zero(argument->value, argument->value + i))
+        in_string ^= argument->value[i] == '"';
+        if (!in_string && lacks_zero(argument->value, argument->value + i))
             *out++ = '0';
         *out++ = argument->value[i];
     }
@@ -225,7 +227,8 @@ static int read_argument(struct query *query, const struct api_function *functio
         return fail_unknown(function, argument->name, problem);
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
         return query_fail(problem, API_WRONG_TYPE, argument->name,
-                          "belongs in the body: name it in the query's `arrays`");
+                          query->beside_json ? "belongs in the body"
+                                             : "belongs in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
         return fail_duplicate(argument,
                               parameter->type == API_NAMES ? "a,b"

@@ -289,8 +289,6 @@ static int read_call(struct oip_reader *reader, struct api_call **call)
     struct oip_request *out = reader->out;
     const char *field = request->header != NULL ? request->header(request->header_closure, OIP_JSON_LENGTH) : NULL;
     *out = (struct oip_request){.function = request->model};
-    if (query_refuse(request, reader->problem) != 0)
-        return -1;
     if (field != NULL && read_json_length(reader, field) != 0)
         return -1;
     const bool raw = field != NULL && reader->json_length == 0;

@@ -317,8 +317,6 @@ static int read_items(struct batch *batch, struct api_problem *problem)
 static int begin(struct batch *batch, const struct api_request *request, struct api_problem *problem)
 {
     *batch = (struct batch){.request = request};
-    if (query_refuse(request, problem) != 0)
-        return FRONT_FAILED;
     return read_items(batch, problem) == 0 ? append_text(batch, "{\"responses\":[", problem) : FRONT_FAILED;
 }
 

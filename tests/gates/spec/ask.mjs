@@ -42,6 +42,7 @@ export function ask(base, request) {
       }
     });
     sent.on("error", (error) => (sent.reusedSocket ? resolve(ask(base, request)) : reject(error)));
+    sent.on("close", () => sent.res?.complete || reject(new Error("the connection was closed before the answer")));
     sent.end(body);
   });
 }

@@ -165,6 +165,30 @@ START_TEST(a_forbidden_class_leaves_a_row_without_answer)
 }
 END_TEST
 
+/* A logit and its bias may be beyond the range together. */
+START_TEST(a_bias_that_overflows_leaves_a_row_without_answer)
+{
+    static const struct {
+        const char *logits, *bias, *zero, *uniform;
+    } same[] = {
+        {"[[3e38,1],[1,3]]", "{\"0\":3e38}", "[[-1],[0]]", "[[0],[0]]"},
+        {"[[-3e38,null],[1,3]]", "{\"0\":-3e38}", "[[-1],[1]]", "[[1],[1]]"},
+        {"[[-3e38,1],[1,3]]", "{\"0\":-3e38}", "[[1],[1]]", "[[1],[1]]"},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        for (int uniform = 0; uniform < 2; uniform++) {
+            struct answer answer = ask(CATEGORICAL,
+                                       "{\"logits\":%s,\"logit_bias\":%s,\"on_invalid\":\"%s\",\"seed\":1}",
+                                       same[i].logits, same[i].bias, uniform ? "uniform" : "zero");
+            char *text = json_dumps(json_object_get(answer.json, "indices"), JSON_COMPACT);
+            ck_assert_msg(text != NULL && strcmp(text, uniform ? same[i].uniform : same[i].zero) == 0, "%zu: %s", i,
+                          answer.text);
+            free(text);
+            ask_free(&answer);
+        }
+}
+END_TEST
+
 /* A false in a mask is as good as -inf, wherever the other half of the row's end comes from. */
 START_TEST(a_mask_makes_invalid_rows_as_infinities_do)
 {
@@ -413,6 +437,7 @@ TEST_SUITE("api")
     tcase_add_test(invalid, samples_and_class_axes_find_the_invalid_rows);
     tcase_add_test(invalid, uniform_keeps_to_the_mask);
     tcase_add_test(invalid, a_forbidden_class_leaves_a_row_without_answer);
+    tcase_add_test(invalid, a_bias_that_overflows_leaves_a_row_without_answer);
     tcase_add_test(invalid, a_mask_makes_invalid_rows_as_infinities_do);
     tcase_add_test(invalid, a_real_nan_is_never_swallowed);
     tcase_add_test(limits, a_limit_is_the_most_that_is_taken);

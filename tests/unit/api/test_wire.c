@@ -192,9 +192,9 @@ static const struct {
     {VJP, "dtype=float64&function=gumbel_softmax&seed=3", "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1]}",
      "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1],\"dtype\":\"float64\",\"seed\":3,\"function\":\"gumbel_softmax\"}"},
     {GUMBEL, "return=null&tau=.5&seed=3", "{\"logits\":[0.1,0.7]}", "{\"logits\":[0.1,0.7],\"seed\":3,\"tau\":0.5}"},
-    {CATEGORICAL, "top_k=-1,1&seed=3&filter_order=null&logprobs_of=null&logit_bias={\"0\":-Infinity}",
+    {CATEGORICAL, "top_k=-1,1&seed=3&filter_order=null&logprobs_of=null&logit_bias={\"0\":-Infinity,\"1\":.5}",
      "{\"logits\":[[0.1,0.7],[1,2]]}",
-     "{\"logits\":[[0.1,0.7],[1,2]],\"top_k\":[-1,1],\"seed\":3,\"logit_bias\":{\"0\":null}}"},
+     "{\"logits\":[[0.1,0.7],[1,2]],\"top_k\":[-1,1],\"seed\":3,\"logit_bias\":{\"0\":null,\"1\":0.5}}"},
 };
 
 START_TEST(the_query_is_as_if_in_the_body)
