@@ -201,4 +201,11 @@ async function main(folder) {
   process.exit(complaints.length || requests.length < LEAST_REQUESTS ? 1 : 0);
 }
 
+// Of a connection that an answer has outlived, and that nobody listens to any longer. Whoever still waits for an answer
+// on one is told by its request.
+process.on("uncaughtException", (error) => {
+  if (!/^(EPIPE|ECONNRESET)$/.test(error.code)) throw error;
+  console.error(`passed over: ${error.message}`);
+});
+
 main(process.argv[2]);
