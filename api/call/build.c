@@ -180,13 +180,13 @@ static size_t multiply(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
-/* How many arrays hold the first axis without elements; of `all` axes, how many elements there would be without it. */
-static size_t count_empty(const struct api_call *call, bool all)
+/* The product of the axes that have a length. */
+static size_t extent_of(const struct api_call *call)
 {
-    size_t count = 1;
-    for (size_t axis = 0; axis < call->rank && (all || call->shape[axis] > 0); axis++)
-        count = multiply(count, call->shape[axis] > 0 ? call->shape[axis] : 1);
-    return count;
+    size_t extent = 1;
+    for (size_t axis = 0; axis < call->rank; axis++)
+        extent = multiply(extent, call->shape[axis] > 0 ? call->shape[axis] : 1);
+    return extent;
 }
 
 static int check_rows(const struct builder *builder)
@@ -194,9 +194,9 @@ static int check_rows(const struct builder *builder)
     const struct api_call *call = builder->call;
     const char *name = api_parameters[API_LOGITS].name;
     const size_t limit = builder_limit(builder, API_LIMIT_ROWS);
-    if (call->rows > limit || (call->rows == 0 && count_empty(call, false) > limit))
+    if (call->rows > limit)
         return builder_fail_limit(builder, API_LIMIT_ROWS, name);
-    if (call->rows == 0 && count_empty(call, true) > builder_limit(builder, API_LIMIT_WORK))
+    if (call->rows == 0 && extent_of(call) > builder_limit(builder, API_LIMIT_WORK))
         return builder_fail_limit(builder, API_LIMIT_WORK, name);
     if (call->classes > builder_limit(builder, API_LIMIT_CLASSES))
         return builder_fail_limit(builder, API_LIMIT_CLASSES, name);
@@ -391,8 +391,6 @@ static int check_work(const struct builder *builder)
                         : 1;
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
-    if (call->rows == 0 && count_empty(call, false) > builder_limit(builder, API_LIMIT_ROWS) / call->draws)
-        return builder_fail_limit(builder, API_LIMIT_ROWS, api_parameters[API_NUM_SAMPLES].name);
     if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
         return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
     call->work = element_count(call) * call->draws * passes;

@@ -118,6 +118,14 @@ static int read_json(struct query *query, const struct api_parameter *parameter,
 
 /* ---- Words ---- */
 
+static int keep_words(struct query *query, const struct api_parameter *parameter, json_t *words,
+                      struct api_problem *problem)
+{
+    if (words == NULL || json_object_set_new(query->members, parameter->name, words) != 0)
+        return query_fail(problem, API_WRONG_TYPE, parameter->name, "the value is not valid UTF-8");
+    return 0;
+}
+
 /* Python's spelling as well, since that is what its clients make of a bool. */
 static int read_boolean(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
                         struct api_problem *problem)
@@ -125,16 +133,7 @@ static int read_boolean(struct query *query, const struct api_parameter *paramet
     const bool truth = strcmp(argument->value, "True") == 0;
     if (!truth && strcmp(argument->value, "False") != 0)
         return read_json(query, parameter, argument, problem);
-    json_object_set_new(query->members, parameter->name, json_boolean(truth));
-    return 0;
-}
-
-static int keep_words(struct query *query, const struct api_parameter *parameter, json_t *words,
-                      struct api_problem *problem)
-{
-    if (words == NULL || json_object_set_new(query->members, parameter->name, words) != 0)
-        return query_fail(problem, API_WRONG_TYPE, parameter->name, "the value is not valid UTF-8");
-    return 0;
+    return keep_words(query, parameter, json_boolean(truth), problem);
 }
 
 /* Whether it is written as in JSON: text in quotation marks, a list, null. */

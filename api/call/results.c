@@ -96,14 +96,31 @@ struct call_samples call_samples_of_result(const struct api_call *call, const st
 
 /* ---- Memory ---- */
 
+/* Of a result without elements: for each array that is empty, as much as for a short row. */
+static size_t bytes_of_empty(const struct api_tensor *tensor, size_t most)
+{
+    enum { ARRAY_BYTES = 64 };
+    size_t bytes = ARRAY_BYTES;
+    for (size_t axis = 0; axis < tensor->rank && tensor->shape[axis] > 0; axis++) {
+        if (tensor->shape[axis] > most / bytes)
+            return most + 1;
+        bytes *= tensor->shape[axis];
+    }
+    return bytes;
+}
+
 /* Bytes of a result, or `most` + 1 if they are more than that. */
 static size_t bytes_of(const struct api_call *call, const struct api_result_kind *kind, size_t most)
 {
+    if (call->rows == 0) {
+        const struct api_tensor tensor = tensor_of(call, kind);
+        return bytes_of_empty(&tensor, most);
+    }
     const struct extent extent = extent_of(call, kind);
     const size_t factors[] = {extent.length, call->rows, extent.leading ? call->draws : 1};
     size_t bytes = api_dtypes[call_result_dtype(call, kind)].size;
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
-        if (bytes > 0 && factors[i] > most / bytes)
+        if (factors[i] > 0 && factors[i] > most / bytes)
             return most + 1;
         bytes *= factors[i];
     }

@@ -73,7 +73,6 @@ static const struct synonym {
 } synonyms[] = {
     {"input", API_LOGITS},
     {"inputs", API_LOGITS},
-    {"x", API_LOGITS},
     {"scores", API_LOGITS},
     {"data", API_LOGITS},
     {"instances", API_LOGITS},

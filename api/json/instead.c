@@ -17,6 +17,7 @@ static const struct {
     {"NaN", "NaN " NAN_ADVICE},
     {"nan", "nan " NAN_ADVICE},
     {"-nan", "-nan " NAN_ADVICE},
+    {"-NaN", "-NaN " NAN_ADVICE},
     {"NA", "NA " NAN_ADVICE},
     {"Infinity", "Infinity " INFINITY_ADVICE},
     {"Inf", "Inf " INFINITY_ADVICE},

@@ -75,7 +75,7 @@ static int read(struct api_job *job)
     struct query query = {.members = NULL};
     const bool queried = request->query_count > 0;
     int result = queried ? query_read(request, true, &query, &job->problem) : 0;
-    if (query.arrays != NULL)
+    if (result == 0 && query.arrays != NULL)
         result = query_fail(&job->problem, API_UNKNOWN_MEMBER, QUERY_ARRAYS, "names the arrays of a NumPy body");
     if (result == 0)
         result = rest_read(&text, request->route->function, request, queried ? &query : NULL, &job->call,

@@ -184,7 +184,9 @@ static const char *compare_json(const char *body, size_t length)
 const char *compare_readers(const char *body, size_t length)
 {
     size_t quoted_length = length;
-    char *text = strndup(body, length), *quoted = reference_quote(text, &quoted_length);
+    char *text = calloc(1, length + 1);
+    memcpy(text, body, length);
+    char *quoted = reference_quote(text, &quoted_length);
     free(text);
     if (quoted == NULL)
         return compare_json(body, length);

@@ -101,7 +101,7 @@ static bool is_unquoted(const struct place *place, const char *at)
 {
     const bool in_object = place->depth > 0 && place->brackets[place->depth - 1] == '{';
     return !place->in_string && strncmp(at, unquoted, strlen(unquoted)) == 0 &&
-           strchr(in_object ? ":" : "[,", place->before) != NULL;
+           (place->before == '\0' || strchr(in_object ? ":" : "[,", place->before) != NULL);
 }
 
 char *reference_quote(const char *text, size_t *length)

@@ -50,7 +50,7 @@ static enum outcome expect(const struct setting *setting, double *weight)
     const bool valid = !nan && !infinite && possible;
     const enum outcome outcome = valid                                              ? AS_IT_IS
                                  : setting->mode == API_INVALID_ERROR               ? REFUSED
-                                 : nan && setting->mode != API_INVALID_ERROR        ? MADE_NAN
+                                 : nan                                              ? MADE_NAN
                                  : !allowed && setting->mode == API_INVALID_UNIFORM ? ZEROED
                                                                                     : outcomes[setting->mode];
     for (int j = 0; j < K; j++) {
@@ -221,12 +221,17 @@ static void check_samples(const struct setting *setting, enum outcome outcome, c
     api_call_free(call);
 }
 
-static bool is_enough(const struct setting *setting, const double *weight)
+static int count_possible(const double *weight)
 {
     int possible = 0;
     for (int j = 0; j < K; j++)
         possible += weight[j] > 0;
-    return setting->replacement || possible >= 2;
+    return possible;
+}
+
+static bool is_enough(const struct setting *setting, const double *weight)
+{
+    return setting->replacement || count_possible(weight) >= 2;
 }
 
 static bool is_drawn(enum outcome outcome)
@@ -271,8 +276,9 @@ static void check_draws(const struct setting *setting, enum outcome outcome, dou
             complain(setting, "a class that cannot be drawn", weight);
     for (size_t i = 0; i < K; i++) {
         const double value = number(call, 2, i);
-        if (!drawn ? top[i] != -1 || !is_near(value, outcome == MADE_NAN ? (double)NAN : value)
-                   : top[i] >= 0 && !is_near(exp(value), weight[top[i]] / sum))
+        const bool possible = drawn && i < (size_t)count_possible(weight);
+        if (!possible ? top[i] != -1 || !is_near(value, outcome == MADE_NAN ? (double)NAN : -INFINITY)
+                      : top[i] < 0 || !is_near(exp(value), weight[top[i]] / sum))
             complain(setting, "the distribution", weight);
     }
     api_call_free(call);
@@ -306,7 +312,6 @@ START_TEST(a_row_gets_what_is_asked_for)
         for (int mask = 0; mask < KINDS_OF_MASK * MASKS; mask++) {
             setting.common_mask = mask / MASKS;
             set_case(&setting, logits, mask % MASKS, 0);
-            /* A mask of all rows that allows none leaves the second row nothing either. */
             const enum outcome outcome = expect(&setting, weight);
             check_softmax(&setting, outcome, weight);
             check_samples(&setting, outcome, weight);

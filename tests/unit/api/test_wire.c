@@ -189,7 +189,7 @@ static const struct {
      "{\"dtype\":\"float64\",\"logits\":[1e300,0.7]}"},
     {LOG_SOFTMAX, "dtype=null&on_invalid=null&dim=null", "{\"logits\":[0.1,0.7],\"dtype\":\"float64\"}",
      "{\"logits\":[0.1,0.7],\"dtype\":\"float64\"}"},
-    {VJP, "dtype=float64&function=gumbel_softmax&seed=3", "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1]}",
+    {VJP, "dtype=float64&seed=3", "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1],\"function\":\"gumbel_softmax\"}",
      "{\"logits\":[0.1,0.7],\"cotangent\":[0.3,0.1],\"dtype\":\"float64\",\"seed\":3,\"function\":\"gumbel_softmax\"}"},
     {GUMBEL, "return=null&tau=.5&seed=3", "{\"logits\":[0.1,0.7]}", "{\"logits\":[0.1,0.7],\"seed\":3,\"tau\":0.5}"},
     {CATEGORICAL, "top_k=-1,1&seed=3&filter_order=null&logprobs_of=null&logit_bias={\"0\":-Infinity,\"1\":.5}",
@@ -213,7 +213,7 @@ static const char *const slips[][3] = {
     {GUMBEL, "seed_value=7", "/seed_value"},    {GUMBEL, "rng_seed=7", "/rng_seed"},
     {GUMBEL, "temprature=2", "/temprature"},    {GUMBEL, "topK=5", "/topK"},
     {SOFTMAX, "num_sampels=5", "/num_sampels"}, {"/v1/batch", "seed=7", "/seed"},
-    {"/v1/batch", "user=1&tau=7", "/tau"},      {"/v2/models/softmax/infer", "temperature=7", "/temperature"},
+    {"/v1/batch", "user=1&tau=7", "/tau"},
 };
 
 START_TEST(a_slip_in_the_query_is_refused)
@@ -370,6 +370,7 @@ START_TEST(an_array_of_any_shape_may_be_empty)
         {{(size_t)1 << 40, (size_t)1 << 40, 0}, "dim=2", 413},
         {{(size_t)1 << 40, 0, 5}, "", 413},
         {{(size_t)1 << 20, 0, 5}, "num_samples=1000", 413},
+        {{1, 0, 5}, "num_samples=1000000&return=soft,samples,noise", 413},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int json = 0; json < 2; json++) {
@@ -385,6 +386,25 @@ START_TEST(an_array_of_any_shape_may_be_empty)
             npy_answer_free(&answer);
             npy_free(&body);
         }
+}
+END_TEST
+
+/* Results of no elements count all the same, in a call and in all of a batch: each empty array is text. */
+START_TEST(empty_results_have_limits)
+{
+    char *batch = malloc(200 * 128), *out = batch + sprintf(batch, "{\"requests\":[");
+    assert_problem(CATEGORICAL, "{\"logits\":[[]],\"dim\":0,\"logprobs\":20000000}", 413, "limit_exceeded",
+                   "/logprobs");
+    for (int i = 0; i < 200; i++)
+        out += sprintf(out,
+                       "%s{\"function\":\"gumbel_softmax\",\"body\":{\"logits\":[[]],\"dim\":0,\"num_samples\":60000}}",
+                       i > 0 ? "," : "");
+    strcpy(out, "]}");
+    struct answer answer = ask("/v1/batch", "%s", batch);
+    ck_assert_uint_lt(strlen(answer.text), 20000000);
+    ck_assert_ptr_nonnull(strstr(answer.text, "limit_exceeded"));
+    ask_free(&answer);
+    free(batch);
 }
 END_TEST
 
@@ -433,6 +453,7 @@ TEST_SUITE("api")
     tcase_add_loop_test(none, no_rows_have_no_results, 0, sizeof empty / sizeof *empty);
     tcase_add_loop_test(none, a_row_without_classes_is_refused, 0, sizeof not_empty / sizeof *not_empty);
     tcase_add_test(none, an_array_of_any_shape_may_be_empty);
+    tcase_add_test(none, empty_results_have_limits);
     tcase_add_test(order, results_come_in_the_order_asked_for);
     suite_add_tcase(suite, infinity);
     suite_add_tcase(suite, absent);
