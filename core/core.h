@@ -15,7 +15,8 @@
  *     run on several threads concurrently (after core_select has returned);
  *   - a row is invalid if it contains NaN or +inf, or only -inf. The call then returns CORE_INVALID_ROW and sets
  *     *invalid_row (which may not be NULL) to the first such row of the range; the values of the range's results are
- *     then unspecified;
+ *     then unspecified, but where these are in the place of the logits, that row's own logits are as they were, or -inf
+ *     where the mask excludes them;
  *   - the first result (result, samples) may be the same array as the logits; otherwise no result may overlap the
  *     logits or another result;
  *   - all memory is the caller's.

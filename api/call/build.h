@@ -32,7 +32,7 @@ const json_t *builder_given(const struct builder *builder, enum api_parameter_id
 /* The source's tensor of that name, or NULL. */
 struct api_tensor *builder_tensor(const struct builder *builder, enum api_parameter_id id);
 
-/* The tensor's data, which becomes the call's. NULL and a problem if memory for keeping it is short. */
+/* The tensor's data, which becomes the call's, or stays in a block of its source. */
 void *builder_take(const struct builder *builder, struct api_tensor *tensor);
 
 /* `count` elements that are freed with the call; NULL and a problem if memory is short. */

@@ -118,8 +118,9 @@ void call_replace_invalid(const struct api_call *call, size_t first, size_t coun
 
 /* ---- Computing ---- */
 
-/* How a row is computed. A draw of something else than noise would fail for want of classes even where nobody asks for
- * it; and a bias that forbids all classes of a row is left out where it is to be uniform. */
+/* How a row is computed. One that is drawn from, and whose results are set afterwards, is not computed at all: it could
+ * only fail, for want of classes. One that is to be uniform, and all of whose classes a bias forbids, is computed
+ * without the bias. */
 enum treatment { COMPUTED, UNBIASED, SKIPPED };
 
 static enum treatment treatment_of(const struct api_call *call, enum mark mark)
@@ -134,7 +135,7 @@ static enum treatment treatment_of(const struct api_call *call, enum mark mark)
 int call_compute_replaced(const struct api_call *call, const struct call_range *range, const uint8_t *marks,
                           void *scratch, size_t *row)
 {
-    struct call_range run = *range;
+    struct call_range run = *range; /* its sums are those of the first row: rows with sums are one run */
     for (size_t done = 0; done < range->count; done += run.count) {
         const enum treatment treatment = treatment_of(call, marks[done]);
         run.first = range->first + done;

@@ -224,7 +224,7 @@ static int allocate_spare(const struct builder *builder)
     return call->spare != NULL ? 0 : -1;
 }
 
-/* Those that `return` names in its order, then the others that are wanted. */
+/* First the results that `return` names, in its order; then the others that are wanted. */
 static void set_order(struct api_call *call)
 {
     const struct api_result_kind *kinds = call->function->results;

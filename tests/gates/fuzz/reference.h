@@ -9,7 +9,7 @@
  * where there is none. */
 char *reference_quote(const char *text, size_t *length);
 
-/* As json_envelope_read, without problems, of a text in which none is without them. */
+/* As json_envelope_read, without problems; of a text where each -Infinity has its quotation marks. */
 int reference_read(const char *text, size_t length, struct json_named_array *members, size_t count, json_t **envelope);
 
 /* The text of the elements of the array `name` in an object that jansson took: their number, with the first `max`
