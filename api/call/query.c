@@ -207,11 +207,10 @@ static int fail_unknown(const struct api_function *function, const char *name, s
     return query_fail(problem, API_UNKNOWN_MEMBER, name, detail);
 }
 
-/* Beside JSON an argument may be a proxy's: one that no parameter of any function is like. */
-static bool is_foreign(const struct query *query, const struct api_function *function, const char *name)
+/* Of any function, or a slip or another library's word for one. */
+static bool is_like_a_parameter(const char *name)
 {
-    return query->beside_json && api_parameter_find(NULL, name, strlen(name)) == NULL &&
-           suggest_parameter(function->parameters, name) == NULL && suggest_parameter(~0u, name) == NULL;
+    return api_parameter_find(NULL, name, strlen(name)) != NULL || suggest_parameter(~0u, name) != NULL;
 }
 
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,
@@ -220,8 +219,8 @@ static int read_argument(struct query *query, const struct api_function *functio
     const struct api_parameter *parameter = api_parameter_find(function, argument->name, strlen(argument->name));
     if (strcmp(argument->name, QUERY_ARRAYS) == 0)
         return take_arrays(query, argument, problem);
-    if (parameter == NULL && is_foreign(query, function, argument->name))
-        return 0;
+    if (parameter == NULL && query->beside_json && !is_like_a_parameter(argument->name))
+        return 0; /* a proxy's */
     if (parameter == NULL)
         return fail_unknown(function, argument->name, problem);
     if (parameter->type == API_NUMBERS || parameter->type == API_BOOLEANS)
@@ -251,8 +250,7 @@ int query_read(const struct api_request *request, bool beside_json, struct query
 int query_refuse(const struct api_request *request, struct api_problem *problem)
 {
     for (size_t i = 0; i < request->query_count; i++)
-        if (api_parameter_find(request->route->function, request->query[i].name, strlen(request->query[i].name)) !=
-            NULL)
+        if (is_like_a_parameter(request->query[i].name))
             return query_fail(problem, API_UNKNOWN_MEMBER, request->query[i].name,
                               "is in the query, where this route takes no parameters: it goes into the body");
     return 0;

@@ -73,7 +73,8 @@ int oip_classify_open(const struct api_call *call, const struct api_result_kind 
         .listed = classes < call->classes ? classes : call->classes,
     };
     strings->count = strings->outer * strings->listed * strings->inner;
-    strings->ranked = api_malloc(strings->classes * strings->inner * sizeof *strings->ranked);
+    strings->ranked = api_malloc((strings->outer > 0 ? strings->classes * strings->inner : 1) *
+                                 sizeof *strings->ranked);
     strings->bytes = api_malloc(strings->count * OIP_LONGEST_STRING + JSON_PUT_SPACE);
     if (strings->ranked == NULL || strings->bytes == NULL)
         return api_fail(problem, API_OUT_OF_MEMORY, "", API_NO_OFFSET, "no memory for the classes of %s", kind->name);

@@ -213,7 +213,7 @@ static const char *const slips[][3] = {
     {GUMBEL, "seed_value=7", "/seed_value"},    {GUMBEL, "rng_seed=7", "/rng_seed"},
     {GUMBEL, "temprature=2", "/temprature"},    {GUMBEL, "topK=5", "/topK"},
     {SOFTMAX, "num_sampels=5", "/num_sampels"}, {"/v1/batch", "seed=7", "/seed"},
-    {"/v1/batch", "user=1&tau=7", "/tau"},
+    {"/v1/batch", "user=1&tau=7", "/tau"},      {"/v1/batch", "seeds=1", "/seeds"},
 };
 
 START_TEST(a_slip_in_the_query_is_refused)
