@@ -53,6 +53,9 @@ enum api_parameter_id {
     API_PARAMETER_COUNT
 };
 
+/* Bit i: api_parameters[i]. */
+typedef uint64_t api_parameter_set;
+
 enum api_type {
     API_NUMBERS,  /* nested arrays of the call's dtype */
     API_BOOLEANS, /* nested arrays of booleans */
@@ -167,7 +170,7 @@ enum api_content {
     API_GRADIENTS,  /* the call's dtype; 0, for "uniform" too */
 };
 
-enum { API_MAX_RESULTS = 5 };
+enum { API_MAX_RESULTS = 12 };
 
 struct api_result_kind {
     const char *name;
@@ -189,9 +192,9 @@ enum api_division {
 
 struct api_function {
     const char *name;
-    unsigned parameters; /* bit i: takes api_parameters[i] */
+    api_parameter_set parameters;
     bool draws_noise;
-    unsigned vjp_parameters; /* what vjp takes for this function in addition; 0 if it is not differentiable */
+    api_parameter_set vjp_parameters; /* what vjp takes for this function in addition; 0 if it is not differentiable */
     struct api_result_kind results[API_MAX_RESULTS]; /* up to the first without a name */
     size_t (*scratch)(const struct api_call *call);
     int (*compute)(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row);

@@ -96,7 +96,7 @@ void *builder_take(const struct builder *builder, struct api_tensor *tensor)
 
 /* ---- Which parameters there may be ---- */
 
-static unsigned allowed_parameters(const struct api_call *call)
+static api_parameter_set allowed_parameters(const struct api_call *call)
 {
     if (call->of == call->function)
         return call->function->parameters;

@@ -42,8 +42,8 @@ void *builder_allocate(const struct builder *builder, size_t count, size_t size,
  * classes and `of` are known by then. */
 int builder_read_value(const struct builder *builder, enum api_parameter_id id);
 
-/* Likewise each of `parameters` (bit i: api_parameters[i]) from `first` on, in the order of the table. */
-int builder_read_values(const struct builder *builder, enum api_parameter_id first, unsigned parameters);
+/* Likewise each of `parameters` from `first` on, in the order of the table. */
+int builder_read_values(const struct builder *builder, enum api_parameter_id first, api_parameter_set parameters);
 
 /* Reads a schedule from its object and computes what it comes to. */
 int builder_read_schedule(const struct builder *builder, const struct api_parameter *parameter, const json_t *object,

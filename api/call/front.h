@@ -28,7 +28,7 @@ struct api_front {
 
 /* Room for what a front keeps of a job. */
 struct front_state {
-    max_align_t room[72];
+    max_align_t room[112];
 };
 #define FRONT_STATE_FITS(type) _Static_assert(sizeof(type) <= sizeof(struct front_state), "room for " #type)
 

@@ -210,7 +210,8 @@ static int fail_unknown(const struct api_function *function, const char *name, s
 /* Of any function, or a slip or another library's word for one. */
 static bool is_like_a_parameter(const char *name)
 {
-    return api_parameter_find(NULL, name, strlen(name)) != NULL || suggest_parameter(~0u, name) != NULL;
+    return api_parameter_find(NULL, name, strlen(name)) != NULL ||
+           suggest_parameter(~(api_parameter_set)0, name) != NULL;
 }
 
 static int read_argument(struct query *query, const struct api_function *function, const struct api_argument *argument,

@@ -366,7 +366,7 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id)
     return 0;
 }
 
-int builder_read_values(const struct builder *builder, enum api_parameter_id first, unsigned parameters)
+int builder_read_values(const struct builder *builder, enum api_parameter_id first, api_parameter_set parameters)
 {
     for (enum api_parameter_id id = first; id < API_PARAMETER_COUNT; id++) {
         const enum api_type type = api_parameters[id].type;

@@ -125,7 +125,7 @@ static const struct synonym {
     {"outputs", API_RETURN},
 };
 
-static const struct api_parameter *find_synonym(unsigned parameters, const char *name)
+static const struct api_parameter *find_synonym(api_parameter_set parameters, const char *name)
 {
     for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++)
         if (parameters >> synonyms[i].id & 1 && suggest_distance(name, synonyms[i].word) == 0)
@@ -134,7 +134,7 @@ static const struct api_parameter *find_synonym(unsigned parameters, const char 
 }
 
 /* The nearest with fewer edits than `limit`. */
-static const struct api_parameter *find_nearest(unsigned parameters, const char *name, unsigned limit)
+static const struct api_parameter *find_nearest(api_parameter_set parameters, const char *name, unsigned limit)
 {
     const struct api_parameter *nearest = NULL;
     for (int id = 0; id < API_PARAMETER_COUNT; id++) {
@@ -148,7 +148,7 @@ static const struct api_parameter *find_nearest(unsigned parameters, const char 
 }
 
 /* A known name that the function does not take is no slip for another. */
-const struct api_parameter *suggest_parameter(unsigned parameters, const char *name)
+const struct api_parameter *suggest_parameter(api_parameter_set parameters, const char *name)
 {
     const struct api_parameter *same = find_nearest(parameters, name, 1);
     const struct api_parameter *meant = same != NULL ? same : find_synonym(parameters, name);
@@ -157,7 +157,7 @@ const struct api_parameter *suggest_parameter(unsigned parameters, const char *n
     return find_nearest(parameters, name, SUGGEST_FAR);
 }
 
-static void list_members(unsigned parameters, char *text, size_t size)
+static void list_members(api_parameter_set parameters, char *text, size_t size)
 {
     size_t used = 0;
     for (int id = 0; id < API_PARAMETER_COUNT && used < size; id++)
@@ -165,7 +165,7 @@ static void list_members(unsigned parameters, char *text, size_t size)
             used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", api_parameters[id].name);
 }
 
-void suggest_members(const char *of, unsigned parameters, const char *name, char *text, size_t size)
+void suggest_members(const char *of, api_parameter_set parameters, const char *name, char *text, size_t size)
 {
     char members[400] = "";
     const struct api_parameter *meant = suggest_parameter(parameters, name);

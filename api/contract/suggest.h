@@ -16,10 +16,10 @@ const char *suggest_name(const char *const *names, const char *name);
 
 /* Of `parameters` (bit i: api_parameters[i]) the one that was probably meant: of the same letters, another library's
  * word for it, or the nearest. NULL if there is none. */
-const struct api_parameter *suggest_parameter(unsigned parameters, const char *name);
+const struct api_parameter *suggest_parameter(api_parameter_set parameters, const char *name);
 
 /* The line about a name that is none of the parameters of `of`, a function: "softmax takes logits, not Logits; its
  * members are ...". */
-void suggest_members(const char *of, unsigned parameters, const char *name, char *text, size_t size);
+void suggest_members(const char *of, api_parameter_set parameters, const char *name, char *text, size_t size);
 
 #endif
