@@ -36,6 +36,7 @@ enum api_parameter_id {
     API_HARD,
     API_SEED,
     API_ROW_OFFSET,
+    API_DRAW_OFFSET,
     API_NUM_SAMPLES,
     API_NOISE_SCALE,
     API_REPLACEMENT,

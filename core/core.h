@@ -100,7 +100,8 @@ int core_softmax(const struct core_softmax_call *call, size_t first, size_t coun
 int core_log_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
 
 /* Where the noise of a row comes from. With one seed (stride 0) row r draws the noise of row
- * row_offset + r (modulo 2^32) of seed[0]; with one seed a row (stride 1) that of row row_offset of seed[r]. */
+ * row_offset + r (modulo 2^32) of seed[0]; with one seed a row (stride 1) that of row row_offset of seed[r]. Of the
+ * draws that a call makes of a row, number i has the noise of draw `draw` + i (modulo 2^32). */
 struct core_noise {
     const uint64_t *seed;
     size_t stride;

@@ -110,7 +110,7 @@ int core_gumbel_softmax_vjp(const struct core_gumbel_softmax_vjp_call *call, siz
  *   log p_m = -log sum_j exp((x_j - m) / s), what core_log_softmax returns at the maximum
  *   for i = 0 .. k-1:
  *     E_j = core_exponential of core_noise_words with tag 1 (and 3 for the lower words), draw k * noise.draw + i
- *           (modulo 2^32), the sample's seed and row
+ *           (modulo 2^32), the sample's seed and row: draws about 2^32 / k apart share conditional samples
  *     z_D = -s log E_D
  *     z_j = ((x_j - m) + s log p_m) - s log(E_j + p_j E_D) for the other j, the products and sums fused
  *   grad_logits and grad_tau = the means over i of those of softmax(z / tau), z held constant

@@ -347,6 +347,16 @@ static int check_noise_rows(const struct builder *builder)
     return 0;
 }
 
+static int check_noise_draws(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const uint64_t draw_offset = (uint64_t)call->values[API_DRAW_OFFSET].one.integer;
+    if (call->of->draws_noise && draw_offset + call->draws > (uint64_t)UINT32_MAX + 1)
+        return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_DRAW_OFFSET].name, "",
+                            "draw_offset and num_samples must not exceed 2^32 together");
+    return 0;
+}
+
 /* A gradient is that of samples that were drawn before. */
 static int check_seed(const struct builder *builder)
 {
@@ -415,8 +425,8 @@ static int read_values(const struct builder *builder)
 static int build(const struct builder *builder)
 {
     if (read_function(builder) != 0 || refuse_unknown(builder) != 0 || read_values(builder) != 0 ||
-        check_noise_rows(builder) != 0 || check_estimator(builder) != 0 || check_seed(builder) != 0 ||
-        check_work(builder) != 0)
+        check_noise_rows(builder) != 0 || check_noise_draws(builder) != 0 || check_estimator(builder) != 0 ||
+        check_seed(builder) != 0 || check_work(builder) != 0)
         return -1;
     return builder_lay_out_results(builder);
 }

@@ -61,6 +61,7 @@ static enum api_division softmax_division(const struct api_call *call)
 
 /* ---- gumbel_softmax ---- */
 
+/* The check of draw_offset leaves no draw beyond 32 bits. */
 static struct core_noise noise(const struct api_call *call, size_t draw)
 {
     const struct api_value *seed = &call->values[API_SEED];
@@ -68,7 +69,7 @@ static struct core_noise noise(const struct api_call *call, size_t draw)
         .seed = seed->list != NULL ? seed->list : (const uint64_t *)&seed->one.integer,
         .stride = seed->list != NULL,
         .row_offset = (uint32_t)call->values[API_ROW_OFFSET].one.integer,
-        .draw = (uint32_t)draw,
+        .draw = (uint32_t)((size_t)call->values[API_DRAW_OFFSET].one.integer + draw),
     };
 }
 
@@ -327,7 +328,7 @@ static enum api_division vjp_division(const struct api_call *call)
 
 #define TAKES(id) (UINT64_C(1) << (id))
 #define ARRAYS (TAKES(API_LOGITS) | TAKES(API_DIM) | TAKES(API_MASK) | TAKES(API_DTYPE) | TAKES(API_ON_INVALID))
-#define NOISY (TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_NUM_SAMPLES))
+#define NOISY (TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_DRAW_OFFSET) | TAKES(API_NUM_SAMPLES))
 #define GUMBEL (NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE))
 #define FILTERS ((TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_LOGIT_BIAS) | TAKES(API_FILTER_ORDER))
 #define GRADIENT (TAKES(API_FUNCTION) | TAKES(API_COTANGENT))

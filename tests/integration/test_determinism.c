@@ -72,6 +72,7 @@ static const struct {
     {"/v1/gumbel_softmax", "\"seed\":9007199254740991,\"tau\":0.1,"},
     {"/v1/gumbel_softmax", "\"seed\":7,\"hard\":true,"},
     {"/v1/gumbel_softmax", "\"seed\":7,\"row_offset\":4294967232,"},
+    {"/v1/gumbel_softmax", "\"seed\":7,\"draw_offset\":4294967295,"},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

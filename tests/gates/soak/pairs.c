@@ -173,6 +173,8 @@ static void put_seed(struct text *body, struct random *random, size_t rows)
         put(body, "\"seed\":%llu,", (unsigned long long)(random_next(random) >> 11));
         if (random_once_in(random, 2))
             put(body, "\"row_offset\":%zu,", random_below(random, 1000000));
+        if (random_once_in(random, 3))
+            put(body, "\"draw_offset\":%zu,", random_below(random, 1000000));
         return;
     }
     put(body, "\"seed\":");

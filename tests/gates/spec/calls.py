@@ -95,7 +95,7 @@ def common(draw, body, shape):
 
 
 def noise(draw, body, shape):
-    """seed, row_offset and num_samples."""
+    """seed, row_offset, draw_offset and num_samples."""
     seed = draw(st.sampled_from(["none", "one", "list"]))
     seeds = st.integers(0, MAX_INTEGER)
     if seed == "one":
@@ -104,6 +104,8 @@ def noise(draw, body, shape):
         body["seed"] = draw(st.lists(seeds, min_size=shape.rows, max_size=shape.rows))
     if draw(st.booleans()):
         body["row_offset"] = 0 if seed == "list" else draw(st.integers(0, 2**32 - 1 - shape.rows))
+    if draw(st.booleans()):
+        body["draw_offset"] = draw(st.integers(0, 2**32 - 4))
     if draw(st.booleans()):
         body["num_samples"] = draw(st.integers(1, 4))
 

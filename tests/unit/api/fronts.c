@@ -109,7 +109,8 @@ const struct request front_requests[] = {
     {CATEGORICAL,
      "seed=3&num_samples=2&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,4&min_p=0.01&typical_p=[0.99,0.9]&"
      "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
-     "return=indices,log_probabilities,scores&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2",
+     "return=indices,log_probabilities,scores&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2&"
+     "draw_offset=3",
      API_NPY, NULL, NULL, add_logits, false},
     {GUMBEL, "arrays=logits,mask,tau,seed&hard=true&num_samples=2&return=samples,indices,noise&noise_scale=0.5",
      API_NPY, API_NPY, NULL, add_arrays, false},

@@ -30,10 +30,11 @@ static const struct {
     {GUMBEL, "temperature",
      "gumbel_softmax takes tau, not temperature; its members are logits, dim, mask, dtype, on_invalid, tau, hard, "
      "seed, "
-     "row_offset, num_samples, noise_scale, return"},
+     "row_offset, draw_offset, num_samples, noise_scale, return"},
     {SOFTMAX, "tau", "softmax takes temperature, not tau; its members are logits, dim, mask"},
     {SOFTMAX, "axis", "takes dim, not axis;"},
     {CATEGORICAL, "n", "takes num_samples, not n;"},
+    {CATEGORICAL, "step", "takes draw_offset, not step;"},
     {CATEGORICAL, "topK", "takes top_k, not topK;"},
     {CATEGORICAL, "k", "takes top_k, not k;"},
     {CATEGORICAL, "random-seed", "takes seed, not random-seed;"},

@@ -32,6 +32,7 @@ static const struct call {
     {"/v1/log_softmax", "{\"dtype\":\"float64\",\"dim\":0}", "dim=0", "", true, 0},
     {GUMBEL, "{\"seed\":3}", "seed=3", "", false, 0},
     {GUMBEL, "{\"seed\":9007199254740991,\"row_offset\":7}", "seed=9007199254740991&row_offset=7", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"draw_offset\":4294967295}", "seed=3&draw_offset=4294967295", "", false, 0},
     {GUMBEL, "{\"seed\":3,\"tau\":[0.1,0.2,0.3,0,1,2]}", "seed=3&tau=0.1,0.2,0.3,0,1,2", "", false, 0},
     {GUMBEL, "{\"seed\":[3,4,5,6,7,8],\"tau\":[0.1,0.2,0.3,0,1,2]}", "", "seed,tau", false, 0},
     {GUMBEL, "{\"seed\":3,\"hard\":true,\"noise_scale\":0.5}", "seed=3&hard=True&noise_scale=0.5", "", false, 0},

@@ -316,6 +316,8 @@ static const struct {
     {"\"logprobs_of\":\"filtered\",\"top_k\":2",
      {.distribution = CORE_FILTERED, .filters = {.values = {[CORE_TOP_K] = {(const double[]){2}, 0}}}}},
     {"\"row_offset\":7", {.noise = {.row_offset = 7}}},
+    {"\"draw_offset\":4294967293", {.noise = {.draw = 4294967293}}},
+    {"\"draw_offset\":5,\"replacement\":false", {.noise = {.draw = 5}}},
 };
 
 START_TEST(categorical_takes_its_parameters_to_the_core)
@@ -438,10 +440,11 @@ START_TEST(vjp_of_gumbel_softmax_is_the_cores)
     ck_assert_int_eq(json_integer_value(json_object_get(answer.json, "seed")), 17);
     ask_free(&answer);
     call.conditional_samples = 20;
+    call.noise.draw = 6;
     ck_assert_int_eq(core_gumbel_rao_vjp(&call, 0, ROWS, scratch, &invalid_row), 0);
     answer = ask(VJP, "{" LOGITS "," COTANGENT
                       ",\"seed\":17,\"tau\":0.5,\"hard\":true,\"noise_scale\":2,\"conditional_samples\":20,"
-                      "\"estimator\":\"gumbel_rao\",\"function\":\"gumbel_softmax\"}");
+                      "\"draw_offset\":6,\"estimator\":\"gumbel_rao\",\"function\":\"gumbel_softmax\"}");
     assert_floats(&answer, "grad_logits", grad_logits, SHAPE(ROWS, CLASSES));
     assert_floats(&answer, "grad_tau", grad_tau, SHAPE(ROWS));
     ask_free(&answer);
@@ -463,7 +466,7 @@ START_TEST(gradients_of_several_samples_are_summed)
                                                 .grad_logits = grad_logits,
                                                 .grad_tau = grad_tau};
     for (uint32_t draw = 0; draw < 2; draw++) {
-        call.noise.draw = draw;
+        call.noise.draw = 9 + draw;
         call.cotangent = wide + draw * COUNT;
         ck_assert_int_eq(core_gumbel_softmax_vjp(&call, 0, ROWS, scratch, &invalid_row), 0);
         for (size_t i = 0; i < COUNT; i++)
@@ -472,7 +475,7 @@ START_TEST(gradients_of_several_samples_are_summed)
             tau_sum[row] += grad_tau[row];
     }
     struct answer answer = ask(VJP, "{" LOGITS ",\"cotangent\":[[[1,-1,2,0],[0.5,0,0,3]],[[-2,2,-4,0],[-1,0,0,-6]]],"
-                                    "\"seed\":17,\"num_samples\":2,\"dtype\":\"float64\","
+                                    "\"seed\":17,\"draw_offset\":9,\"num_samples\":2,\"dtype\":\"float64\","
                                     "\"function\":\"gumbel_softmax\"}");
     assert_doubles(&answer, "grad_logits", sum, SHAPE(ROWS, CLASSES));
     assert_doubles(&answer, "grad_tau", tau_sum, SHAPE(ROWS));

@@ -430,6 +430,68 @@ START_TEST(more_samples_begin_with_fewer)
 }
 END_TEST
 
+/* With draw_offset the samples or draws of a part are those of the whole: along the first axis, or in place of `dim`.
+ */
+static const struct {
+    const char *path, *members;
+    struct {
+        const char *name;
+        size_t axis;
+    } results[5];
+} drawn[] = {
+    {"/v1/gumbel_softmax",
+     "\"tau\":0.5,\"hard\":true,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"]",
+     {{"samples", 0}, {"indices", 0}, {"soft", 0}, {"noise", 0}, {"log_density", 0}}},
+    {"/v1/gumbel_softmax", "\"dtype\":\"float64\",\"dim\":0,\"return\":[\"indices\"]", {{"indices", 0}}},
+    {"/v1/categorical",
+     "\"top_k\":2,\"return\":[\"indices\",\"log_probabilities\",\"scores\"]",
+     {{"indices", 1}, {"log_probabilities", 1}, {"scores", 1}}},
+    {"/v1/categorical", "\"dtype\":\"float64\",\"dim\":0", {{"indices", 0}}},
+};
+
+static struct answer ask_draws(int i, size_t offset, size_t count)
+{
+    return ask(drawn[i].path,
+               "{\"logits\":[[1,2,3],[1.5,0.5,1]],\"seed\":4,\"draw_offset\":%zu,\"num_samples\":%zu,%s}", offset,
+               count, drawn[i].members);
+}
+
+/* Item `at` of an axis: of the second, those of all items of the first. */
+static json_t *along(const json_t *array, size_t axis, size_t at)
+{
+    if (axis == 0)
+        return json_incref(json_array_get(array, at));
+    json_t *items = json_array();
+    for (size_t i = 0; i < json_array_size(array); i++)
+        json_array_append(items, json_array_get(json_array_get(array, i), at));
+    return items;
+}
+
+START_TEST(draws_in_parts_are_those_of_the_whole)
+{
+    enum { WHOLE = 7, FIRST = 3, PART = 2 };
+    const size_t start = _i % 2 == 0 ? 0 : (size_t)UINT32_MAX + 1 - WHOLE;
+    struct answer whole = ask_draws(_i, start, WHOLE), part = ask_draws(_i, start + FIRST, PART);
+    assert_answered(&whole);
+    assert_answered(&part);
+    for (size_t j = 0; j < 5 && drawn[_i].results[j].name != NULL; j++)
+        for (size_t i = 0; i < PART; i++) {
+            const char *name = drawn[_i].results[j].name;
+            const size_t axis = drawn[_i].results[j].axis;
+            json_t *one = along(json_object_get(part.json, name), axis, i),
+                   *same = along(json_object_get(whole.json, name), axis, FIRST + i),
+                   *other = along(json_object_get(whole.json, "noise"), axis, i);
+            ck_assert_msg(one != NULL && json_equal(one, same), "%s\n%s", whole.text, part.text);
+            ck_assert(strcmp(name, "noise") != 0 || !json_equal(one, other));
+            json_decref(one);
+            json_decref(same);
+            json_decref(other);
+        }
+    ask_free(&whole);
+    ask_free(&part);
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: shapes");
@@ -442,6 +504,7 @@ TEST_SUITE("api")
     tcase_add_loop_test(rows, a_row_alone_is_the_row_in_its_batch, 0, sizeof rowwise / sizeof *rowwise);
     tcase_add_loop_test(rows, with_a_list_of_seeds_rows_may_be_reordered, 0, 3);
     tcase_add_test(rows, more_samples_begin_with_fewer);
+    tcase_add_loop_test(rows, draws_in_parts_are_those_of_the_whole, 0, sizeof drawn / sizeof *drawn);
     suite_add_tcase(suite, axes);
     suite_add_tcase(suite, rows);
     return suite;

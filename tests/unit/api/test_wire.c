@@ -111,7 +111,8 @@ static const struct same left_out[] = {
     {SOFTMAX, "{\"logits\":[1,2]}",
      "{\"logits\":[1,2],\"dim\":null,\"mask\":null,\"dtype\":null,\"on_invalid\":null,\"temperature\":null}"},
     {GUMBEL, "{\"logits\":[1,2],\"seed\":3}",
-     "{\"logits\":[1,2],\"seed\":3,\"tau\":null,\"hard\":null,\"row_offset\":null,\"num_samples\":null,"
+     "{\"logits\":[1,2],\"seed\":3,\"tau\":null,\"hard\":null,\"row_offset\":null,\"draw_offset\":null,\"num_samples\":"
+     "null,"
      "\"noise_scale\":null,\"return\":null}"},
     {GUMBEL, "{\"logits\":[1,2]}", "{\"seed\":null,\"logits\":[1,2]}"},
     {CATEGORICAL, "{\"logits\":[1,2],\"seed\":3}",
