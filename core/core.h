@@ -133,6 +133,8 @@ struct core_gumbel_softmax_call {
     void *soft;        /* as samples: what they are without `hard` */
     void *gumbel;      /* as samples: g itself, that of impossible classes too */
     void *log_density; /* [rows]: of the soft sample, see below */
+    void *log_soft;    /* as samples: log_softmax(z / tau) */
+    void *perturbed; /* as samples: x + noise_scale * g, limited to the greatest numbers; -inf of impossible classes */
 };
 
 /* Depends on `classes`, `inner`, `dtype` and on which of the further results are not NULL. */
@@ -141,6 +143,9 @@ size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call);
 /* samples[r] = softmax(z / tau) (Jang et al. 2017; Maddison et al. 2017), torch.nn.functional.gumbel_softmax; with
  * `hard` its one-hot. noise_scale 0 gives the softmax of x / tau, and the first maximum of x. Several samples of a row
  * are several calls, each with its `noise.draw`.
+ *
+ * log_soft is the logarithm of the soft sample, fma(z - n, 1 / tau, -log sum_k exp((z[k] - n) / tau)) with n the
+ * greatest z: finite where the sample itself is 0. tau 0 makes it 0 at the first maximum of z and -inf elsewhere.
  *
  * log_density is log p(log y) of the soft sample y in logarithmic coordinates (the ExpConcrete density of Maddison,
  * Mnih and Teh, The Concrete Distribution, ICLR 2017, appendix C):

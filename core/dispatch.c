@@ -65,7 +65,9 @@ size_t core_softmax_scratch(const struct core_softmax_call *call)
 
 size_t core_gumbel_softmax_scratch(const struct core_gumbel_softmax_call *call)
 {
-    return scratch(call->dtype, call->classes, call->inner, (size_t)1 + (call->soft != NULL) + (call->gumbel != NULL));
+    const size_t further = (size_t)(call->soft != NULL) + (call->gumbel != NULL) + (call->log_soft != NULL) +
+                           (call->perturbed != NULL);
+    return scratch(call->dtype, call->classes, call->inner, 1 + further);
 }
 
 int core_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row)

@@ -5,7 +5,7 @@
 #include "vjp.h"
 
 /* Places in the results of the tables below. */
-enum { SAMPLES, WINNERS, SOFT, NOISE, LOG_DENSITY };
+enum { SAMPLES, WINNERS, SOFT, NOISE, LOG_DENSITY, LOG_SAMPLES, PERTURBED };
 enum { INDICES, LOG_PROBABILITIES, SCORES, TOP_INDICES, TOP_LOG_PROBABILITIES };
 enum { GRAD_LOGITS, GRAD_TEMPERATURE, GRAD_TAU };
 
@@ -93,6 +93,8 @@ static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, 
         .soft = element(call, call->data[SOFT], elements),
         .gumbel = element(call, call->data[NOISE], elements),
         .log_density = element(call, call->data[LOG_DENSITY], rows),
+        .log_soft = element(call, call->data[LOG_SAMPLES], elements),
+        .perturbed = element(call, call->data[PERTURBED], elements),
         .scratch = scratch,
     };
 }
@@ -368,7 +370,9 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
                             [WINNERS] = {"indices", API_OF_WINNERS, API_ON_RETURN, API_CLASSES},
                             [SOFT] = {"soft", API_OF_SAMPLES, API_ON_RETURN, API_MASSES},
                             [NOISE] = {"noise", API_OF_SAMPLES, API_ON_RETURN, API_NOISE},
-                            [LOG_DENSITY] = {"log_density", API_OF_WINNERS, API_ON_RETURN, API_LOGARITHMS}},
+                            [LOG_DENSITY] = {"log_density", API_OF_WINNERS, API_ON_RETURN, API_LOGARITHMS},
+                            [LOG_SAMPLES] = {"log_samples", API_OF_SAMPLES, API_ON_RETURN, API_LOGARITHMS},
+                            [PERTURBED] = {"perturbed", API_OF_SAMPLES, API_ON_RETURN, API_LOGARITHMS}},
                 .scratch = gumbel_scratch,
                 .compute = gumbel_softmax,
                 .divide = gumbel_division,

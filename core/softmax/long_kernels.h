@@ -85,6 +85,20 @@ INLINE int long_softmax(const struct core_softmax_call *call, size_t first, size
     return status;
 }
 
+/* log_soft of a row, from z in the row's `out` and `tail`; tau > 0. */
+static __attribute__((noinline, unused)) void long_row_log_soft(const struct long_row *z, real *result, real max,
+                                                                real tau)
+{
+    struct long_row row;
+    const struct exp_frame frame = long_row_frame(max, tau);
+    memcpy(result, z->out, z->whole * sizeof(real));
+    copy_few(result + z->whole, z->tail, z->classes % LANES);
+    long_row_open(&row, result, result, z->classes);
+    real sum = long_row_exp(&row, result, &frame, false);
+    vreal log_sum = vec_log(vec_splat(sum) / vec_exp(&frame, vec_splat(max), false));
+    long_row_subtract(&row, max, tau, log_sum[0]);
+}
+
 /* The index and the one-hot rows, from z in the row's `out`. */
 INLINE void long_row_pick(const struct core_gumbel_softmax_call *call, size_t r, const struct long_row *row, real max)
 {
@@ -99,6 +113,8 @@ INLINE void long_row_pick(const struct core_gumbel_softmax_call *call, size_t r,
         long_row_one_hot((real *)call->samples + at, classes, column, 1.0f, 0.0f);
     if (tau == 0.0f && call->soft != NULL)
         long_row_one_hot((real *)call->soft + at, classes, column, 1.0f, 0.0f);
+    if (tau == 0.0f && call->log_soft != NULL)
+        long_row_one_hot((real *)call->log_soft + at, classes, column, 0.0f, -__builtin_inff());
 }
 
 /* Rows r .. r + count - 1, count at most LONG_ROWS. */
@@ -119,6 +135,7 @@ static __attribute__((noinline, unused)) int long_rows_gumbel_softmax(const stru
             .source = source_of_row(&call->noise, r + i, 0, 0),
             .scale = noise_scale(&call->noise_scale, r + i),
             .gumbel = call->gumbel == NULL ? NULL : (real *)call->gumbel + at,
+            .perturbed = call->perturbed == NULL ? NULL : (real *)call->perturbed + at,
             .tally = call->log_density == NULL ? NULL : &tally[i],
         };
         long_row_open(&row[i], in, out, classes);
@@ -135,6 +152,8 @@ static __attribute__((noinline, unused)) int long_rows_gumbel_softmax(const stru
             ((real *)call->log_density)[r + i] = density_log(&tally[i], tau, perturbation[i].scale);
         long_row_pick(call, r + i, &row[i], max[i]);
         sum[i] = 0;
+        if (tau != 0.0f && call->log_soft != NULL)
+            long_row_log_soft(&row[i], (real *)call->log_soft + (r + i) * classes, max[i], tau);
         if (tau != 0.0f && (!call->hard || call->soft != NULL))
             sum[i] = long_row_exponentials(&row[i], row[i].out, max[i], tau);
     }
@@ -193,14 +212,29 @@ INLINE int strided_softmax(const struct core_softmax_call *call, size_t first, s
     return CORE_OK;
 }
 
+/* A further block in the scratch memory, if that result is wanted. */
+INLINE real *next_block(real **blocks, const void *wanted, size_t block_size)
+{
+    if (wanted == NULL)
+        return NULL;
+    real *block = *blocks;
+    *blocks += block_size;
+    return block;
+}
+
+INLINE void unpack_result(void *result, const void *block, struct layout layout, size_t row, size_t count)
+{
+    if (result != NULL)
+        block_unpack((real *)result + layout_row(layout, row), block, layout, count);
+}
+
 INLINE int strided_gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t first, size_t count,
                                   size_t *invalid_row)
 {
     struct layout layout = layout_of(call->classes, call->inner);
     size_t end = first + count, rows, block_size = CORE_BLOCK_ROWS * call->classes;
-    real *scratch = call->scratch;
     for (size_t r = first; r < end; r += rows) {
-        size_t at = layout_row(layout, r);
+        real *blocks = (real *)call->scratch + block_size;
         rows = layout_run(layout, r, end - r < CORE_BLOCK_ROWS ? end - r : CORE_BLOCK_ROWS);
         pack(call->scratch, call->logits, call->mask.allowed, call->mask.stride, layout, r, rows);
         struct core_gumbel_softmax_call block = {
@@ -212,17 +246,19 @@ INLINE int strided_gumbel_softmax(const struct core_gumbel_softmax_call *call, s
             .samples = call->scratch,
             .noise_scale = per_row_from(call->noise_scale, r),
             .indices = call->indices == NULL ? NULL : call->indices + r,
-            .soft = call->soft == NULL ? NULL : scratch + block_size,
-            .gumbel = call->gumbel == NULL ? NULL : scratch + block_size * (call->soft == NULL ? 1 : 2),
             .log_density = call->log_density == NULL ? NULL : (real *)call->log_density + r,
         };
+        block.soft = next_block(&blocks, call->soft, block_size);
+        block.gumbel = next_block(&blocks, call->gumbel, block_size);
+        block.log_soft = next_block(&blocks, call->log_soft, block_size);
+        block.perturbed = next_block(&blocks, call->perturbed, block_size);
         if (long_gumbel_softmax(&block, 0, rows, invalid_row) != CORE_OK)
             return invalid(r + *invalid_row, invalid_row);
-        block_unpack((real *)call->samples + at, block.samples, layout, rows);
-        if (call->soft != NULL)
-            block_unpack((real *)call->soft + at, block.soft, layout, rows);
-        if (call->gumbel != NULL)
-            block_unpack((real *)call->gumbel + at, block.gumbel, layout, rows);
+        unpack_result(call->samples, block.samples, layout, r, rows);
+        unpack_result(call->soft, block.soft, layout, r, rows);
+        unpack_result(call->gumbel, block.gumbel, layout, r, rows);
+        unpack_result(call->log_soft, block.log_soft, layout, r, rows);
+        unpack_result(call->perturbed, block.perturbed, layout, r, rows);
     }
     return CORE_OK;
 }

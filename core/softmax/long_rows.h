@@ -10,6 +10,7 @@
 #include "math/density.h"
 #include "math/sums.h"
 #include "random/noise.h"
+#include "softmax/perturbed.h"
 #include "softmax/row_parameters.h"
 
 /* How many columns noise is made for at a time: it stays in the first-level cache between its steps. */
@@ -238,6 +239,7 @@ struct perturbation {
     struct noise_source source;
     real scale;                  /* of the noise */
     real *gumbel;                /* g, unless NULL */
+    real *perturbed;             /* x + scale * g, unless NULL */
     struct density_tally *tally; /* added to, unless NULL */
 };
 
@@ -254,12 +256,32 @@ INLINE struct chunk chunk_of(const struct long_row *row, size_t first)
     return (struct chunk){first, NOISE_CHUNK, 0};
 }
 
+INLINE void perturbed_step(const real *x, const real *log_e, real *to, size_t count, real s)
+{
+    for (size_t j = 0; j < count; j += VEC_LANES)
+        vec_store(to + j, vec_perturbed(vec_load(x + j), vec_load(log_e + j), s != 1.0f, vec_splat(s)));
+}
+
+/* The perturbed logits of a chunk, before z may take the logits' place. */
+static __attribute__((noinline)) void perturbed_chunk(const struct long_row *row, struct chunk chunk,
+                                                      const struct perturbation *p, const real *log_e)
+{
+    real tail[LANES] __attribute__((aligned(64)));
+    real *to = p->perturbed + chunk.first;
+    perturbed_step(row->in + chunk.first, log_e, to, chunk.count, p->scale);
+    perturbed_step(row->tail, log_e + chunk.count, tail, chunk.rest, p->scale);
+    if (chunk.rest > 0)
+        copy_few(to + chunk.count, tail, row->classes % LANES);
+}
+
 /* out (or tail) = z = (in - max) - scale * log E over a chunk. log_e may be overwritten. */
 INLINE void perturb_chunk(struct long_row *row, struct chunk chunk, real max, const struct perturbation *p,
                           const real *e, real *log_e, vreal maxima[VECS])
 {
     const real *x = row->in + chunk.first;
     real *z = row->out + chunk.first;
+    if (p->perturbed != NULL)
+        perturbed_chunk(row, chunk, p, log_e);
     if (p->scale == 1.0f) {
         perturb_step(x, z, chunk.count, max, log_e, false, 1.0f, maxima);
         perturb_step(row->tail, row->tail, chunk.rest, max, log_e + chunk.count, false, 1.0f, maxima);

@@ -73,6 +73,33 @@ static void short_log_density(const struct core_gumbel_softmax_call *call, size_
                                                               noise_scale(&call->noise_scale, row + lane));
 }
 
+/* The perturbed logits of a group, from its logits and log E. */
+static __attribute__((noinline)) void short_perturbed(const struct core_gumbel_softmax_call *call, size_t row,
+                                                      size_t count, group_columns x, group_columns log_e,
+                                                      const vreal *noise_scale)
+{
+    group_columns perturbed __attribute__((aligned(64)));
+    group_perturbed(perturbed, x, call->classes, log_e, noise_scale);
+    group_store(call->perturbed, layout_of(call->classes, call->inner), row, perturbed, count);
+}
+
+/* The soft sample of a group from its z, or its logarithm. */
+static __attribute__((noinline)) void short_soft(const struct core_gumbel_softmax_call *call, real *result, size_t row,
+                                                 size_t count, group_columns z, const vreal max[VECS], bool logarithm)
+{
+    group_columns soft __attribute__((aligned(64)));
+    struct group_scale scale;
+    memcpy(soft, z, call->classes * sizeof(soft[0]));
+    group_scale(&scale, &call->tau, false, row, count);
+    if (scale.any_one_hot)
+        group_one_hot(soft, call->classes, max, scale.one_hot);
+    if (logarithm)
+        group_log_softmax(soft, call->classes, max, &scale);
+    else
+        group_softmax(soft, call->classes, max, &scale);
+    group_store(result, layout_of(call->classes, call->inner), row, soft, count);
+}
+
 /* The further results of a group, from its z, E and log E, which becomes g. */
 static __attribute__((noinline)) void short_further(const struct core_gumbel_softmax_call *call, size_t row,
                                                     size_t count, group_columns z, const vreal max[VECS],
@@ -90,16 +117,10 @@ static __attribute__((noinline)) void short_further(const struct core_gumbel_sof
         group_negate(log_e, call->classes);
         group_store(call->gumbel, layout, row, log_e, count);
     }
-    if (call->soft != NULL) {
-        group_columns soft __attribute__((aligned(64)));
-        struct group_scale scale;
-        memcpy(soft, z, call->classes * sizeof(soft[0]));
-        group_scale(&scale, &call->tau, false, row, count);
-        if (scale.any_one_hot)
-            group_one_hot(soft, call->classes, max, scale.one_hot);
-        group_softmax(soft, call->classes, max, &scale);
-        group_store(call->soft, layout, row, soft, count);
-    }
+    if (call->soft != NULL)
+        short_soft(call, call->soft, row, count, z, max, false);
+    if (call->log_soft != NULL)
+        short_soft(call, call->log_soft, row, count, z, max, true);
 }
 
 /* Not inlined, nor is the kernel of long rows: together they would need more registers than there are. */
@@ -109,7 +130,8 @@ static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct c
     struct layout layout = layout_of(call->classes, call->inner);
     size_t classes = call->classes, end = first + count;
     struct group groups[GROUPS];
-    bool further = call->indices != NULL || call->soft != NULL || call->gumbel != NULL || call->log_density != NULL;
+    bool further = call->indices != NULL || call->soft != NULL || call->gumbel != NULL || call->log_density != NULL ||
+                   call->log_soft != NULL;
     for (size_t r = first; r < end; r += GROUPS * LANES) {
         size_t together = groups_at(groups, r, end);
         for (struct group *g = groups; g < groups + together; g++) {
@@ -124,7 +146,10 @@ static __attribute__((noinline, unused)) int short_gumbel_softmax(const struct c
                 return invalid(g->row + bad, invalid_row);
             group_source(&source, &call->noise, g->row, g->rows);
             group_noise(e, log_e, classes, &source);
-            if (group_noise_scale(noise, &call->noise_scale, g->row, g->rows))
+            bool scaled = group_noise_scale(noise, &call->noise_scale, g->row, g->rows);
+            if (call->perturbed != NULL)
+                short_perturbed(call, g->row, g->rows, g->columns, log_e, scaled ? noise : NULL);
+            if (scaled)
                 group_perturb(g->columns, classes, g->max, log_e, noise);
             else
                 group_perturb(g->columns, classes, g->max, log_e, NULL);

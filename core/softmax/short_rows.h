@@ -9,6 +9,7 @@
 #include "math/density.h"
 #include "random/noise.h"
 #include "simd/layout.h"
+#include "softmax/perturbed.h"
 #include "softmax/row_parameters.h"
 
 /* Rows with fewer classes are short: a group of their columns takes a fraction of the first-level cache. */
@@ -366,6 +367,16 @@ INLINE void group_noise(group_columns e, group_columns log_e, size_t classes, co
 {
     group_noise_exponentials(e, classes, source, 0);
     noise_logarithms(e[0], log_e[0], classes * LANES);
+}
+
+/* to = x + s g. s may be NULL, which means 1. */
+INLINE void group_perturbed(group_columns to, group_columns x, size_t classes, group_columns log_e, const vreal *s)
+{
+    for (size_t j = 0; j < classes; j++)
+        FOR_VECS (q) {
+            vreal v = vec_load(x[j] + q * VEC_LANES), l = vec_load(log_e[j] + q * VEC_LANES);
+            vec_store(to[j] + q * VEC_LANES, vec_perturbed(v, l, s != NULL, s != NULL ? s[q] : vec_splat(1)));
+        }
 }
 
 /* columns = z = (columns - max) - s log E, and max becomes the maximum of z. The columns are valid. s may be NULL,

@@ -81,7 +81,7 @@ const struct request front_requests[] = {
      "{\"logits\":[[1,2],[null,null],[3,4]],\"on_invalid\":\"uniform\",\"temperature\":0.5}", NULL, false},
     {GUMBEL, NULL, NULL, NULL,
      "{" LOGITS ",\"seed\":[7,8],\"tau\":[0.5,2],\"hard\":true,\"num_samples\":3,\"noise_scale\":[1,0.5],"
-     "\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"]}",
+     "\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\",\"log_samples\",\"perturbed\"]}",
      NULL, false},
     {GUMBEL, NULL, NULL, NULL,
      "{" LOGITS ",\"seed\":7,\"row_offset\":3,\"tau\":{\"schedule\":\"exponential\",\"start\":1,\"rate\":3e-5,"

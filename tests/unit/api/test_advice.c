@@ -365,7 +365,7 @@ static const struct {
 } calls[] = {
     {SOFTMAX, "", false},
     {"/v1/log_softmax", "temperature=0", false},
-    {GUMBEL, "seed=1&num_samples=2&return=samples,indices,soft,noise,log_density", false},
+    {GUMBEL, "seed=1&num_samples=2&return=samples,indices,soft,noise,log_density,log_samples,perturbed", false},
     {CATEGORICAL, "seed=1&logprobs=2&return=indices,log_probabilities", false},
     {VJP, "function=softmax", true},
     {VJP, "function=log_softmax", true},

@@ -23,7 +23,9 @@ static const struct {
     {"/v1/log_softmax", "\"on_invalid\":\"nan\"", -1},
     {"/v1/gumbel_softmax", "\"seed\":1", -1},
     {"/v1/gumbel_softmax",
-     "\"seed\":1,\"num_samples\":9,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"]", -1},
+     "\"seed\":1,\"num_samples\":9,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\",\"log_"
+     "samples\",\"perturbed\"]",
+     -1},
     {"/v1/gumbel_softmax", "\"seed\":1,\"num_samples\":9,\"on_invalid\":\"zero\"", -1},
     {"/v1/gumbel_softmax", "\"seed\":1,\"num_samples\":40,\"return\":[\"indices\"],\"on_invalid\":\"uniform\"", -1},
     {"/v1/gumbel_softmax", "\"dtype\":\"float64\",\"seed\":1,\"num_samples\":9,\"tau\":0.3", -1},

@@ -39,9 +39,11 @@ static const struct call {
     {GUMBEL, "{\"seed\":3,\"tau\":{\"schedule\":\"exponential\",\"start\":1,\"rate\":3e-5,\"min\":0.5,\"step\":2}}",
      "seed=3&tau={\"schedule\":\"exponential\",\"start\":1,\"rate\":3e-5,\"min\":0.5,\"step\":2}", "", false, 0},
     {GUMBEL,
-     "{\"seed\":3,\"tau\":0.5,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"],"
+     "{\"seed\":3,\"tau\":0.5,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\",\"log_samples\","
+     "\"perturbed\"],"
      "\"hard\":true,\"num_samples\":5}",
-     "seed=3&tau=0.5&return=samples,indices,soft,noise,log_density&hard=true&num_samples=5", "", false, 0},
+     "seed=3&tau=0.5&return=samples,indices,soft,noise,log_density,log_samples,perturbed&hard=true&num_samples=5", "",
+     false, 0},
     {GUMBEL, "{\"seed\":3,\"dtype\":\"float64\",\"return\":[\"noise\",\"indices\"],\"num_samples\":2}",
      "seed=3&return=[\"noise\",\"indices\"]&num_samples=2", "", true, 0},
     {CATEGORICAL, "{\"seed\":3}", "seed=3", "", false, 0},

@@ -17,7 +17,7 @@ static const struct {
     {"log_softmax", "\"temperature\":3", false},
     {"gumbel_softmax",
      "\"seed\":7,\"tau\":0.3,\"noise_scale\":0.5,\"row_offset\":3,\"draw_offset\":4,\"num_samples\":3,"
-     "\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"]",
+     "\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\",\"log_samples\",\"perturbed\"]",
      false},
     {"gumbel_softmax", "\"seed\":9007199254740991,\"hard\":true,\"dim\":1", false},
     {"categorical",

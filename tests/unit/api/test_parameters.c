@@ -193,6 +193,7 @@ END_TEST
 /* The results of draw after draw. */
 struct gumbel {
     float samples[3 * COUNT], soft[3 * COUNT], noise[3 * COUNT], log_density[3 * ROWS];
+    float log_samples[3 * COUNT], perturbed[3 * COUNT];
     int32_t indices[3 * ROWS];
 };
 
@@ -204,6 +205,8 @@ static void run_gumbel(struct core_gumbel_softmax_call *call, struct gumbel *res
         call->soft = results->soft + draw * COUNT;
         call->gumbel = results->noise + draw * COUNT;
         call->log_density = results->log_density + draw * ROWS;
+        call->log_soft = results->log_samples + draw * COUNT;
+        call->perturbed = results->perturbed + draw * COUNT;
         call->indices = results->indices + draw * ROWS;
         call->scratch = scratch;
         ck_assert_uint_le(core_gumbel_softmax_scratch(call), SCRATCH);
@@ -211,7 +214,8 @@ static void run_gumbel(struct core_gumbel_softmax_call *call, struct gumbel *res
     }
 }
 
-#define ALL_RESULTS "\"return\":[\"log_density\",\"noise\",\"soft\",\"indices\",\"samples\"]"
+#define ALL_RESULTS                                                                                                    \
+    "\"return\":[\"log_density\",\"perturbed\",\"log_samples\",\"noise\",\"soft\",\"indices\",\"samples\"]"
 
 START_TEST(return_and_num_samples_give_every_result_of_every_draw)
 {
@@ -231,6 +235,8 @@ START_TEST(return_and_num_samples_give_every_result_of_every_draw)
     assert_floats(&answer, "noise", results.noise, SHAPE(3, ROWS, CLASSES));
     assert_classes(&answer, "indices", results.indices, SHAPE(3, ROWS));
     assert_floats(&answer, "log_density", results.log_density, SHAPE(3, ROWS));
+    assert_floats(&answer, "log_samples", results.log_samples, SHAPE(3, ROWS, CLASSES));
+    assert_floats(&answer, "perturbed", results.perturbed, SHAPE(3, ROWS, CLASSES));
     ask_free(&answer);
     answer = ask(GUMBEL, "{" LOGITS ",\"seed\":17,\"tau\":0.5,\"hard\":true,\"noise_scale\":[0.5,2]," ALL_RESULTS "}");
     assert_floats(&answer, "samples", results.samples, SHAPE(ROWS, CLASSES));

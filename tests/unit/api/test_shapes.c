@@ -23,7 +23,8 @@ static const struct {
     {API_LOG_SOFTMAX, "{\"dtype\":\"float64\"}", 0},
     {API_GUMBEL_SOFTMAX, "{\"seed\":3}", 0},
     {API_GUMBEL_SOFTMAX,
-     "{\"seed\":3,\"tau\":0.5,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\"],"
+     "{\"seed\":3,\"tau\":0.5,\"return\":[\"samples\",\"indices\",\"soft\",\"noise\",\"log_density\",\"log_samples\","
+     "\"perturbed\"],"
      "\"hard\":true,\"num_samples\":5}",
      5},
     {API_GUMBEL_SOFTMAX, "{\"seed\":3,\"dtype\":\"float64\",\"return\":[\"indices\"],\"num_samples\":2}", 2},

@@ -12,6 +12,7 @@ struct problem {
     enum function function;
     size_t rows, classes, inner;
     real *logits, *result, *soft, *gumbel; /* rows * classes each */
+    real *log_soft, *perturbed;            /* likewise */
     real *log_density;                     /* rows, as all below */
     int32_t *indices;
     double *parameters, *noise_scales; /* noise_scales may be NULL */
@@ -54,6 +55,8 @@ static struct core_gumbel_softmax_call gumbel_call(const struct problem *p)
         .soft = p->soft,
         .gumbel = p->gumbel,
         .log_density = p->log_density,
+        .log_soft = p->log_soft,
+        .perturbed = p->perturbed,
     };
 }
 
@@ -100,6 +103,8 @@ static void open_results(struct problem *p)
     p->result = fresh(count);
     p->soft = fresh(count);
     p->gumbel = fresh(count);
+    p->log_soft = fresh(count);
+    p->perturbed = fresh(count);
     p->log_density = fresh(p->rows);
     p->indices = (int32_t *)(void *)fresh(p->rows);
 }
@@ -109,6 +114,8 @@ static void close_results(struct problem *p)
     free(p->result);
     free(p->soft);
     free(p->gumbel);
+    free(p->log_soft);
+    free(p->perturbed);
     free(p->log_density);
     free(p->indices);
 }
@@ -157,6 +164,8 @@ static void require_same(const struct problem *p, const struct problem *expected
     bool same = same_reals(p->result, expected->result, count);
     if (same && p->function >= GUMBEL_SOFT)
         same = same_reals(p->soft, expected->soft, count) && same_reals(p->gumbel, expected->gumbel, count) &&
+               same_reals(p->log_soft, expected->log_soft, count) &&
+               same_reals(p->perturbed, expected->perturbed, count) &&
                same_reals(p->log_density, expected->log_density, p->rows) &&
                memcmp(p->indices, expected->indices, p->rows * sizeof(p->indices[0])) == 0;
     if (!same)
@@ -281,6 +290,8 @@ static void results_to_dense(struct problem *p)
     if (p->function >= GUMBEL_SOFT) {
         to_dense(&p->soft, p);
         to_dense(&p->gumbel, p);
+        to_dense(&p->log_soft, p);
+        to_dense(&p->perturbed, p);
     }
 }
 
@@ -375,11 +386,13 @@ START_TEST(test_strided_ranges)
                 for (size_t k = 0; k < rows * p.classes; k++) {
                     size_t r = k / p.classes;
                     bool inside = r >= first && r < first + count;
-                    uint32_t bits[3]; /* the first of each number */
+                    uint32_t bits[5]; /* the first of each number */
                     memcpy(&bits[0], &p.result[k], 4);
                     memcpy(&bits[1], &p.soft[k], 4);
                     memcpy(&bits[2], &p.gumbel[k], 4);
-                    for (int b = 0; b < (function < GUMBEL_SOFT ? 1 : 3); b++)
+                    memcpy(&bits[3], &p.log_soft[k], 4);
+                    memcpy(&bits[4], &p.perturbed[k], 4);
+                    for (int b = 0; b < (function < GUMBEL_SOFT ? 1 : 5); b++)
                         if ((bits[b] == 0x55555555) == inside)
                             ck_abort_msg("function %d, K %zu, rows %zu + %zu: row %zu", function, p.classes, first,
                                          count, r);
@@ -433,6 +446,9 @@ START_TEST(test_scratch)
     ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 3200 * sizeof(real));
     sample.soft = &soft;
     ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 4800 * sizeof(real));
+    sample.log_soft = &soft;
+    sample.perturbed = &gumbel;
+    ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 8000 * sizeof(real));
     sample.inner = 0;
     ck_assert_uint_eq(core_gumbel_softmax_scratch(&sample), 0);
 }

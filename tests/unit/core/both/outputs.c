@@ -8,7 +8,7 @@
 /* One call with all further results. */
 struct batch {
     size_t rows, classes;
-    real *logits, *samples, *soft, *gumbel, *log_density;
+    real *logits, *samples, *soft, *gumbel, *log_density, *log_soft, *perturbed;
     int32_t *indices;
     wide *g, *z; /* of one row: the reference's noise, and x - m + s g */
 };
@@ -24,6 +24,8 @@ static struct batch batch_open(size_t rows, size_t classes, enum logits_kind kin
         .soft = reals(count),
         .gumbel = reals(count),
         .log_density = reals(rows),
+        .log_soft = reals(count),
+        .perturbed = reals(count),
         .indices = malloc(rows * sizeof(int32_t)),
         .g = malloc(classes * sizeof(wide)),
         .z = malloc(classes * sizeof(wide)),
@@ -40,6 +42,8 @@ static void batch_close(struct batch *batch)
     free(batch->soft);
     free(batch->gumbel);
     free(batch->log_density);
+    free(batch->log_soft);
+    free(batch->perturbed);
     free(batch->indices);
     free(batch->g);
     free(batch->z);
@@ -63,6 +67,8 @@ static struct core_gumbel_softmax_call call_of(struct batch *batch, const double
         .soft = batch->soft,
         .gumbel = batch->gumbel,
         .log_density = batch->log_density,
+        .log_soft = batch->log_soft,
+        .perturbed = batch->perturbed,
     };
 }
 
@@ -103,6 +109,18 @@ static void check_gumbel(const struct batch *batch, size_t row)
     }
 }
 
+/* Not relative to the row's maximum, as z is. */
+static void check_perturbed(const struct batch *batch, size_t row, wide scale)
+{
+    for (size_t j = 0; j < batch->classes; j++) {
+        real x = batch->logits[row * batch->classes + j], got = batch->perturbed[row * batch->classes + j];
+        wide right = (wide)x + scale * batch->g[j], allowed = fabs(right) + scale * (2 * fabs(batch->g[j]) + 8);
+        bool good = x == -INFINITY ? got == -INFINITY : fabs(got - right) <= UNIT * allowed + REAL_TRUE_MIN;
+        if (!good || (got == 0 && signbit(got)))
+            ck_abort_msg("K %zu row %zu class %zu: x + s g %a, not %a", batch->classes, row, j, D(got), D(right));
+    }
+}
+
 static void check_index(const struct batch *batch, size_t row, wide max, wide scale)
 {
     size_t best = first_max_of(batch->z, batch->classes), got = (size_t)batch->indices[row];
@@ -129,6 +147,29 @@ static void check_soft(const struct batch *batch, size_t row, wide tau, wide max
         if (!(fabs(got - expected[j]) <= expected[j] * relative + REAL_FLUSHED))
             ck_abort_msg("K %zu tau %g s %g row %zu class %zu: %a, not %a", batch->classes, D(tau), D(scale), row, j,
                          D(got), D(expected[j]));
+    }
+    free(expected);
+}
+
+/* log_softmax(z / tau), also where softmax is 0. */
+static void check_log_soft(const struct batch *batch, size_t row, wide tau, wide max, wide scale)
+{
+    wide *expected = malloc(batch->classes * sizeof(expected[0])), top = max_of(batch->z, batch->classes);
+    ck_assert_ptr_nonnull(expected);
+    log_softmax_of(batch->z, batch->classes, tau, expected);
+    wide top_error = 0, sum_roundings = (wide)(batch->classes < SUM_BLOCK ? batch->classes : SUM_BLOCK) / 16 + 32;
+    for (size_t j = 0; j < batch->classes; j++)
+        if (batch->z[j] > top - tau)
+            top_error = fmax(top_error, z_error(batch, row, j, max, scale));
+    for (size_t j = 0; j < batch->classes; j++) {
+        real got = batch->log_soft[row * batch->classes + j];
+        wide a = (top - batch->z[j]) / tau;
+        wide allowed = UNIT * (4 * a + fabs(expected[j]) + 16 + sum_roundings) +
+                       1.1 * (z_error(batch, row, j, max, scale) + top_error) / tau;
+        bool good = batch->z[j] == -INFINITY ? got == -INFINITY : fabs(got - expected[j]) <= allowed;
+        if (!good || (got == 0 && signbit(got)))
+            ck_abort_msg("K %zu tau %g s %g row %zu class %zu: log y %a, not %a", batch->classes, D(tau), D(scale), row,
+                         j, D(got), D(expected[j]));
     }
     free(expected);
 }
@@ -184,9 +225,12 @@ static void check_all(size_t rows, size_t classes, double tau, const double *sca
     for (size_t r = 0; r < rows; r++) {
         wide max = reference_row(&batch, r, s);
         check_gumbel(&batch, r);
+        check_perturbed(&batch, r, s);
         check_index(&batch, r, max, s);
-        if (tau > 1e-3f)
+        if (tau > 1e-3f) {
             check_soft(&batch, r, tau, max, s);
+            check_log_soft(&batch, r, tau, max, s);
+        }
         if (s > 0)
             check_log_density(&batch, r, tau, s);
         for (size_t j = 0; j < classes; j++)
@@ -278,7 +322,7 @@ START_TEST(test_each_alone)
     struct inputs inputs = {4};
     select_isa(_i);
     for (size_t classes = 1; classes <= 300; classes += classes < 70 ? 3 : 31)
-        for (int which = 0; which < 4; which++) {
+        for (int which = 0; which < 6; which++) {
             double tau = 0.6f, scale = 0.7f;
             size_t count = 21 * classes;
             struct batch batch = batch_open(21, classes, LOGITS_HOLES, &inputs);
@@ -290,12 +334,16 @@ START_TEST(test_each_alone)
             call.soft = which == 1 ? alone : NULL;
             call.gumbel = which == 2 ? alone : NULL;
             call.log_density = which == 3 ? alone : NULL;
+            call.log_soft = which == 4 ? alone : NULL;
+            call.perturbed = which == 5 ? alone : NULL;
             run(&call, batch.rows);
             ck_assert(same_as(samples, batch.samples, &batch));
             ck_assert(which != 0 || memcmp(alone, batch.indices, 21 * sizeof(int32_t)) == 0);
             ck_assert(which != 1 || same_reals(alone, batch.soft, count));
             ck_assert(which != 2 || same_reals(alone, batch.gumbel, count));
             ck_assert(which != 3 || same_reals(alone, batch.log_density, 21));
+            ck_assert(which != 4 || same_reals(alone, batch.log_soft, count));
+            ck_assert(which != 5 || same_reals(alone, batch.perturbed, count));
             free(alone);
             free(samples);
             batch_close(&batch);
@@ -341,6 +389,33 @@ START_TEST(test_limits)
 }
 END_TEST
 
+/* The logarithm of a one-hot row is one-hot too; perturbed logits do not overflow, and tell what is impossible. */
+START_TEST(test_ends_of_logarithms)
+{
+    static const double none = 0, huge = 1e36, small = 0.05;
+    select_isa(_i);
+    for (size_t classes = 2; classes <= 200; classes++) {
+        struct inputs inputs = {classes};
+        struct batch batch = batch_open(19, classes, LOGITS_HOLES, &inputs);
+        struct core_gumbel_softmax_call call = call_of(&batch, &none, NULL, classes % 2);
+        run(&call, batch.rows);
+        for (size_t k = 0; k < batch.rows * classes; k++)
+            ck_assert(batch.log_soft[k] == (k % classes == (size_t)batch.indices[k / classes] ? 0 : -INFINITY));
+        call = call_of(&batch, &small, NULL, false);
+        run(&call, batch.rows);
+        for (size_t k = 0; k < batch.rows * classes; k++)
+            ck_assert_int_eq(batch.log_soft[k] > -REAL_MAX, batch.logits[k] > -INFINITY);
+        for (size_t k = 0; k < batch.rows * classes; k++)
+            batch.logits[k] = k % 3 == 0 ? REAL_MAX : k % 3 == 1 ? -REAL_MAX : -INFINITY;
+        call = call_of(&batch, &none, &huge, false);
+        run(&call, batch.rows);
+        for (size_t k = 0; k < batch.rows * classes; k++)
+            ck_assert(k % 3 == 2 ? batch.perturbed[k] == -INFINITY : fabs(batch.perturbed[k]) <= REAL_MAX);
+        batch_close(&batch);
+    }
+}
+END_TEST
+
 TEST_SUITE(PART)
 {
     Suite *suite = suite_create(SUITE("outputs"));
@@ -351,6 +426,7 @@ TEST_SUITE(PART)
     tcase_add_isa_test(tcase, test_agreement);
     tcase_add_isa_test(tcase, test_each_alone);
     tcase_add_isa_test(tcase, test_limits);
+    tcase_add_isa_test(tcase, test_ends_of_logarithms);
     suite_add_tcase(suite, tcase);
     return suite;
 }
