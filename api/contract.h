@@ -167,6 +167,7 @@ enum api_content {
     API_MASSES,     /* the call's dtype; 0 */
     API_LOGARITHMS, /* the call's dtype; -inf */
     API_CLASSES,    /* int32; -1, no class */
+    API_COUNTS,     /* int32; 0 */
     API_NOISE,      /* the call's dtype; the noise all the same */
     API_GRADIENTS,  /* the call's dtype; 0, for "uniform" too */
 };
@@ -179,6 +180,12 @@ struct api_result_kind {
     enum api_condition condition;
     enum api_content content;
 };
+
+/* Whether it is int32 in either precision. */
+static inline bool api_content_is_integer(enum api_content content)
+{
+    return content == API_CLASSES || content == API_COUNTS;
+}
 
 struct api_call;
 struct call_range;

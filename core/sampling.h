@@ -79,6 +79,8 @@ struct core_categorical_call {
 
     int32_t *indices; /* [rows][n], or NULL: the classes drawn */
     void *scores;     /* [rows][n], or NULL: their v / T - log E, see below */
+    int32_t *counts;  /* in the layout of the logits, or NULL: how often each class is drawn is added to it, atomically:
+                         so parts of the draws may be made by several threads */
     enum core_distribution distribution;
     void *log_probabilities; /* [rows][n], or NULL: of the classes drawn */
     size_t top;              /* L: how many of the most probable classes are returned */

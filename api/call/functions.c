@@ -6,7 +6,7 @@
 
 /* Places in the results of the tables below. */
 enum { SAMPLES, WINNERS, SOFT, NOISE, LOG_DENSITY, LOG_SAMPLES, PERTURBED };
-enum { INDICES, LOG_PROBABILITIES, SCORES, TOP_INDICES, TOP_LOG_PROBABILITIES };
+enum { INDICES, LOG_PROBABILITIES, SCORES, TOP_INDICES, TOP_LOG_PROBABILITIES, COUNTS };
 enum { GRAD_LOGITS, GRAD_TEMPERATURE, GRAD_TAU };
 
 static struct core_mask mask(const struct api_call *call)
@@ -149,6 +149,7 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .mask = mask(call),
         .indices = call->data[INDICES],
         .scores = call->data[SCORES],
+        .counts = call->data[COUNTS],
         .distribution = (enum core_distribution)call->values[API_LOGPROBS_OF].one.choice,
         .log_probabilities = call->data[LOG_PROBABILITIES],
         .top = (size_t)call->values[API_LOGPROBS].one.integer,
@@ -388,7 +389,8 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
                             [SCORES] = {"scores", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
                             [TOP_INDICES] = {"top_indices", API_OF_TOP, API_WITH_LOGPROBS, API_CLASSES},
                             [TOP_LOG_PROBABILITIES] = {"top_log_probabilities", API_OF_TOP, API_WITH_LOGPROBS,
-                                                       API_LOGARITHMS}},
+                                                       API_LOGARITHMS},
+                            [COUNTS] = {"counts", API_OF_LOGITS, API_ON_RETURN, API_COUNTS}},
                 .scratch = categorical_scratch,
                 .compute = categorical,
                 .divide = categorical_division,

@@ -156,10 +156,10 @@ int call_compute_replaced(const struct api_call *call, const struct call_range *
 static bool value_of(enum api_on_invalid mode, enum api_content content, double *value)
 {
     static const double absent[] = {
-        [API_MASSES] = 0, [API_LOGARITHMS] = -INFINITY, [API_CLASSES] = -1, [API_GRADIENTS] = 0};
+        [API_MASSES] = 0, [API_LOGARITHMS] = -INFINITY, [API_CLASSES] = -1, [API_COUNTS] = 0, [API_GRADIENTS] = 0};
     if (content == API_NOISE || (mode == API_INVALID_UNIFORM && content != API_GRADIENTS))
         return false;
-    *value = mode == API_INVALID_NAN && content != API_CLASSES ? (double)NAN : absent[content];
+    *value = mode == API_INVALID_NAN && !api_content_is_integer(content) ? (double)NAN : absent[content];
     return true;
 }
 
@@ -189,7 +189,7 @@ static void set_result(const struct api_call *call, const struct call_range *ran
     for (size_t sample = share.sample; sample < share.sample + share.samples; sample++)
         for (size_t i = share.element; i < share.element + share.elements; i++) {
             const size_t element = sample * samples.distance + at.start + i * at.step;
-            if (kind->content == API_CLASSES)
+            if (api_content_is_integer(kind->content))
                 ((int32_t *)call->data[result])[element] = (int32_t)value;
             else
                 set(call, call->data[result], element, value);

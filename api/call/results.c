@@ -23,7 +23,7 @@ static bool is_wanted(const struct api_call *call, size_t result)
 
 enum api_dtype call_result_dtype(const struct api_call *call, const struct api_result_kind *kind)
 {
-    if (kind->content == API_CLASSES)
+    if (api_content_is_integer(kind->content))
         return API_INT32;
     return call->dtype == CORE_FLOAT64 ? API_FLOAT64 : API_FLOAT32;
 }

@@ -16,7 +16,7 @@ struct oip_ranked {
 
 bool oip_has_classes(const struct api_result_kind *kind)
 {
-    return (kind->extent == API_OF_LOGITS || kind->extent == API_OF_SAMPLES) && kind->content != API_CLASSES;
+    return (kind->extent == API_OF_LOGITS || kind->extent == API_OF_SAMPLES) && !api_content_is_integer(kind->content);
 }
 
 static double value_at(const struct api_tensor *tensor, size_t at)

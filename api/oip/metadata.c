@@ -143,7 +143,7 @@ static json_t *outputs(const struct wording *wording, const struct api_function 
     for (size_t i = 0; i < API_MAX_RESULTS && function->results[i].name != NULL; i++) {
         const struct api_result_kind *kind = &function->results[i];
         const bool one_a_row = kind->extent == API_OF_WINNERS || kind->extent == API_OF_ROWS;
-        const char *datatype = api_dtypes[kind->content == API_CLASSES ? API_INT32 : API_FLOAT32].datatype;
+        const char *datatype = api_dtypes[api_content_is_integer(kind->content) ? API_INT32 : API_FLOAT32].datatype;
         if (condition(function, i) == NULL)
             json_array_append_new(list, tensor(wording, kind->name, datatype, one_a_row ? 1 : 2));
     }

@@ -110,11 +110,21 @@ struct prepared {
     struct log_scale log;
 };
 
-/* The results of one draw, at `at` of the arrays: a class, its x and its z. */
-static void put_draw(const struct core_categorical_call *call, size_t at, size_t class, real x, real z,
+/* Adds to how often the class has been drawn of row r. */
+static void count_draws(const struct core_categorical_call *call, size_t r, size_t class, int32_t draws)
+{
+    const struct layout layout = layout_of(call->classes, call->inner);
+    if (call->counts != NULL)
+        __atomic_fetch_add(&call->counts[layout_row(layout, r) + class * layout.step], draws, __ATOMIC_RELAXED);
+}
+
+/* The results of draw i of row r: a class, its x and its z. */
+static void put_draw(const struct core_categorical_call *call, size_t r, size_t i, size_t class, real x, real z,
                      const struct prepared *row)
 {
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
+    const size_t at = r * call->draws + i;
+    count_draws(call, r, class, 1);
     if (call->indices != NULL)
         call->indices[at] = (int32_t) class;
     if (scores != NULL)
@@ -124,10 +134,10 @@ static void put_draw(const struct core_categorical_call *call, size_t at, size_t
 }
 
 /* The same of the column of a race. */
-static void put_winner(const struct core_categorical_call *call, size_t at, const struct race *race, size_t column,
-                       real z, const struct prepared *row)
+static void put_winner(const struct core_categorical_call *call, size_t r, size_t i, const struct race *race,
+                       size_t column, real z, const struct prepared *row)
 {
-    put_draw(call, at, race_class(race, column), race->x[column], z, row);
+    put_draw(call, r, i, race_class(race, column), race->x[column], z, row);
 }
 
 static void draw_with_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
@@ -137,7 +147,7 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
     for (size_t i = draws.first; i < draws.first + draws.count; i++) {
         struct noise_source source = source_of_row(&call->noise, r, i, 0);
         struct winner winner = race_winner(race, &source);
-        put_winner(call, r * call->draws + i, race, winner.column, winner.score, row);
+        put_winner(call, r, i, race, winner.column, winner.score, row);
     }
 }
 
@@ -154,7 +164,7 @@ static void draw_without_replacement(const struct core_categorical_call *call, s
     }
     ranking_sort(&ranking);
     for (size_t i = 0; i < ranking.count; i++)
-        put_winner(call, r * call->draws + i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), row);
+        put_winner(call, r, i, race, rank_column(ranking.entry[i]), rank_value(ranking.entry[i]), row);
 }
 
 /* T = 0: the greatest without noise. */
@@ -167,7 +177,7 @@ static void draw_greedily(const struct core_categorical_call *call, size_t r, co
     const struct core_draws draws = draws_of(call);
     for (size_t i = draws.first; i < draws.first + draws.count; i++) {
         rank entry = ranking.entry[call->replacement ? 0 : i];
-        put_winner(call, r * call->draws + i, race, rank_column(entry), rank_value(entry), row);
+        put_winner(call, r, i, race, rank_column(entry), rank_value(entry), row);
     }
 }
 
@@ -296,7 +306,7 @@ static void put_short_draws(const struct core_categorical_call *call, size_t r, 
 {
     for (size_t lane = 0; lane < count; lane++) {
         size_t column = (size_t)winners->column[lane];
-        put_draw(call, (r + lane) * call->draws + draw, column, x[column][lane], winners->score[lane], &rows[lane]);
+        put_draw(call, r + lane, draw, column, x[column][lane], winners->score[lane], &rows[lane]);
     }
 }
 

@@ -11,8 +11,8 @@ MAX_FLOAT32 = 3.4028234663852886e38
 MAX_NOISE_SCALE = 1e36
 MAX_INTEGER = 2**53 - 1
 RETURNS = {
-    "gumbel_softmax": ["samples", "indices", "soft", "noise", "log_density"],
-    "categorical": ["indices", "log_probabilities", "scores"],
+    "gumbel_softmax": ["samples", "indices", "soft", "noise", "log_density", "log_samples", "perturbed"],
+    "categorical": ["indices", "log_probabilities", "scores", "counts"],
 }
 
 

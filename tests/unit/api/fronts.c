@@ -90,7 +90,7 @@ const struct request front_requests[] = {
     {CATEGORICAL, NULL, NULL, NULL,
      "{" LOGITS ",\"seed\":7,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,"
      "\"top_k\":[3,4],\"min_p\":0.01,\"typical_p\":0.99,\"filter_order\":\"temperature_last\",\"temperature\":0.8,"
-     "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\"]}",
+     "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      NULL, false},
     {CATEGORICAL, "num_samples=3&temperature=.5,2&top_k=[-1,2]&return=scores,indices", NULL, NULL,
      "\xef\xbb\xbf{" LOGITS ",\"seed\":7,\"mask\":null,\"logit_bias\":{\"0\":-Infinity,\"1\":1}}", NULL, false},
@@ -109,7 +109,7 @@ const struct request front_requests[] = {
     {CATEGORICAL,
      "seed=3&num_samples=2&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,4&min_p=0.01&typical_p=[0.99,0.9]&"
      "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
-     "return=indices,log_probabilities,scores&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2&"
+     "return=indices,log_probabilities,scores,counts&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2&"
      "draw_offset=3",
      API_NPY, NULL, NULL, add_logits, false},
     {GUMBEL, "arrays=logits,mask,tau,seed&hard=true&num_samples=2&return=samples,indices,noise&noise_scale=0.5",

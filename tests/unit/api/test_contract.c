@@ -317,7 +317,9 @@ START_TEST(a_function_gives_what_its_schema_says)
         for (size_t j = 0; j < API_MAX_RESULTS && function->results[j].name != NULL; j++, count++)
             ck_assert_ptr_eq(spec_get(properties, function->results[j].name),
                              spec_get(spec_get(spec_get(spec, "components"), "schemas"),
-                                      function->results[j].content == API_CLASSES ? "Classes" : "Numbers"));
+                                      function->results[j].content == API_CLASSES  ? "Classes"
+                                      : function->results[j].content == API_COUNTS ? "Counts"
+                                                                                   : "Numbers"));
         ck_assert_uint_eq(json_object_size(properties), count);
     }
 }

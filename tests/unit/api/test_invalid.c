@@ -41,6 +41,7 @@ static const struct {
      "log_probabilities",
      {"[\"-Infinity\"]", "same", "[\"NaN\"]"}},
     {CATEGORICAL, ",\"seed\":3,\"return\":[\"scores\"]", "scores", {"[\"-Infinity\"]", "same", "[\"NaN\"]"}},
+    {CATEGORICAL, ",\"seed\":3,\"num_samples\":9,\"return\":[\"counts\"]", "counts", {"[0,0,0]", "same", "[0,0,0]"}},
     {CATEGORICAL, ",\"seed\":3,\"logprobs\":2", "top_indices", {"[-1,-1]", "same", "[-1,-1]"}},
     {CATEGORICAL,
      ",\"seed\":3,\"logprobs\":2",

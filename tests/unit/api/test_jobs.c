@@ -34,7 +34,7 @@ static const struct {
     {"/v1/categorical", "\"seed\":1,\"num_samples\":50,\"temperature\":0,\"return\":[\"indices\",\"scores\"]", -1},
     {"/v1/categorical",
      "\"seed\":1,\"num_samples\":50,\"top_p\":0.9,\"top_k\":5,\"logprobs\":3,\"logprobs_of\":\"filtered\","
-     "\"return\":[\"indices\",\"log_probabilities\",\"scores\"]",
+     "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      -1},
     {"/v1/categorical", "\"seed\":1,\"num_samples\":50,\"logprobs\":2,\"on_invalid\":\"uniform\"", -1},
     {"/v1/categorical", "\"seed\":1,\"num_samples\":5,\"replacement\":false,\"logprobs\":2", -1},

@@ -50,10 +50,10 @@ static const struct call {
     {CATEGORICAL,
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,\"top_k\":[3,3,4,4,0,2],"
      "\"min_p\":0.01,\"typical_p\":0.99,\"filter_order\":\"temperature_last\",\"temperature\":0.8,"
-     "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\"]}",
+     "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      "seed=3&num_samples=5&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,3,4,4,0,2&min_p=0.01&typical_p=0.99&"
      "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
-     "return=indices,log_probabilities,scores",
+     "return=indices,log_probabilities,scores,counts",
      "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"num_samples\":2,\"replacement\":false,\"dim\":0,\"on_invalid\":\"nan\"}",
      "seed=3&num_samples=2&replacement=False&dim=0&on_invalid=nan", "", true, 0},

@@ -22,7 +22,7 @@ static const struct {
     {"gumbel_softmax", "\"seed\":9007199254740991,\"hard\":true,\"dim\":1", false},
     {"categorical",
      "\"seed\":5,\"num_samples\":4,\"top_k\":3,\"top_p\":0.9,\"temperature\":0.5,\"logprobs\":2,"
-     "\"logit_bias\":{\"0\":1.5},\"return\":[\"indices\",\"log_probabilities\",\"scores\"]",
+     "\"logit_bias\":{\"0\":1.5},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      false},
     {"categorical", "\"seed\":5,\"num_samples\":2,\"replacement\":false,\"dim\":1", false},
     {"vjp", "\"function\":\"softmax\",\"temperature\":0.5", true},

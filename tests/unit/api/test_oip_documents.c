@@ -42,7 +42,7 @@ static void check_outputs(const struct api_function *function, const json_t *out
         listed += output != NULL;
         ck_assert_msg((output == NULL) == (json_object_get(parameters, further) != NULL), "%s", kind->name);
         if (output != NULL)
-            ck_assert_str_eq(infer_text(output, "datatype"), kind->content == API_CLASSES ? "INT32" : "FP32");
+            ck_assert_str_eq(infer_text(output, "datatype"), api_content_is_integer(kind->content) ? "INT32" : "FP32");
     }
     ck_assert_uint_gt(listed, 0);
     ck_assert_uint_eq(json_array_size(outputs), listed);

@@ -31,7 +31,7 @@ static const struct {
     {API_CATEGORICAL, "{\"seed\":3}", 0},
     {API_CATEGORICAL,
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"top_p\":0.9,"
-     "\"return\":[\"indices\",\"log_probabilities\",\"scores\"]}",
+     "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      5},
     {API_VJP, "{\"function\":\"softmax\"}", 0},
     {API_VJP, "{\"function\":\"gumbel_softmax\",\"seed\":3,\"num_samples\":2}", 2},
@@ -445,7 +445,7 @@ static const struct {
      {{"samples", 0}, {"indices", 0}, {"soft", 0}, {"noise", 0}, {"log_density", 0}}},
     {"/v1/gumbel_softmax", "\"dtype\":\"float64\",\"dim\":0,\"return\":[\"indices\"]", {{"indices", 0}}},
     {"/v1/categorical",
-     "\"top_k\":2,\"return\":[\"indices\",\"log_probabilities\",\"scores\"]",
+     "\"top_k\":2,\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      {{"indices", 1}, {"log_probabilities", 1}, {"scores", 1}}},
     {"/v1/categorical", "\"dtype\":\"float64\",\"dim\":0", {{"indices", 0}}},
 };

@@ -78,6 +78,7 @@ START_TEST(threads_may_compute_disjoint_ranges)
         {"/v1/softmax", "{\"on_invalid\":\"zero\"}"},
         {"/v1/gumbel_softmax", "{\"seed\":1,\"num_samples\":2,\"return\":[\"samples\",\"log_density\"]}"},
         {"/v1/categorical", "{\"seed\":1,\"top_p\":0.9,\"num_samples\":3}"},
+        {"/v1/categorical", "{\"seed\":1,\"num_samples\":30,\"return\":[\"counts\"]}"},
         {"/v1/vjp", "{\"function\":\"softmax\"}"},
         {"/v1/vjp", "{\"function\":\"gumbel_softmax\",\"seed\":1,\"num_samples\":4}"},
     };
@@ -104,7 +105,7 @@ TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: threads");
     TCase *ranges = tcase_create("ranges");
-    tcase_add_loop_test(ranges, threads_may_compute_disjoint_ranges, 0, 10);
+    tcase_add_loop_test(ranges, threads_may_compute_disjoint_ranges, 0, 12);
     suite_add_tcase(suite, ranges);
     return suite;
 }
