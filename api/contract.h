@@ -42,6 +42,7 @@ enum api_parameter_id {
     API_REPLACEMENT,
     API_FILTER, /* the core's filters: API_FILTER + CORE_TOP_K and so on, by enum core_filter */
     API_LAST_FILTER = API_FILTER + CORE_FILTER_COUNT - 1,
+    API_MIN_KEEP,
     API_LOGIT_BIAS,
     API_FILTER_ORDER,
     API_LOGPROBS,

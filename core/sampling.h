@@ -5,9 +5,9 @@
  *
  * A row's logits x become, in this order:
  *   v = x + bias, and -inf where the mask is 0        (a class with v = -inf is impossible)
- *   m = the greatest v
- *   temperature first: u = (v - m) / T, the filters on exp(u), then d = u
- *   temperature last:  u = v - m, the filters on exp(u), then d = (u - the greatest u that is kept) / T
+ *   m = the greatest v, u = v - m
+ *   then the steps of the order: a filter works on exp(u), and the temperature makes u = (u - the greatest u that is
+ *   kept) / T; what u is after the last step is d
  *   z = d - log E, E ~ Exp(1) the noise of the class and draw
  * Draws are from softmax(d) over the classes that the filters kept, by the order of z. A draw's score is the perturbed
  * logit v / T - log E: z with all that was subtracted from v added again, so that scores of different rows, shards and
@@ -21,29 +21,64 @@
 /* Further to enum core_status: the row has fewer possible classes than draws without replacement. */
 enum { CORE_TOO_FEW_CLASSES = -10 };
 
-enum core_filter_order {
-    CORE_TEMPERATURE_FIRST, /* temperature, min_p, top_k, typical_p, top_p: vLLM's, typical_p where llama.cpp has it */
-    CORE_TEMPERATURE_LAST   /* top_k, typical_p, top_p, min_p, temperature: llama.cpp's */
-};
-
 /* Each filter works on the classes that those before it kept, with their masses normalised again, and keeps at least
  * one. Of equal u the lower class is kept first.
  *
- *   top_k      the k classes of greatest u, exactly (below 1, or k >= classes, is off)
- *   typical_p  the smallest set of classes whose -log p is nearest to the entropy and whose mass reaches typical_p
- *              (Meister, Pimentel, Wiher, Cotterell: Locally Typical Sampling, TACL 2023); (0, 1], 1 is off
- *   top_p      the smallest set of greatest u whose mass reaches top_p (Holtzman et al.: The Curious Case of Neural
- *              Text Degeneration, ICLR 2020); [0, 1], 1 is off
- *   min_p      u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); [0, 1], 0 is off
+ *   top_k           the k classes of greatest u, exactly (below 1, or k >= classes, is off)
+ *   typical_p       the smallest set of classes whose -log p is nearest to the entropy and whose mass reaches
+ *                   typical_p
+ *                   (Meister, Pimentel, Wiher, Cotterell: Locally Typical Sampling, TACL 2023); (0, 1], 1 is off
+ *   top_p           the smallest set of greatest u whose mass reaches top_p (Holtzman et al.: The Curious Case of
+ *                   Neural Text Degeneration, ICLR 2020); [0, 1], 1 is off
+ *   min_p           u >= the greatest u + log min_p (Nguyen et al., Turning Up the Heat, 2024); 0 is off, above 1 is
+ *                   as 1
+ *   top_n_sigma     u >= the greatest u - n s, s the standard deviation of the u that are above -inf, sqrt(mean of
+ *                   (u - mean)^2) (Tang et al., Top-n sigma, 2024; llama.cpp); 0 and below are off
+ *   epsilon_cutoff  p >= epsilon, or the greatest u (Hewitt, Manning, Liang: Truncation Sampling as Language Model
+ *                   Desmoothing, EMNLP Findings 2022; transformers); [0, 1], 0 is off
+ *   eta_cutoff      p >= min(epsilon, sqrt(epsilon) exp(-entropy)), or the greatest u (the same); [0, 1], 0 is off
  *
- * typical_p and top_p leave no class whose mass is below about 1.2e-38 times the greatest, of float64 2.2e-308. Sums
- * err by up to 68 2^-24 = 4.1e-6 of the total (sums.h), typically 1e-7, of float64 by 20 2^-53; by as much, and by the
- * rounding of p to the dtype, the mass of a set may fall short of p, or exceed what was needed. */
-enum core_filter { CORE_TOP_K, CORE_TOP_P, CORE_MIN_P, CORE_TYPICAL_P, CORE_FILTER_COUNT };
+ * A filter that would leave fewer than min_keep classes leaves min_keep, or all that it found: the first ones in its
+ * own order, that of typical_p or else of descending u.
+ *
+ * min_p and the cutoffs below 1.2e-38, of float64 2.2e-308, act as that; typical_p and top_p leave no class whose mass
+ * is below about as much times the greatest. Sums err by up to 68 2^-24 = 4.1e-6 of the total (sums.h), typically 1e-7,
+ * of float64 by 20 2^-53; by as much, and by the rounding of p to the dtype, the mass of a set may fall short of p, or
+ * exceed what was needed. */
+enum core_filter {
+    CORE_TOP_K,
+    CORE_TOP_P,
+    CORE_MIN_P,
+    CORE_TYPICAL_P,
+    CORE_TOP_N_SIGMA,
+    CORE_EPSILON_CUTOFF,
+    CORE_ETA_CUTOFF,
+    CORE_FILTER_COUNT
+};
+
+/* The steps that a row passes, each at most once: filters, by enum core_filter, and CORE_TEMPERATURE. */
+enum { CORE_TEMPERATURE = CORE_FILTER_COUNT, CORE_STEP_COUNT };
+
+struct core_order {
+    uint8_t count, steps[CORE_STEP_COUNT];
+};
+
+enum core_order_name {
+    CORE_TEMPERATURE_FIRST, /* temperature, top_n_sigma, min_p, top_k, typical_p, top_p, epsilon_cutoff, eta_cutoff:
+                               vLLM's, the others where llama.cpp and transformers have them */
+    CORE_TEMPERATURE_LAST,  /* top_n_sigma, top_k, typical_p, top_p, min_p, epsilon_cutoff, eta_cutoff, temperature:
+                               llama.cpp's */
+    CORE_JOINT,             /* temperature, top_p, top_k, then those of CORE_TEMPERATURE_FIRST: top_p before top_k keeps
+                               what both keep of the unfiltered distribution, FlashInfer's filter_apply_order "joint" */
+    CORE_ORDER_COUNT
+};
+
+extern const struct core_order core_orders[CORE_ORDER_COUNT];
 
 struct core_filters {
-    enum core_filter_order order;
+    const struct core_order *order; /* with CORE_TEMPERATURE in it; NULL: that of CORE_TEMPERATURE_FIRST */
     struct core_per_row values[CORE_FILTER_COUNT]; /* by enum core_filter; value NULL: off for all rows */
+    struct core_per_row min_keep;                  /* >= 0; value NULL means 1, and so does 0 */
 };
 
 /* bias[i] is added to the logits of class classes[i] < K in all rows; for a class that is named twice, both are. -inf
@@ -98,12 +133,13 @@ size_t core_categorical_scratch(const struct core_categorical_call *call);
  * of equals: Gumbel top-k (Kool, van Hoof, Welling: Stochastic Beams and Where to Find Them, ICML 2019). So n = 1 is
  * the same either way.
  *
- * A score is z + M (1 / T), with M = m, or with CORE_TEMPERATURE_LAST M = m + the greatest u that is kept. Its rounding
+ * A score is z + M (1 / T), with M = m, or where filters come before the temperature M = m + the greatest u that these
+ * keep. Its rounding
  * may make scores equal whose z are not, but never changes their order; it is finite, limited to the greatest number of
  * the dtype. Where the filters keep the row's maximum, both orders give the same bits for the same class and draw.
  *
  * T = 0 is greedy: z = v - m without noise; the first maximum n times, or the n greatest in order. The filters then
- * apply if they come before the temperature (CORE_TEMPERATURE_LAST), and not otherwise. The log-probability
+ * apply if they come before the temperature, and not otherwise. The log-probability
  * of the first maximum is 0 and that of every other class -inf. The scores are z itself, 0 at the first maximum: there
  * is no v / T.
  *

@@ -126,7 +126,9 @@ static enum api_division gumbel_division(const struct api_call *call)
 
 static struct core_filters filters(const struct api_call *call)
 {
-    struct core_filters filters = {.order = (enum core_filter_order)call->values[API_FILTER_ORDER].one.choice};
+    struct core_filters filters = {.order = &core_orders[call->values[API_FILTER_ORDER].one.choice]};
+    if (call->values[API_MIN_KEEP].given)
+        filters.min_keep = call_per_row(call, API_MIN_KEEP);
     for (int id = API_FILTER; id <= API_LAST_FILTER; id++)
         if (call->values[id].given)
             filters.values[id - API_FILTER] = call_per_row(call, (enum api_parameter_id)id);
@@ -333,7 +335,7 @@ static enum api_division vjp_division(const struct api_call *call)
 #define ARRAYS (TAKES(API_LOGITS) | TAKES(API_DIM) | TAKES(API_MASK) | TAKES(API_DTYPE) | TAKES(API_ON_INVALID))
 #define NOISY (TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_DRAW_OFFSET) | TAKES(API_NUM_SAMPLES))
 #define GUMBEL (NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE))
-#define FILTERS ((TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_LOGIT_BIAS) | TAKES(API_FILTER_ORDER))
+#define FILTERS ((TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_MIN_KEEP) | TAKES(API_FILTER_ORDER))
 #define GRADIENT (TAKES(API_FUNCTION) | TAKES(API_COTANGENT))
 #define ESTIMATED (TAKES(API_ESTIMATOR) | TAKES(API_CONDITIONAL_SAMPLES))
 
@@ -381,8 +383,8 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
         [API_CATEGORICAL] =
             {
                 .name = "categorical",
-                .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_TEMPERATURE) | TAKES(API_REPLACEMENT) |
-                              TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) | TAKES(API_RETURN),
+                .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_LOGIT_BIAS) | TAKES(API_TEMPERATURE) |
+                              TAKES(API_REPLACEMENT) | TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) | TAKES(API_RETURN),
                 .draws_noise = true,
                 .results = {[INDICES] = {"indices", API_OF_DRAWS, API_ON_RETURN, API_CLASSES},
                             [LOG_PROBABILITIES] = {"log_probabilities", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},

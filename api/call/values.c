@@ -45,10 +45,11 @@ static double without_sign_of_zero(double number)
     return number == 0 ? 0 : number;
 }
 
-/* Whether the value is kept as an integer; a filter's is kept as the number that the core takes. */
+/* Whether the value is kept as an integer; that of a filter and of min_keep is kept as the number that the core takes.
+ */
 static bool is_integer(const struct api_parameter *parameter)
 {
-    const bool filter = parameter >= api_parameters + API_FILTER && parameter <= api_parameters + API_LAST_FILTER;
+    const bool filter = parameter >= api_parameters + API_FILTER && parameter <= api_parameters + API_MIN_KEEP;
     return parameter->type == API_INTEGER && !filter;
 }
 

@@ -177,6 +177,8 @@ struct filtered_row {
     size_t columns, possible;     /* possible: how many x > -inf */
     real *mass;                   /* scratch, of `columns` */
     struct candidate *candidates; /* scratch, of `columns` */
+    real *saved;                  /* likewise, with min_keep */
+    real center;                  /* the last filter's order is that of |x - center| */
 };
 
 /* Up to this many columns, each is compared with each other one: in vectors, and without a branch that depends on them.
@@ -237,22 +239,32 @@ static real top_bound(const struct filtered_row *row, size_t lanes)
 #define BOUND_LANES 64
 #define BOUND_SHARE 4
 
+/* Keeps the first k columns in the order of |x - center|, of those that reach `bound` or are possible at all. */
+static void keep_first_from(struct filtered_row *row, real center, size_t k, real bound)
+{
+    if (row->columns <= SHORT_COLUMNS) {
+        for (size_t j = 0; j < row->columns; j++)
+            row->mass[j] = row->x[j] >= -REAL_MAX;
+        cut_short(row, center, (real)k);
+        return;
+    }
+    size_t count = gather(row->candidates, row->x, row->columns, center, row->x, bound > -REAL_MAX ? bound : -REAL_MAX,
+                          __builtin_inff(), NULL);
+    row->possible = cut_apply(row->x, row->columns, center, cut_of(row->candidates, count, (double)k));
+}
+
+static void keep_first(struct filtered_row *row, real center, size_t k)
+{
+    keep_first_from(row, center, k, -REAL_MAX);
+}
+
 static void keep_top_k(struct filtered_row *row, double value)
 {
     if (value < 1 || value >= (double)row->possible)
         return;
     const size_t k = (size_t)value;
-    if (row->columns <= SHORT_COLUMNS) {
-        for (size_t j = 0; j < row->columns; j++)
-            row->mass[j] = row->x[j] >= -REAL_MAX;
-        cut_short(row, 0, (real)k);
-        return;
-    }
     size_t lanes = k < BOUND_LANES ? BOUND_LANES : (k + LANES - 1) / LANES * LANES;
-    real bound = lanes <= row->columns / BOUND_SHARE ? top_bound(row, lanes) : -REAL_MAX;
-    size_t count = gather(row->candidates, row->x, row->columns, 0, row->x, bound > -REAL_MAX ? bound : -REAL_MAX,
-                          __builtin_inff(), NULL);
-    row->possible = cut_apply(row->x, row->columns, 0, cut_of(row->candidates, count, (double)k));
+    keep_first_from(row, 0, k, lanes <= row->columns / BOUND_SHARE ? top_bound(row, lanes) : -REAL_MAX);
 }
 
 /* p of the total, but at least the smallest mass that a column can have, so that one is kept. */
@@ -353,7 +365,7 @@ static void keep_typical_p(struct filtered_row *row, double value)
     if (!(p < 1))
         return;
     real total = row_masses(row->x, row->columns, row->mass);
-    real mean = row_mean(row->x, row->mass, row->columns, total);
+    real mean = row->center = row_mean(row->x, row->mass, row->columns, total);
     if (row->columns <= SHORT_COLUMNS) {
         cut_short(row, mean, (real)mass_target(p, total));
         return;
@@ -363,13 +375,14 @@ static void keep_typical_p(struct filtered_row *row, double value)
     row->possible = cut_apply(row->x, row->columns, mean, cut_of(row->candidates, count, mass_target(p, total)));
 }
 
-/* A min_p below REAL_MIN acts as REAL_MIN. */
-static void keep_min_p(struct filtered_row *row, double value)
+INLINE real log_of(real x)
 {
-    const real p = (real)value;
-    if (!(p > 0))
-        return;
-    real least = row_max(row->x, row->columns) + vec_log(vec_splat(p > REAL_MIN ? p : REAL_MIN))[0];
+    return vec_log(vec_splat(x))[0];
+}
+
+/* Keeps x >= least. */
+static void keep_from(struct filtered_row *row, real least)
+{
     vint kept = vec_splat_int(0);
     for (size_t j = 0; j < row->columns; j += VEC_LANES) {
         vreal v = vec_load(row->x + j);
@@ -380,29 +393,146 @@ static void keep_min_p(struct filtered_row *row, double value)
     row->possible = vec_sum_ints(kept);
 }
 
-enum { FIRST = 1 << CORE_TEMPERATURE_FIRST, LAST = 1 << CORE_TEMPERATURE_LAST };
+/* Values of min_p and cutoffs below REAL_MIN act as REAL_MIN. */
+INLINE real log_of_part(real p)
+{
+    return log_of(p > REAL_MIN ? p : REAL_MIN);
+}
 
-/* The filters in the sequence in which a row passes them, and the orders in which they have this place. */
-static const struct {
-    enum core_filter filter;
-    void (*keep)(struct filtered_row *row, double value);
-    unsigned orders;
-} filter_steps[] = {
-    {CORE_MIN_P, keep_min_p, FIRST},
-    {CORE_TOP_K, keep_top_k, FIRST | LAST},
-    {CORE_TYPICAL_P, keep_typical_p, FIRST | LAST},
-    {CORE_TOP_P, keep_top_p, FIRST | LAST},
-    {CORE_MIN_P, keep_min_p, LAST},
+static void keep_min_p(struct filtered_row *row, double value)
+{
+    const real p = (real)value;
+    if (p > 0)
+        keep_from(row, row_max(row->x, row->columns) + log_of_part(p < 1 ? p : 1));
+}
+
+/* Keeps p >= exp(log_p), S being the sum of exp(x) and p = exp(x) / S; the greatest x in any case. */
+static void keep_probable(struct filtered_row *row, real log_p, real total)
+{
+    real least = log_p + log_of(total), max = row_max(row->x, row->columns);
+    keep_from(row, least < max ? least : max);
+}
+
+static void keep_epsilon_cutoff(struct filtered_row *row, double value)
+{
+    const real epsilon = (real)value;
+    if (epsilon > 0)
+        keep_probable(row, log_of_part(epsilon), row_total(row->x, row->columns, 1));
+}
+
+/* The entropy is log S - (the mean of x under p). */
+static void keep_eta_cutoff(struct filtered_row *row, double value)
+{
+    const real epsilon = (real)value;
+    if (!(epsilon > 0))
+        return;
+    const real total = row_masses(row->x, row->columns, row->mass), log_epsilon = log_of_part(epsilon);
+    const real entropy = log_of(total) - row_mean(row->x, row->mass, row->columns, total);
+    const real other = 0.5f * log_epsilon - entropy;
+    keep_probable(row, other < log_epsilon ? other : log_epsilon, total);
+}
+
+/* From this on n standard deviations are more than any x is below the greatest, which is at most sqrt(columns). */
+#define SIGMAS_MOST 65536
+
+/* distance = (max - x) / width of the possible columns, `width` being the greatest max - x, which is returned; of the
+ * others it is 0. */
+static real distances(const real *x, size_t columns, real max, real *distance)
+{
+    vreal width = vec_splat(0);
+    for (size_t j = 0; j < columns; j += VEC_LANES) {
+        vreal v = vec_load(x + j);
+        vreal below = vec_keep(v >= -REAL_MAX, max - v);
+        vec_store(distance + j, below);
+        width = vec_max(below, width);
+    }
+    real most = vec_max_lane(width);
+    for (size_t j = 0; j < columns && most > 0; j += VEC_LANES)
+        vec_store(distance + j, vec_load(distance + j) / most);
+    return most;
+}
+
+/* The mean over the possible columns of distance, or of (distance - center)^2. */
+static real mean_distance(const struct filtered_row *row, const real *distance, real center, bool squared)
+{
+    struct total sum = {0, 0};
+    for (size_t block = 0; block < row->columns; block += SUM_BLOCK) {
+        size_t end = row->columns - block < SUM_BLOCK ? row->columns : block + SUM_BLOCK;
+        vreal sums[VECS];
+        lanes_fill(sums, 0);
+        for (size_t j = block; j < end; j += LANES)
+            FOR_VECS (q) {
+                vreal d = vec_load(distance + j + q * VEC_LANES) - center;
+                sums[q] += vec_keep(vec_load(row->x + j + q * VEC_LANES) >= -REAL_MAX, squared ? d * d : d);
+            }
+        total_add(&sum, sums);
+    }
+    return total_value(&sum) / (real)row->possible;
+}
+
+/* Compares squares, which takes no root; divided by the width, none overflows or vanishes. */
+static void keep_top_n_sigma(struct filtered_row *row, double value)
+{
+    const real n = (real)value;
+    real *distance = row->mass, max = row_max(row->x, row->columns);
+    if (!(n > 0) || n >= SIGMAS_MOST || distances(row->x, row->columns, max, distance) == 0)
+        return;
+    const real mean = mean_distance(row, distance, 0, false);
+    const real most = n * n * mean_distance(row, distance, mean, true);
+    vint kept = vec_splat_int(0);
+    for (size_t j = 0; j < row->columns; j += VEC_LANES) {
+        vreal v = vec_load(row->x + j), d = vec_load(distance + j);
+        vint keep = (v >= -REAL_MAX) & (d * d <= most);
+        vec_store(row->x + j, vec_possible(keep, v));
+        kept -= keep;
+    }
+    row->possible = vec_sum_ints(kept);
+}
+
+/* The step of each filter. */
+static void (*const filter_steps[CORE_FILTER_COUNT])(struct filtered_row *row, double value) = {
+    [CORE_TOP_K] = keep_top_k,
+    [CORE_TOP_P] = keep_top_p,
+    [CORE_MIN_P] = keep_min_p,
+    [CORE_TYPICAL_P] = keep_typical_p,
+    [CORE_TOP_N_SIGMA] = keep_top_n_sigma,
+    [CORE_EPSILON_CUTOFF] = keep_epsilon_cutoff,
+    [CORE_ETA_CUTOFF] = keep_eta_cutoff,
 };
 
-/* Row r of the call, its x being u. */
-static void filter(const struct core_filters *filters, size_t r, struct filtered_row *row)
+static double value_of_row(const struct core_per_row *values, size_t r, double otherwise)
 {
-    for (size_t i = 0; i < sizeof(filter_steps) / sizeof(filter_steps[0]); i++) {
-        const struct core_per_row *value = &filters->values[filter_steps[i].filter];
-        if (value->value != NULL && (filter_steps[i].orders >> filters->order & 1) != 0)
-            filter_steps[i].keep(row, value->value[r * value->stride]);
+    return values->value != NULL ? values->value[r * values->stride] : otherwise;
+}
+
+/* Passes the row of the call's number r through a filter, its x being u. */
+static void filter(const struct core_filters *filters, unsigned step, size_t r, struct filtered_row *row)
+{
+    if (filters->values[step].value == NULL)
+        return;
+    const double value = value_of_row(&filters->values[step], r, 0), least = value_of_row(&filters->min_keep, r, 1);
+    const size_t possible = row->possible;
+    if (least >= (double)possible)
+        return;
+    if (least > 1)
+        memcpy(row->saved, row->x, row->columns * sizeof(row->x[0]));
+    row->center = 0;
+    filter_steps[step](row, value);
+    if ((double)row->possible < least) {
+        memcpy(row->x, row->saved, row->columns * sizeof(row->x[0]));
+        keep_first(row, row->center, (size_t)least);
     }
+}
+
+static const struct core_order *order_of(const struct core_filters *filters)
+{
+    return filters->order != NULL ? filters->order : &core_orders[CORE_TEMPERATURE_FIRST];
+}
+
+/* Whether a step comes before the temperature. */
+static bool temperature_is_late(const struct core_filters *filters)
+{
+    return order_of(filters)->steps[0] != CORE_TEMPERATURE;
 }
 
 static bool any_filter(const struct core_filters *filters)

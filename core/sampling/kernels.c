@@ -21,6 +21,7 @@ struct work {
     size_t columns;
     real *x, *mass;
     struct candidate *candidates; /* in the filters; after them the list of classes */
+    real *saved;
     rank *ranked;
 };
 
@@ -35,7 +36,8 @@ static struct work work_of(const struct core_categorical_call *call, void *scrat
     work.x = (real *)at;
     work.mass = work.x + sizes.columns;
     work.candidates = (struct candidate *)(work.mass + sizes.columns);
-    work.ranked = (rank *)(void *)(work.candidates + sizes.columns);
+    work.saved = (real *)(void *)(work.candidates + sizes.columns);
+    work.ranked = (rank *)(void *)(work.saved + sizes.saved);
     return work;
 }
 
@@ -181,22 +183,38 @@ static void draw_greedily(const struct core_categorical_call *call, size_t r, co
     }
 }
 
-/* Applies the filters, and the temperature where it comes after them. */
+/* Divides what the filters before the temperature have left. */
+static void temper(struct filtered_row *filtered, real temperature, struct prepared *row)
+{
+    real max = row_max(filtered->x, filtered->columns), scale = inverse(temperature);
+    row_scale(filtered->x, filtered->x, filtered->columns, max, scale);
+    row->log.scale = 1; /* x is scaled now, and was reduced by its maximum */
+    row->log.offset += max * scale;
+    row->max += max;
+}
+
+/* Passes the row through the steps of the order; a temperature that comes first has been applied. At temperature 0 no
+ * filter follows it. */
 static void filter_row(const struct core_categorical_call *call, size_t r, const struct work *work, real temperature,
                        struct prepared *row)
 {
-    bool last = call->filters.order == CORE_TEMPERATURE_LAST;
-    struct filtered_row filtered = {work->x, work->columns, row->possible, work->mass, work->candidates};
-    if (last || temperature > 0)
-        filter(&call->filters, r, &filtered);
-    row->possible = filtered.possible;
-    if (last && temperature > 0) {
-        real max = row_max(work->x, work->columns), scale = inverse(temperature);
-        row_scale(work->x, work->x, work->columns, max, scale);
-        row->log.scale = 1; /* x is scaled now, and was reduced by its maximum */
-        row->log.offset += max * scale;
-        row->max += max;
+    const struct core_order *order = order_of(&call->filters);
+    struct filtered_row filtered = {.x = work->x,
+                                    .columns = work->columns,
+                                    .possible = row->possible,
+                                    .mass = work->mass,
+                                    .candidates = work->candidates,
+                                    .saved = work->saved};
+    for (size_t i = 0; i < order->count; i++) {
+        const bool tempers = order->steps[i] == CORE_TEMPERATURE;
+        if (tempers && temperature == 0)
+            break;
+        if (tempers && i > 0)
+            temper(&filtered, temperature, row);
+        else if (!tempers)
+            filter(&call->filters, order->steps[i], r, &filtered);
     }
+    row->possible = filtered.possible;
 }
 
 /* x = d, and the results that do not depend on draws. */
@@ -205,17 +223,17 @@ static int prepare_row(const struct core_categorical_call *call, size_t r, const
 {
     bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
     real temperature = parameter_or(&call->temperature, r, 1);
-    bool greedy = temperature == 0, last = call->filters.order == CORE_TEMPERATURE_LAST;
+    bool greedy = temperature == 0, late = temperature_is_late(&call->filters);
     row->log = (struct log_scale){.greedy = greedy};
     struct long_row logits;
     if (!row_open(&logits, call, r, work->x, work->columns, &row->max))
         return CORE_INVALID_ROW;
-    real scale = greedy || last ? 1 : inverse(temperature);
+    real scale = greedy || late ? 1 : inverse(temperature);
     row->possible = row_scale(logits.in, work->x, logits.whole, row->max, scale);
     if (logits.whole < work->columns)
         row->possible += row_scale(logits.tail, work->x + logits.whole, LANES, row->max, scale);
     if (wants_log && raw) {
-        row->log = log_scale_of(work, greedy, last && !greedy ? inverse(temperature) : 1);
+        row->log = log_scale_of(work, greedy, late && !greedy ? inverse(temperature) : 1);
         put_top(call, r, work, &row->log);
     }
     filter_row(call, r, work, temperature, row);
@@ -330,11 +348,11 @@ static int short_rows(const struct core_categorical_call *call, size_t r, size_t
     return status;
 }
 
-/* Whether only draws are wanted, of the logits as they are. In the other order differences of logits that overflow are
- * clamped before the temperature divides them, which only prepared rows do. */
+/* Whether only draws are wanted, of the logits as they are. Where the temperature is late, differences of logits that
+ * overflow are clamped before the temperature divides them, which only prepared rows do. */
 static bool is_plain(const struct core_categorical_call *call)
 {
-    return call->filters.order == CORE_TEMPERATURE_FIRST && !any_filter(&call->filters) && call->mask.allowed == NULL &&
+    return !temperature_is_late(&call->filters) && !any_filter(&call->filters) && call->mask.allowed == NULL &&
            call->bias.count == 0 && call->log_probabilities == NULL && call->top == 0 && call->inner <= 1 &&
            (call->replacement || call->draws == 1);
 }

@@ -191,11 +191,12 @@ static int run_categorical_filtered(const struct problem *p, void *result, size_
     call.top = TOP;
     call.top_log_probabilities = take(&memory, p->rows * TOP, size);
     call.top_indices = take(&memory, p->rows * TOP, sizeof(int32_t));
-    call.filters = (struct core_filters){.order = p->classes % 3 == 0 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST,
-                                         .values = {[CORE_TOP_K] = {&top_k, 0},
-                                                    [CORE_TOP_P] = {&top_p, 0},
-                                                    [CORE_MIN_P] = {&min_p, 0},
-                                                    [CORE_TYPICAL_P] = {&typical_p, 0}}};
+    call.filters = (struct core_filters){
+        .order = &core_orders[p->classes % 3 == 0 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST],
+        .values = {[CORE_TOP_K] = {&top_k, 0},
+                   [CORE_TOP_P] = {&top_p, 0},
+                   [CORE_MIN_P] = {&min_p, 0},
+                   [CORE_TYPICAL_P] = {&typical_p, 0}}};
     call.bias = (struct core_logit_bias){biased, bias, 1};
     call.distribution = p->classes % 2 == 0 ? CORE_RAW : CORE_FILTERED;
     return run_categorical(&call, first, count);

@@ -49,7 +49,7 @@ static const struct batch {
     uint32_t row_offset, draw;
     size_t draws;
     bool replacement, masked;
-    enum core_filter_order order;
+    enum core_order_name order;
     struct filters filters;
     size_t biases;
     uint32_t bias_classes[MAX_BIAS];
@@ -146,7 +146,7 @@ static struct core_categorical_call call_of(const struct batch *b, const numbers
         .noise = {.seed = &b->seed, .row_offset = b->row_offset, .draw = b->draw},
         .draws = b->draws,
         .replacement = b->replacement,
-        .filters = {.order = b->order,
+        .filters = {.order = &core_orders[b->order],
                     .values = {[CORE_TOP_K] = {&b->filters.top_k, 0},
                                [CORE_TOP_P] = {&b->filters.top_p, 0},
                                [CORE_MIN_P] = {&b->filters.min_p, 0},

@@ -89,7 +89,8 @@ const struct request front_requests[] = {
      NULL, false},
     {CATEGORICAL, NULL, NULL, NULL,
      "{" LOGITS ",\"seed\":7,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,"
-     "\"top_k\":[3,4],\"min_p\":0.01,\"typical_p\":0.99,\"filter_order\":\"temperature_last\",\"temperature\":0.8,"
+     "\"top_k\":[3,4],\"min_p\":0.01,\"typical_p\":0.99,\"top_n_sigma\":[3,2.5],\"min_keep\":2,\"filter_order\":"
+     "\"temperature_last\",\"temperature\":0.8,"
      "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      NULL, false},
     {CATEGORICAL, "num_samples=3&temperature=.5,2&top_k=[-1,2]&return=scores,indices", NULL, NULL,
@@ -107,7 +108,8 @@ const struct request front_requests[] = {
      "[[[1,-1,2,0],[0.5,0,0,3]],[[1,-1,2,0],[0.5,0,0,3]]]}",
      NULL, false},
     {CATEGORICAL,
-     "seed=3&num_samples=2&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,4&min_p=0.01&typical_p=[0.99,0.9]&"
+     "seed=3&num_samples=2&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,4&min_p=0.01&typical_p=[0.99,0.9]&top_n_"
+     "sigma=3,2.5&epsilon_cutoff=.01&eta_cutoff=[0.02,0]&min_keep=2,1&"
      "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
      "return=indices,log_probabilities,scores,counts&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2&"
      "draw_offset=3",

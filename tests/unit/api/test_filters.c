@@ -22,6 +22,12 @@ static const char *const neutral[] = {
     ",\"min_p\":[0,0,0]",
     ",\"typical_p\":1",
     ",\"typical_p\":[1,1,1]",
+    ",\"top_n_sigma\":0",
+    ",\"top_n_sigma\":[-1,-0.5,1e30]",
+    ",\"epsilon_cutoff\":0",
+    ",\"eta_cutoff\":[0,0,0]",
+    ",\"min_keep\":2147483647",
+    ",\"min_keep\":1000,\"top_k\":1,\"top_p\":0,\"min_p\":2,\"top_n_sigma\":0.1,\"epsilon_cutoff\":1,\"eta_cutoff\":1",
     ",\"top_k\":0,\"top_p\":1,\"min_p\":0,\"typical_p\":1",
 };
 enum { NEUTRAL = sizeof neutral / sizeof *neutral };

@@ -49,9 +49,11 @@ static const struct call {
     {CATEGORICAL, "{\"seed\":3}", "seed=3", "", false, 0},
     {CATEGORICAL,
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,\"top_k\":[3,3,4,4,0,2],"
-     "\"min_p\":0.01,\"typical_p\":0.99,\"filter_order\":\"temperature_last\",\"temperature\":0.8,"
+     "\"min_p\":0.01,\"typical_p\":0.99,\"epsilon_cutoff\":0.001,\"min_keep\":2,\"filter_order\":\"temperature_last\","
+     "\"temperature\":0.8,"
      "\"logit_bias\":{\"0\":-1.5,\"2\":null},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      "seed=3&num_samples=5&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,3,4,4,0,2&min_p=0.01&typical_p=0.99&"
+     "epsilon_cutoff=1e-3&min_keep=2&"
      "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
      "return=indices,log_probabilities,scores,counts",
      "", false, 0},

@@ -33,7 +33,7 @@ static void set_way(struct core_categorical_call *call, int way)
     static const double zero = 0, half = 0.5, two = 2;
     call->temperature.value = way == 2 ? &zero : &half;
     if (way == 1 || way == 2)
-        call->filters.order = CORE_TEMPERATURE_LAST;
+        call->filters.order = &core_orders[CORE_TEMPERATURE_LAST];
     if (way == 3)
         call->filters.values[CORE_TOP_K].value = &two;
     call->replacement = way != 4;

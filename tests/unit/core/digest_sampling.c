@@ -81,7 +81,7 @@ struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t numbe
         .temperature = {temperature, below(2)},
         .noise = {seeds, below(2), number, below(3)},
         .replacement = below(2),
-        .filters = {.order = below(2) ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST,
+        .filters = {.order = &core_orders[below(2) ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST],
                     .values = {[CORE_TOP_K] = {below(3) == 0 ? top_k : NULL, below(2)},
                                [CORE_TOP_P] = list(top_p, below(4)),
                                [CORE_MIN_P] = list(min_p, below(5)),

@@ -24,7 +24,14 @@ struct outcome {
 
 struct setting {
     double temperature, top_p, min_p, typical_p, top_k;
-    enum core_filter_order order;
+    enum core_order_name order;
+    double top_n_sigma, epsilon_cutoff, eta_cutoff, min_keep;
+};
+
+static const enum reference_step orders[CORE_ORDER_COUNT][STEPS] = {
+    [CORE_TEMPERATURE_FIRST] = {TEMPERATURE, TOP_N_SIGMA, MIN_P, TOP_K, TYPICAL_P, TOP_P, EPSILON_CUTOFF, ETA_CUTOFF},
+    [CORE_TEMPERATURE_LAST] = {TOP_N_SIGMA, TOP_K, TYPICAL_P, TOP_P, MIN_P, EPSILON_CUTOFF, ETA_CUTOFF, TEMPERATURE},
+    [CORE_JOINT] = {TEMPERATURE, TOP_P, TOP_K, TOP_N_SIGMA, MIN_P, TYPICAL_P, EPSILON_CUTOFF, ETA_CUTOFF},
 };
 
 static struct outcome outcome_open(size_t classes)
@@ -54,11 +61,15 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
         .classes = classes,
         .temperature = {&setting->temperature, 0},
         .noise = {&seed, 0, 0, 0},
-        .filters = {.order = setting->order,
+        .filters = {.order = &core_orders[setting->order],
                     .values = {[CORE_TOP_K] = {&setting->top_k, 0},
                                [CORE_TOP_P] = {&setting->top_p, 0},
                                [CORE_MIN_P] = {&setting->min_p, 0},
-                               [CORE_TYPICAL_P] = {&setting->typical_p, 0}}},
+                               [CORE_TYPICAL_P] = {&setting->typical_p, 0},
+                               [CORE_TOP_N_SIGMA] = {&setting->top_n_sigma, 0},
+                               [CORE_EPSILON_CUTOFF] = {&setting->epsilon_cutoff, 0},
+                               [CORE_ETA_CUTOFF] = {&setting->eta_cutoff, 0}},
+                    .min_keep = {setting->min_keep != 1 ? &setting->min_keep : NULL, 0}},
         .distribution = CORE_FILTERED,
         .top = classes,
         .top_indices = outcome->index,
@@ -87,14 +98,31 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
 
 static void fail_at(const char *what, size_t classes, const struct setting *s, size_t class)
 {
-    ck_abort_msg("%s: K %zu, order %d, T %g, top_k %g, typical_p %g, top_p %g, min_p %g, class %zu", what, classes,
-                 (int)s->order, s->temperature, s->top_k, s->typical_p, s->top_p, s->min_p, class);
+    ck_abort_msg("%s: K %zu, order %d, T %g, top_k %g, typical_p %g, top_p %g, min_p %g, top_n_sigma %g, epsilon %g, "
+                 "eta %g, min_keep %g, class %zu",
+                 what, classes, (int)s->order, s->temperature, s->top_k, s->typical_p, s->top_p, s->min_p,
+                 s->top_n_sigma, s->epsilon_cutoff, s->eta_cutoff, s->min_keep, class);
 }
 
 static bool is_log_probability(enum core_dtype dtype, double got, long double right)
 {
     const double epsilon = epsilon_of(dtype);
     return fabsl(got - right) <= 80 * epsilon + 8 * epsilon * fabsl(right);
+}
+
+static struct reference_filters reference_of(const struct setting *s)
+{
+    struct reference_filters filters = {.value = {[TEMPERATURE] = s->temperature,
+                                                  [TOP_K] = s->top_k,
+                                                  [TOP_P] = s->top_p,
+                                                  [MIN_P] = s->min_p,
+                                                  [TYPICAL_P] = s->typical_p,
+                                                  [TOP_N_SIGMA] = s->top_n_sigma,
+                                                  [EPSILON_CUTOFF] = s->epsilon_cutoff,
+                                                  [ETA_CUTOFF] = s->eta_cutoff},
+                                        .min_keep = s->min_keep > 1 ? (size_t)s->min_keep : 1};
+    memcpy(filters.order, orders[s->order], sizeof(filters.order));
+    return filters;
 }
 
 /* Compares one row; returns whether its decisions were clear. */
@@ -104,8 +132,7 @@ static bool check_row(enum core_dtype dtype, const void *logits, size_t classes,
     double *x = malloc(classes * sizeof(x[0])), differ = 0;
     long double *log_p = malloc(classes * sizeof(log_p[0]));
     bool *kept = malloc(classes * sizeof(bool));
-    struct reference_filters filters = {
-        s->order == CORE_TEMPERATURE_LAST, s->temperature, (size_t)s->top_k, s->top_p, s->typical_p, s->min_p};
+    const struct reference_filters filters = reference_of(s);
     ck_assert(x != NULL && log_p != NULL && kept != NULL);
     for (size_t j = 0; j < classes; j++)
         x[j] = number_at(dtype, logits, j);
@@ -140,14 +167,19 @@ static struct setting any_setting(size_t classes, struct inputs *inputs)
 {
     static const double temperatures[] = {0.25f, 0.5f, 1, 1, 1.7f, 3};
     static const double top_p[] = {0, 1e-30f, 0.1f, 0.5f, 0.8f, 0.95f, 0.999f, 0.99999f, 0.99999994f};
-    static const double min_p[] = {1e-30f, 1e-3f, 0.05f, 0.3f, 1}, typical_p[] = {1e-3f, 0.2f, 0.6f, 0.9f, 0.99f};
+    static const double min_p[] = {1e-30f, 1e-3f, 0.05f, 0.3f, 2}, typical_p[] = {1e-3f, 0.2f, 0.6f, 0.9f, 0.99f};
+    static const double sigmas[] = {-1, 0.01f, 0.5f, 1, 2}, cutoffs[] = {1e-30f, 1e-5f, 1e-3f, 0.02f, 1};
     return (struct setting){
         .temperature = temperatures[inputs_below(inputs, 6)],
         .top_p = pick(inputs, 1, top_p, 9),
         .min_p = pick(inputs, 0, min_p, 5),
         .typical_p = pick(inputs, 1, typical_p, 5),
         .top_k = inputs_below(inputs, 2) ? (double)inputs_below(inputs, classes + 2) : 0,
-        .order = inputs_below(inputs, 2) ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST,
+        .order = (enum core_order_name)inputs_below(inputs, CORE_ORDER_COUNT),
+        .top_n_sigma = inputs_below(inputs, 2) ? pick(inputs, 0, sigmas, 5) : 0,
+        .epsilon_cutoff = inputs_below(inputs, 2) ? pick(inputs, 0, cutoffs, 5) : 0,
+        .eta_cutoff = inputs_below(inputs, 2) ? pick(inputs, 0, cutoffs, 5) : 0,
+        .min_keep = inputs_below(inputs, 3) ? 1 : (double)inputs_below(inputs, classes + 2),
     };
 }
 
@@ -172,6 +204,8 @@ static void check_kinds(enum core_dtype dtype, size_t classes, int turns, struct
             fill_numbers(dtype, logits, 1, classes, kind, inputs);
         if (kind == LOGITS_TINY) /* the distances to the entropy vanish against the reference's roundings */
             setting.typical_p = 1;
+        if (kind == LOGITS_HUGE) /* the core limits differences of logits, the reference does not */
+            setting.top_n_sigma = 0;
         if (kind == LOGITS_TINY || kind == LOGITS_HUGE) /* divided, they would tie or overflow */
             setting.temperature = 1;
         *clear += check_row(dtype, logits, classes, &setting);
@@ -219,22 +253,35 @@ START_TEST(test_examples)
     static const struct {
         const double *logits;
         size_t classes;
-        struct setting setting; /* temperature, top_p, min_p, typical_p, top_k, order */
+        struct setting setting;
         uint64_t kept;
     } examples[] = {
-        {descending, 3, {0.5f, 0.8f, 0, 1, 0, CORE_TEMPERATURE_FIRST}, 1},
-        {descending, 3, {0.5f, 0.8f, 0, 1, 0, CORE_TEMPERATURE_LAST}, 3},
-        {descending, 3, {1, 0, 0, 1, 0, CORE_TEMPERATURE_FIRST}, 1},
-        {descending, 3, {1, 1, 1, 1, 0, CORE_TEMPERATURE_FIRST}, 1},
-        {descending, 3, {1, 1, 0.2f, 1, 0, CORE_TEMPERATURE_FIRST}, 3},
-        {descending, 3, {2, 1, 0.2f, 1, 0, CORE_TEMPERATURE_FIRST}, 7},
-        {descending, 3, {2, 1, 0.2f, 1, 0, CORE_TEMPERATURE_LAST}, 3},
-        {descending, 3, {1, 1, 0, 0.01f, 0, CORE_TEMPERATURE_LAST}, 1},
-        {tied, 6, {1, 1, 0, 1, 3, CORE_TEMPERATURE_FIRST}, 7},
-        {tied, 6, {1, 1, 0, 1, 5, CORE_TEMPERATURE_LAST}, 0x2f},
-        {tied, 6, {1, 0.3f, 0, 1, 0, CORE_TEMPERATURE_FIRST}, 3},
-        {tied, 6, {1, 1, 1, 1, 0, CORE_TEMPERATURE_FIRST}, 0x2f},
-        {tied, 6, {1, 0.6f, 0, 1, 2, CORE_TEMPERATURE_FIRST}, 3},
+        {descending, 3, {.temperature = 0.5f, .top_p = 0.8f, .typical_p = 1}, 1},
+        {descending, 3, {.temperature = 0.5f, .top_p = 0.8f, .typical_p = 1, .order = CORE_TEMPERATURE_LAST}, 3},
+        {descending, 3, {.temperature = 1, .top_p = 0, .typical_p = 1}, 1},
+        {descending, 3, {.temperature = 1, .top_p = 1, .min_p = 1, .typical_p = 1}, 1},
+        {descending, 3, {.temperature = 1, .top_p = 1, .min_p = 0.2f, .typical_p = 1}, 3},
+        {descending, 3, {.temperature = 2, .top_p = 1, .min_p = 0.2f, .typical_p = 1}, 7},
+        {descending,
+         3,
+         {.temperature = 2, .top_p = 1, .min_p = 0.2f, .typical_p = 1, .order = CORE_TEMPERATURE_LAST},
+         3},
+        {descending, 3, {.temperature = 1, .top_p = 1, .typical_p = 0.01f, .order = CORE_TEMPERATURE_LAST}, 1},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_k = 3}, 7},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_k = 5, .order = CORE_TEMPERATURE_LAST}, 0x2f},
+        {tied, 6, {.temperature = 1, .top_p = 0.3f, .typical_p = 1}, 3},
+        {tied, 6, {.temperature = 1, .top_p = 1, .min_p = 1, .typical_p = 1}, 0x2f},
+        {tied, 6, {.temperature = 1, .top_p = 0.6f, .typical_p = 1, .top_k = 2}, 3},
+        {descending, 3, {.temperature = 1, .top_p = 0.7f, .typical_p = 1, .top_k = 2}, 1},
+        {descending, 3, {.temperature = 1, .top_p = 0.7f, .typical_p = 1, .top_k = 2, .order = CORE_JOINT}, 3},
+        {descending, 3, {.temperature = 1, .top_p = 0, .typical_p = 1, .min_keep = 2}, 3},
+        {descending, 3, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_k = 1, .min_keep = 4}, 7},
+        {tied, 6, {.temperature = 1, .top_p = 1, .min_p = 1, .typical_p = 1, .min_keep = 6}, 0x3f},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 0.01f, .min_keep = 3}, 7},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_n_sigma = 1}, 0x2f},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_n_sigma = 2.75f}, 0x3f},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .epsilon_cutoff = 1}, 0x2f},
+        {tied, 6, {.temperature = 1, .top_p = 1, .typical_p = 1, .eta_cutoff = 1}, 0x2f},
     };
     const enum core_dtype dtype = select_kernels(_i);
     for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
@@ -243,6 +290,40 @@ START_TEST(test_examples)
             number_put(dtype, logits, j, examples[i].logits[j]);
         ck_assert_msg(kept_of(dtype, logits, examples[i].classes, &examples[i].setting) == examples[i].kept,
                       "example %zu", i);
+    }
+}
+END_TEST
+
+/* What other libraries expect in their own tests, of logits log p: llama.cpp's test-sampling.cpp, transformers'
+ * test_logits_process.py. */
+START_TEST(test_peers_examples)
+{
+    static const double tenths[] = {0.1, 0.2, 0.3, 0.4}, steep[] = {0.87, 0.099, 0.001, 0.03},
+                        flat[] = {0.4, 0.299, 0.101, 0.2}, three[] = {0, 0.1, 0.8, 0.1},
+                        high[] = {0.01, 0.04, 0.9, 0.05};
+    static const struct {
+        const double *p;
+        struct setting setting;
+        uint64_t kept;
+    } examples[] = {
+        {tenths, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_n_sigma = 1}, 0xc},
+        {tenths, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_n_sigma = 0}, 0xf},
+        {tenths, {.temperature = 1, .top_p = 1, .typical_p = 1, .top_n_sigma = 3}, 0xf},
+        {tenths, {.temperature = 1, .top_p = 1, .min_p = 0.74f, .typical_p = 1}, 0xc},
+        {tenths, {.temperature = 1, .top_p = 1, .min_p = 0.76f, .typical_p = 1}, 0x8},
+        {tenths, {.temperature = 1, .top_p = 1, .min_p = 1.05f, .typical_p = 1}, 0x8},
+        {steep, {.temperature = 1, .top_p = 1, .typical_p = 1, .epsilon_cutoff = 0.1f}, 0x1},
+        {flat, {.temperature = 1, .top_p = 1, .typical_p = 1, .epsilon_cutoff = 0.1f}, 0xf},
+        {steep, {.temperature = 1, .top_p = 1, .typical_p = 1, .epsilon_cutoff = 0.1f, .min_keep = 2}, 0x3},
+        {three, {.temperature = 1, .top_p = 1, .typical_p = 1, .eta_cutoff = 0.0625f}, 0xe},
+        {high, {.temperature = 1, .top_p = 1, .typical_p = 1, .eta_cutoff = 0.0625f}, 0x4},
+    };
+    const enum core_dtype dtype = select_kernels(_i);
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        double logits[4]; /* or floats */
+        for (size_t j = 0; j < 4; j++)
+            number_put(dtype, logits, j, log(examples[i].p[j]));
+        ck_assert_msg(kept_of(dtype, logits, 4, &examples[i].setting) == examples[i].kept, "example %zu", i);
     }
 }
 END_TEST
@@ -258,7 +339,7 @@ START_TEST(test_equal_logits)
         for (size_t j = 0; j < classes; j++)
             number_put(dtype, logits, j, -3);
         for (int filter_kind = 0; filter_kind < 3; filter_kind++) {
-            struct setting setting = {1, 1, 0, 1, 0, CORE_TEMPERATURE_FIRST};
+            struct setting setting = {.temperature = 1, .top_p = 1, .typical_p = 1};
             size_t expected = (classes + 1) / 2;
             if (filter_kind == 0)
                 setting.top_k = (double)expected;
@@ -283,6 +364,7 @@ TEST_SUITE("core")
     tcase_add_kernels_test(tcase, test_every_class_count);
     tcase_add_kernels_test(tcase, test_large_class_counts);
     tcase_add_kernels_test(tcase, test_examples);
+    tcase_add_kernels_test(tcase, test_peers_examples);
     tcase_add_kernels_test(tcase, test_equal_logits);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,18 +1,20 @@
 /* The filters once more, in the plainest way: long doubles, sorting, one row at a time, nothing shared with the core.
  *
- * After what two engines document: vLLM (temperature, then min_p, top_k, top_p) and llama.cpp (its default chain of
- * samplers: top_k, typical, top_p, min_p, temperature), each filter on the probabilities of what is left. */
+ * After what three engines document, vLLM, llama.cpp and transformers: each filter on the probabilities of what is
+ * left.
+ */
 #ifndef TESTS_UNIT_CORE_REFERENCE_FILTERS_H
 #define TESTS_UNIT_CORE_REFERENCE_FILTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+enum reference_step { TEMPERATURE, TOP_K, TOP_P, MIN_P, TYPICAL_P, TOP_N_SIGMA, EPSILON_CUTOFF, ETA_CUTOFF, STEPS };
+
 struct reference_filters {
-    bool temperature_last;
-    double temperature; /* > 0 */
-    size_t top_k;       /* 0: off */
-    double top_p, typical_p, min_p;
+    enum reference_step order[STEPS]; /* each once */
+    double value[STEPS];              /* the temperature is > 0 */
+    size_t min_keep;                  /* at least 1 */
 };
 
 /* kept[j] and log_probabilities[j] (-inf where not kept) of a row of logits; returns by how little, in mass or in

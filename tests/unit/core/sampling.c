@@ -453,7 +453,7 @@ START_TEST(test_log_probabilities)
         for (int order = 0; order < 4; order++) {
             struct sampling p = sampling_of(dtype, 3, classes, 4, true);
             p.call.temperature.value = &temperature;
-            p.call.filters.order = order % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST;
+            p.call.filters.order = &core_orders[order % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST];
             if (order / 2)
                 p.call.filters.values[CORE_TOP_P].value = &top_p;
             p.call.top = classes;

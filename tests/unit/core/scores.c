@@ -69,7 +69,7 @@ START_TEST(test_perturbed_logits)
         for (int way = 0; way < 12; way++) {
             struct sampling p = sampling_of(dtype, ROWS, counts[i], 3, true);
             p.call.temperature.value = &temperatures[(i + (size_t)way) % 3];
-            p.call.filters.order = way % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST;
+            p.call.filters.order = &core_orders[way % 2 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST];
             if (way / 2 == 1)
                 p.call.filters.values[CORE_TOP_P].value = &top_p;
             if (way / 2 == 2)
@@ -106,7 +106,7 @@ START_TEST(test_the_same_bits_on_every_way)
             for (int order = 0; order < 2; order++) {
                 struct sampling prepared = direct;
                 double scores[ROWS * 3];
-                prepared.call.filters.order = order == 0 ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST;
+                prepared.call.filters.order = &core_orders[order == 0 ? CORE_TEMPERATURE_FIRST : CORE_TEMPERATURE_LAST];
                 prepared.call.log_probabilities = direct.log_probabilities;
                 prepared.call.scores = scores;
                 sampling_run_all(&prepared);
@@ -128,7 +128,7 @@ START_TEST(test_scores_are_finite)
         for (size_t way = 0; way < 16; way++) {
             struct sampling p = sampling_of(dtype, ROWS, counts[i], counts[i] < 3 ? 1 : 3, way / 4 % 2);
             p.call.temperature.value = &least[way % 4];
-            p.call.filters.order = way / 8 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST;
+            p.call.filters.order = &core_orders[way / 8 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST];
             sampling_allocate(&p);
             fill_numbers(dtype, p.logits, ROWS, counts[i], LOGITS_HUGE, &inputs);
             for (size_t j = 0; j < counts[i]; j++) { /* the limits, of both signs */
