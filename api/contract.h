@@ -66,6 +66,7 @@ enum api_type {
     API_BOOLEAN,
     API_CHOICE, /* one of `choices` */
     API_NAMES,  /* a list of names of the function's results */
+    API_STEPS,  /* one of `choices`, or a list of names of filters and "temperature" */
     API_BIAS,   /* an object: a number, or null for -inf, for each of some class numbers */
 };
 

@@ -47,6 +47,7 @@ struct api_value {
         int64_t integer;
         bool boolean;
         int choice; /* the value of the name that was chosen */
+        struct core_order order;
         struct {
             uint8_t count, results[API_MAX_RESULTS]; /* of the function's results, each once */
         } names;

@@ -126,7 +126,7 @@ static enum api_division gumbel_division(const struct api_call *call)
 
 static struct core_filters filters(const struct api_call *call)
 {
-    struct core_filters filters = {.order = &core_orders[call->values[API_FILTER_ORDER].one.choice]};
+    struct core_filters filters = {.order = &call->values[API_FILTER_ORDER].one.order};
     if (call->values[API_MIN_KEEP].given)
         filters.min_keep = call_per_row(call, API_MIN_KEEP);
     for (int id = API_FILTER; id <= API_LAST_FILTER; id++)

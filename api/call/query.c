@@ -170,14 +170,22 @@ static int read_words(struct query *query, const struct api_parameter *parameter
     return keep_words(query, parameter, words, problem);
 }
 
+/* Several words are a list. */
+static int read_steps(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
+                      struct api_problem *problem)
+{
+    const bool several = memchr(argument->value, ',', argument->length) != NULL;
+    return (several ? read_words : read_word)(query, parameter, argument, problem);
+}
+
 /* ---- Arguments ---- */
 
 typedef int reader(struct query *query, const struct api_parameter *parameter, const struct api_argument *argument,
                    struct api_problem *problem);
 
 static reader *const readers[] = {
-    [API_NUMBER] = read_json, [API_INTEGER] = read_json, [API_BOOLEAN] = read_boolean,
-    [API_CHOICE] = read_word, [API_NAMES] = read_words,  [API_BIAS] = read_json,
+    [API_NUMBER] = read_json, [API_INTEGER] = read_json, [API_BOOLEAN] = read_boolean, [API_CHOICE] = read_word,
+    [API_NAMES] = read_words, [API_STEPS] = read_steps,  [API_BIAS] = read_json,
 };
 
 /* What clients make of a list: Python's requests one argument for each of its elements. */
@@ -230,9 +238,9 @@ static int read_argument(struct query *query, const struct api_function *functio
                                              : "belongs in the body: name it in the query's `arrays`");
     if (json_object_get(query->members, argument->name) != NULL)
         return fail_duplicate(argument,
-                              parameter->type == API_NAMES ? "a,b"
-                              : parameter->per_row         ? "1,2"
-                                                           : NULL,
+                              parameter->type == API_NAMES || parameter->type == API_STEPS ? "a,b"
+                              : parameter->per_row                                         ? "1,2"
+                                                                                           : NULL,
                               problem);
     return readers[parameter->type](query, parameter, argument, problem);
 }

@@ -169,6 +169,86 @@ static int read_names(const struct builder *builder, const struct api_parameter 
     return 0;
 }
 
+/* ---- filter_order ---- */
+
+/* The parameter whose value a step takes. */
+static enum api_parameter_id parameter_of_step(int step)
+{
+    return step == CORE_TEMPERATURE ? API_TEMPERATURE : (enum api_parameter_id)(API_FILTER + step);
+}
+
+static bool has_step(const struct core_order *order, int step)
+{
+    return memchr(order->steps, step, order->count) != NULL;
+}
+
+static int read_step(const struct builder *builder, const struct api_parameter *parameter, size_t i, const json_t *json,
+                     struct core_order *order)
+{
+    struct api_choice names[CORE_STEP_COUNT + 1] = {{NULL, 0}};
+    char below[32];
+    int step;
+    for (int id = 0; id < CORE_STEP_COUNT; id++)
+        names[id] = (struct api_choice){api_parameters[parameter_of_step(id)].name, id};
+    snprintf(below, sizeof below, "/%zu", i);
+    if (read_name(builder, parameter, below, json, names, &step) != 0)
+        return -1;
+    if (has_step(order, step))
+        return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "is in the list before");
+    order->steps[order->count++] = (uint8_t)step;
+    return 0;
+}
+
+/* Whether it does more than it would if left out; negative values of filters are off. */
+static bool has_effect(const struct api_call *call, enum api_parameter_id id)
+{
+    const struct api_value *value = &call->values[id];
+    return value->given &&
+           (value->list != NULL || (value->one.number != api_parameters[id].fallback && value->one.number >= 0));
+}
+
+/* What is not in the list has no effect: so it may not be set. A temperature of 1 may come anywhere. */
+static int complete_steps(const struct builder *builder, const struct api_parameter *parameter,
+                          struct core_order *order)
+{
+    for (int step = 0; step < CORE_STEP_COUNT; step++) {
+        const enum api_parameter_id id = parameter_of_step(step);
+        if (!has_step(order, step) && has_effect(builder->call, id))
+            return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, "", "must list %s, which is set",
+                                api_parameters[id].name);
+    }
+    if (!has_step(order, CORE_TEMPERATURE)) {
+        memmove(order->steps + 1, order->steps, order->count++);
+        order->steps[0] = CORE_TEMPERATURE;
+    }
+    return 0;
+}
+
+static int read_steps(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                      struct api_value *value)
+{
+    struct core_order order = {.count = 0};
+    size_t i;
+    int choice;
+    const json_t *step;
+    if (json_is_array(json)) {
+        json_array_foreach (json, i, step)
+            if (read_step(builder, parameter, i, step, &order) != 0)
+                return -1;
+        if (complete_steps(builder, parameter, &order) != 0)
+            return -1;
+    } else if (json_is_string(json)) {
+        if (read_name(builder, parameter, "", json, parameter->choices, &choice) != 0)
+            return -1;
+        order = core_orders[choice];
+    } else {
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "",
+                            "must be the name of an order, or a list of filters and \"temperature\"");
+    }
+    value->one.order = order;
+    return 0;
+}
+
 /* ---- logit_bias ---- */
 
 /* The class that a member's name says, without leading zeros, or -1. */
@@ -334,8 +414,8 @@ typedef int reader(const struct builder *builder, const struct api_parameter *pa
                    struct api_value *value);
 
 static reader *const readers[] = {
-    [API_NUMBER] = read_number, [API_INTEGER] = read_number, [API_BOOLEAN] = read_boolean,
-    [API_CHOICE] = read_choice, [API_NAMES] = read_names,    [API_BIAS] = read_bias,
+    [API_NUMBER] = read_number, [API_INTEGER] = read_number, [API_BOOLEAN] = read_boolean, [API_CHOICE] = read_choice,
+    [API_NAMES] = read_names,   [API_STEPS] = read_steps,    [API_BIAS] = read_bias,
 };
 
 static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)
@@ -348,6 +428,8 @@ static void take_fallback(const struct builder *builder, const struct api_parame
         value->one.boolean = parameter->fallback != 0;
     else if (parameter->type == API_CHOICE)
         value->one.choice = parameter->choices->value;
+    else if (parameter->type == API_STEPS)
+        value->one.order = core_orders[parameter->choices->value];
 }
 
 int builder_read_value(const struct builder *builder, enum api_parameter_id id)

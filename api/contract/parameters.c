@@ -22,8 +22,10 @@ static const struct api_choice on_invalid[] = {{"error", API_INVALID_ERROR},
                                                {"uniform", API_INVALID_UNIFORM},
                                                {"nan", API_INVALID_NAN},
                                                {NULL, 0}};
-static const struct api_choice filter_orders[] = {
-    {"temperature_first", CORE_TEMPERATURE_FIRST}, {"temperature_last", CORE_TEMPERATURE_LAST}, {NULL, 0}};
+static const struct api_choice filter_orders[] = {{"temperature_first", CORE_TEMPERATURE_FIRST},
+                                                  {"temperature_last", CORE_TEMPERATURE_LAST},
+                                                  {"joint", CORE_JOINT},
+                                                  {NULL, 0}};
 static const struct api_choice distributions[] = {{"raw", CORE_RAW}, {"filtered", CORE_FILTERED}, {NULL, 0}};
 static const struct api_choice differentiable[] = {
     {"softmax", API_SOFTMAX}, {"log_softmax", API_LOG_SOFTMAX}, {"gumbel_softmax", API_GUMBEL_SOFTMAX}, {NULL, 0}};
@@ -156,9 +158,9 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
                         .maximum = MAX_FLOAT32,
                         .doc = "Numbers to be added to the logits of some classes in all rows."},
     [API_FILTER_ORDER] = {.name = "filter_order",
-                          .type = API_CHOICE,
+                          .type = API_STEPS,
                           .choices = filter_orders,
-                          .doc = "Whether the temperature is applied before the filters or after them."},
+                          .doc = "In which order the temperature and the filters are applied."},
     [API_LOGPROBS] = {.name = "logprobs",
                       .type = API_INTEGER,
                       .maximum = MAX_COUNT,

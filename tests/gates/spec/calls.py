@@ -164,7 +164,7 @@ def categorical(draw):
         "eta_cutoff": lambda: per_row(draw, shape, probability),
         "min_keep": lambda: per_row(draw, shape, st.integers(0, 2**31 - 1)),
         "typical_p": lambda: per_row(draw, shape, st.floats(0, 1, exclude_min=True)),
-        "filter_order": lambda: draw(st.sampled_from(["temperature_first", "temperature_last"])),
+        "filter_order": lambda: draw(st.sampled_from(["temperature_first", "temperature_last", "joint"])),
         "logprobs": lambda: draw(st.integers(0, 5)),
         "logprobs_of": lambda: draw(st.sampled_from(["raw", "filtered"])),
         "logit_bias": lambda: {str(i): draw(st.floats(-1e38, 1e38) if i == safe else

@@ -110,7 +110,8 @@ const struct request front_requests[] = {
     {CATEGORICAL,
      "seed=3&num_samples=2&logprobs=2&logprobs_of=filtered&top_p=0.9&top_k=3,4&min_p=0.01&typical_p=[0.99,0.9]&top_n_"
      "sigma=3,2.5&epsilon_cutoff=.01&eta_cutoff=[0.02,0]&min_keep=2,1&"
-     "filter_order=\"temperature_last\"&temperature=0.8&logit_bias={\"0\":-1.5,\"2\":null}&"
+     "filter_order=top_k,typical_p,top_p,min_p,temperature,top_n_sigma,epsilon_cutoff,eta_cutoff&temperature=0.8&logit_"
+     "bias={\"0\":-1.5,\"2\":null}&"
      "return=indices,log_probabilities,scores,counts&replacement=True&dim=-1&on_invalid=nan&dtype=float32&row_offset=2&"
      "draw_offset=3",
      API_NPY, NULL, NULL, add_logits, false},
@@ -129,6 +130,7 @@ const struct request front_requests[] = {
      NULL, false},
     {INFER("categorical"), NULL, NULL, NULL,
      "{\"inputs\":[" OIP_LOGITS "],\"parameters\":{\"seed\":7,\"top_k\":3,\"logprobs\":1,"
+     "\"filter_order\":\"[\\\"top_k\\\",\\\"temperature\\\"]\","
      "\"return\":\"[\\\"indices\\\",\\\"scores\\\"]\",\"logit_bias\":\"{\\\"0\\\":-1.5,\\\"2\\\":null}\"}}",
      NULL, false},
     {INFER("gumbel_softmax"), NULL, NULL, NULL,

@@ -76,6 +76,15 @@ static bool items_allowed(const json_t *spec, const json_t *schema, const json_t
     return true;
 }
 
+static bool repeats(const json_t *value)
+{
+    for (size_t i = 0; i < json_array_size(value); i++)
+        for (size_t j = 0; j < i; j++)
+            if (json_equal(json_array_get(value, i), json_array_get(value, j)))
+                return true;
+    return false;
+}
+
 static bool members_allowed(const json_t *spec, const json_t *schema, const json_t *value)
 {
     const json_t *properties = json_object_get(schema, "properties"), *name,
@@ -104,7 +113,7 @@ static void assert_known_keywords(const json_t *schema)
 {
     static const char known[] =
         " $ref if then else oneOf const enum type minimum maximum exclusiveMinimum items minItems maxItems "
-        "properties required additionalProperties description default examples propertyNames format ";
+        "uniqueItems properties required additionalProperties description default examples propertyNames format ";
     const char *key;
     json_t *member;
     json_object_foreach ((json_t *)schema, key, member) {
@@ -128,6 +137,8 @@ bool schema_allows(const json_t *spec, const json_t *given, const json_t *value)
     if (condition != NULL)
         any = any && schema_allows(
                          spec, json_object_get(schema, schema_allows(spec, condition, value) ? "then" : "else"), value);
+    if (json_is_true(json_object_get(schema, "uniqueItems")) && repeats(value))
+        return false;
     return any && (constant == NULL || json_equal(constant, value)) && (values == NULL || among(values, value)) &&
            (type == NULL || has_type(type, value)) && in_range(schema, value) && items_allowed(spec, schema, value) &&
            members_allowed(spec, schema, value);

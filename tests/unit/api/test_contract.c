@@ -154,6 +154,18 @@ static void assert_result_names(const json_t *schema, const struct api_function 
     assert_names(spec_get(spec_get(schema, "items"), "enum"), names);
 }
 
+/* One of the names, or a list of the filters and the temperature. */
+static void assert_steps(const json_t *schema, const struct api_parameter *parameter)
+{
+    struct api_choice steps[CORE_STEP_COUNT + 1] = {[CORE_TEMPERATURE] = {"temperature", 0}};
+    const json_t *forms = spec_get(schema, "oneOf");
+    for (int step = 0; step < CORE_FILTER_COUNT; step++)
+        steps[step].name = api_parameters[API_FILTER + step].name;
+    assert_names(spec_get(json_array_get(forms, 0), "enum"), parameter->choices);
+    assert_names(spec_get(spec_get(json_array_get(forms, 1), "items"), "enum"), steps);
+    ck_assert(json_is_true(spec_get(json_array_get(forms, 1), "uniqueItems")));
+}
+
 static void assert_type(const json_t *schema, const struct api_parameter *parameter,
                         const struct api_function *function)
 {
@@ -173,6 +185,9 @@ static void assert_type(const json_t *schema, const struct api_parameter *parame
         break;
     case API_CHOICE:
         assert_names(spec_get(schema, "enum"), parameter->choices);
+        break;
+    case API_STEPS:
+        assert_steps(schema, parameter);
         break;
     case API_NAMES:
         assert_result_names(schema, function);
@@ -217,7 +232,7 @@ static void assert_default(const json_t *schema, const struct api_parameter *par
         assert_told(schema, parameter);
     else if (parameter->type == API_BOOLEAN)
         ck_assert(json_is_boolean(fallback) && json_is_true(fallback) == (parameter->fallback != 0));
-    else if (parameter->type == API_CHOICE)
+    else if (parameter->type == API_CHOICE || parameter->type == API_STEPS)
         ck_assert_str_eq(json_string_value(fallback), parameter->choices[0].name);
     else
         ck_assert(json_is_number(fallback) && json_number_value(fallback) == parameter->fallback);

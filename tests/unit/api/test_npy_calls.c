@@ -47,6 +47,12 @@ static const struct call {
     {GUMBEL, "{\"seed\":3,\"dtype\":\"float64\",\"return\":[\"noise\",\"indices\"],\"num_samples\":2}",
      "seed=3&return=[\"noise\",\"indices\"]&num_samples=2", "", true, 0},
     {CATEGORICAL, "{\"seed\":3}", "seed=3", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"top_k\":2,\"filter_order\":[\"top_k\",\"temperature\"]}",
+     "seed=3&top_k=2&filter_order=top_k,temperature", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"top_k\":2,\"filter_order\":[\"top_k\"]}", "seed=3&top_k=2&filter_order=[\"top_k\"]",
+     "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"top_k\":2,\"filter_order\":\"joint\"}", "seed=3&top_k=2&filter_order=joint", "", false,
+     0},
     {CATEGORICAL,
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"logprobs_of\":\"filtered\",\"top_p\":0.9,\"top_k\":[3,3,4,4,0,2],"
      "\"min_p\":0.01,\"typical_p\":0.99,\"epsilon_cutoff\":0.001,\"min_keep\":2,\"filter_order\":\"temperature_last\","

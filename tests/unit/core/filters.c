@@ -26,12 +26,24 @@ struct setting {
     double temperature, top_p, min_p, typical_p, top_k;
     enum core_order_name order;
     double top_n_sigma, epsilon_cutoff, eta_cutoff, min_keep;
+    struct core_order list; /* of all steps, in place of the order by name; count 0: none */
 };
 
 static const enum reference_step orders[CORE_ORDER_COUNT][STEPS] = {
     [CORE_TEMPERATURE_FIRST] = {TEMPERATURE, TOP_N_SIGMA, MIN_P, TOP_K, TYPICAL_P, TOP_P, EPSILON_CUTOFF, ETA_CUTOFF},
     [CORE_TEMPERATURE_LAST] = {TOP_N_SIGMA, TOP_K, TYPICAL_P, TOP_P, MIN_P, EPSILON_CUTOFF, ETA_CUTOFF, TEMPERATURE},
     [CORE_JOINT] = {TEMPERATURE, TOP_P, TOP_K, TOP_N_SIGMA, MIN_P, TYPICAL_P, EPSILON_CUTOFF, ETA_CUTOFF},
+};
+
+static const enum reference_step steps[CORE_STEP_COUNT] = {
+    [CORE_TEMPERATURE] = TEMPERATURE,
+    [CORE_TOP_K] = TOP_K,
+    [CORE_TOP_P] = TOP_P,
+    [CORE_MIN_P] = MIN_P,
+    [CORE_TYPICAL_P] = TYPICAL_P,
+    [CORE_TOP_N_SIGMA] = TOP_N_SIGMA,
+    [CORE_EPSILON_CUTOFF] = EPSILON_CUTOFF,
+    [CORE_ETA_CUTOFF] = ETA_CUTOFF,
 };
 
 static struct outcome outcome_open(size_t classes)
@@ -61,7 +73,7 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
         .classes = classes,
         .temperature = {&setting->temperature, 0},
         .noise = {&seed, 0, 0, 0},
-        .filters = {.order = &core_orders[setting->order],
+        .filters = {.order = setting->list.count > 0 ? &setting->list : &core_orders[setting->order],
                     .values = {[CORE_TOP_K] = {&setting->top_k, 0},
                                [CORE_TOP_P] = {&setting->top_p, 0},
                                [CORE_MIN_P] = {&setting->min_p, 0},
@@ -98,10 +110,14 @@ static void filter(enum core_dtype dtype, const void *logits, size_t classes, co
 
 static void fail_at(const char *what, size_t classes, const struct setting *s, size_t class)
 {
-    ck_abort_msg("%s: K %zu, order %d, T %g, top_k %g, typical_p %g, top_p %g, min_p %g, top_n_sigma %g, epsilon %g, "
-                 "eta %g, min_keep %g, class %zu",
-                 what, classes, (int)s->order, s->temperature, s->top_k, s->typical_p, s->top_p, s->min_p,
-                 s->top_n_sigma, s->epsilon_cutoff, s->eta_cutoff, s->min_keep, class);
+    char list[CORE_STEP_COUNT + 1] = "";
+    for (size_t i = 0; i < s->list.count; i++)
+        list[i] = (char)('a' + s->list.steps[i]);
+    ck_abort_msg(
+        "%s: K %zu, order %d %s, T %g, top_k %g, typical_p %g, top_p %g, min_p %g, top_n_sigma %g, epsilon %g, "
+        "eta %g, min_keep %g, class %zu",
+        what, classes, (int)s->order, list, s->temperature, s->top_k, s->typical_p, s->top_p, s->min_p, s->top_n_sigma,
+        s->epsilon_cutoff, s->eta_cutoff, s->min_keep, class);
 }
 
 static bool is_log_probability(enum core_dtype dtype, double got, long double right)
@@ -122,6 +138,8 @@ static struct reference_filters reference_of(const struct setting *s)
                                                   [ETA_CUTOFF] = s->eta_cutoff},
                                         .min_keep = s->min_keep > 1 ? (size_t)s->min_keep : 1};
     memcpy(filters.order, orders[s->order], sizeof(filters.order));
+    for (size_t i = 0; i < s->list.count; i++)
+        filters.order[i] = steps[s->list.steps[i]];
     return filters;
 }
 
@@ -183,6 +201,17 @@ static struct setting any_setting(size_t classes, struct inputs *inputs)
     };
 }
 
+/* All steps in any order. */
+static void shuffle(struct core_order *order, struct inputs *inputs)
+{
+    order->count = CORE_STEP_COUNT;
+    for (size_t i = 0; i < CORE_STEP_COUNT; i++) {
+        const size_t j = inputs_below(inputs, i + 1);
+        order->steps[i] = order->steps[j];
+        order->steps[j] = (uint8_t)i;
+    }
+}
+
 /* Ties abound: eighths. */
 static void fill_tied(enum core_dtype dtype, void *logits, size_t classes, struct inputs *inputs)
 {
@@ -208,6 +237,8 @@ static void check_kinds(enum core_dtype dtype, size_t classes, int turns, struct
             setting.top_n_sigma = 0;
         if (kind == LOGITS_TINY || kind == LOGITS_HUGE) /* divided, they would tie or overflow */
             setting.temperature = 1;
+        if (inputs_below(inputs, 3) == 0)
+            shuffle(&setting.list, inputs);
         *clear += check_row(dtype, logits, classes, &setting);
         ++*all;
     }
