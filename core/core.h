@@ -99,6 +99,53 @@ int core_softmax(const struct core_softmax_call *call, size_t first, size_t coun
 /* result[r][j] = x[r][j] / T - log sum_k exp(x[r][k] / T), torch.nn.functional.log_softmax(x / T, -1). */
 int core_log_softmax(const struct core_softmax_call *call, size_t first, size_t count, size_t *invalid_row);
 
+/* Whose random numbers the noise is made of.
+ *
+ * CORE_RNG_V1 is this library's own: E of (seed, row, draw, class), see core_noise_words and core_exponential.
+ *
+ * The others are those of two libraries, to the bit. There E is that of an element of the array that the library would
+ * have drawn at once: with one seed element
+ *
+ *   i = row_offset K + ((draw O + o) K + class) I + inner    of (draws, O, K, I), row o I + inner
+ *
+ * I the product of the axes after the class axis, O that of those before it; with one seed a row, each of which is
+ * drawn alone, element i = (row_offset + draw) K + class. All this is modulo 2^64.
+ *
+ * CORE_RNG_TORCH: torch.Tensor.exponential_ on a CPU after torch.manual_seed(seed). MT19937 initialised with the seed
+ *   modulo 2^32 gives each element two words, the first of which is high: u = their lower 53 bits 2^-53,
+ *   E = -log1p(-u) in double, rounded to the dtype; 2^-54 in place of 0.
+ * CORE_RNG_JAX: jax.random.gumbel(key, shape), mode "low", with partitionable keys (jax_threefry_partitionable). The
+ *   key is (seed / 2^32, seed mod 2^32), that of jax.random.key(seed). The words w0, w1 are Threefry-2x32-20 of the
+ *   counter (i / 2^32 mod 2^32, i mod 2^32). Of float32 the bits w0 xor w1 without the last 9, of float64
+ *   w0 2^32 + w1 without the last 12, are the mantissa of a number f + 1 in [1, 2); u = f + the smallest normal number,
+ *   E = -log u. */
+enum core_rng { CORE_RNG_V1, CORE_RNG_TORCH, CORE_RNG_JAX, CORE_RNG_COUNT };
+
+/* An array of rows: `rows` = O I of them, of `classes` = K; inner = I, where 0 means 1. */
+struct core_layout {
+    size_t rows, classes, inner;
+};
+
+/* Blocks of MT19937's words before they are tempered: entry i is block first + i * every, block 0 being the first 624
+ * words. With every = 1 it has all blocks of the call's elements; otherwise those between are made again when they are
+ * needed. */
+#define CORE_MT_WORDS 624
+
+struct core_mt_table {
+    uint32_t (*blocks)[CORE_MT_WORDS];
+    uint64_t first;
+    size_t every, count;
+};
+
+/* Where a call has got to in a stream; all zero before the first. */
+struct core_mt_cursor {
+    uint64_t made; /* how many blocks, the last of which is in `words`; 0: none */
+    uint32_t seed, words[CORE_MT_WORDS];
+};
+
+/* Makes the table's blocks: walks from the stream's start to the last of them, at about 3 GB a second. */
+void core_mt_fill(const struct core_mt_table *table, uint64_t seed);
+
 /* Where the noise of a row comes from. With one seed (stride 0) row r draws the noise of row
  * row_offset + r (modulo 2^32) of seed[0]; with one seed a row (stride 1) that of row row_offset of seed[r]. Of the
  * draws that a call makes of a row, number i has the noise of draw `draw` + i (modulo 2^32). */
@@ -107,6 +154,13 @@ struct core_noise {
     size_t stride;
     uint32_t row_offset;
     uint32_t draw;
+
+    /* Of the other streams, below; of v1 they may all be zero. */
+    enum core_rng rng;
+    size_t row;                        /* of the whole array that row 0 of the call is */
+    struct core_layout whole;          /* the array that the elements are numbered in */
+    const struct core_mt_table *table; /* of CORE_RNG_TORCH with one seed; NULL: the stream is walked from its start */
+    struct core_mt_cursor *cursor;     /* of CORE_RNG_TORCH: one for each concurrent call, to begin with zero */
 };
 
 /* More would make a float's z infinite; the same limit for both precisions. */

@@ -4,6 +4,7 @@
 
 #include "math/exp_log.h"
 #include "random/philox.h"
+#include "random/stream.h"
 
 /* The random integer of a class has 32 bits for a float, a word of Philox. For a double it has 64, of which the first
  * 53 count: below that word is the same one under another tag. So t, below, is the same in both precisions to 2^-33,
@@ -92,6 +93,8 @@ INLINE void noise_logarithms(const real *e, real *log_e, size_t count)
 struct noise_source {
     uint64_t seed;
     uint32_t row, draw, tag;
+    const struct core_noise *stream; /* NULL for v1; otherwise E is that of elements from `first` on, `step` apart */
+    uint64_t first, step;
 };
 
 /* How many integers a step makes, and how many whole steps make for `count`. */
@@ -195,5 +198,19 @@ INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *
 }
 
 #endif
+
+/* E of the classes from `first`, a multiple of 4, on. `count` is a multiple of LANES; `random` has room for
+ * NOISE_ROUNDED(count). */
+INLINE void noise_of_classes(real *e, lane_uint *random, size_t first, size_t count, const struct noise_source *source)
+{
+    if (source->stream == NULL) {
+        noise_random(random, first / 4, count, source);
+        noise_exponentials(random, e, count);
+        return;
+    }
+    const struct stream_place place = {source->stream, source->seed, source->first + first * source->step,
+                                       source->step};
+    stream_exponentials(e, &place, count);
+}
 
 #endif

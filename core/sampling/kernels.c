@@ -13,7 +13,7 @@
 #include "sampling/table.h"
 #include "simd/target.h"
 
-/* A list is made if at most one class of LIST_SHARE is possible: a class in it costs the random words of four. */
+/* A list is made for v1's noise, of which single classes can be had, if at most one class of LIST_SHARE is possible: a class in it costs the random words of four. */
 #define LIST_SHARE 32
 
 /* Scratch memory, cut up. */
@@ -252,7 +252,7 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
     int status = prepare_row(call, r, work, &row);
     if (status != CORE_OK)
         return status;
-    if (!row.log.greedy && row.possible <= call->classes / LIST_SHARE) {
+    if (!row.log.greedy && call->noise.rng == CORE_RNG_V1 && row.possible <= call->classes / LIST_SHARE) {
         uint32_t *list = (uint32_t *)(void *)work->candidates;
         race.whole = race.columns = row_compact(work->x, work->columns, list);
         race.list = list;

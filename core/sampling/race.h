@@ -79,8 +79,12 @@ static real race_chunk(const struct race *race, const struct noise_source *sourc
     lane_uint random[NOISE_ROUNDED(RACE_CHUNK)] __attribute__((aligned(64)));
     vreal maxima[VECS];
     size_t whole = race->whole - at < count ? race->whole - at : count;
-    race_random(race, source, at, count, random);
-    noise_exponentials(random, z, count);
+    if (race->list != NULL) {
+        race_random(race, source, at, count, random);
+        noise_exponentials(random, z, count);
+    } else {
+        noise_of_classes(z, random, at, count, source);
+    }
     noise_logarithms(z, z, count);
     lanes_fill(maxima, -__builtin_inff());
     race_perturb(race, race->x + at, z, whole, maxima);
@@ -132,7 +136,7 @@ static struct winner race_all(const struct race *race, const struct noise_source
 #define PRUNE_SLACK 3e-5f
 #define PRUNE_CHUNK 1024
 
-/* With fewer columns the bounds take longer than they save. */
+/* The bounds are of v1's integers. With fewer columns they take longer than they save. */
 #define PRUNE_COLUMNS 128
 
 /* An upper bound of -log E. */
@@ -219,7 +223,7 @@ static struct winner race_pruned(const struct race *race, const struct noise_sou
 
 static struct winner race_winner(const struct race *race, const struct noise_source *source)
 {
-    return race->columns < PRUNE_COLUMNS ? race_all(race, source) : race_pruned(race, source);
+    return race->columns < PRUNE_COLUMNS || source->stream != NULL ? race_all(race, source) : race_pruned(race, source);
 }
 
 #endif

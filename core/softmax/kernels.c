@@ -55,7 +55,7 @@ static int gumbel_softmax(const struct core_gumbel_softmax_call *call, size_t fi
 static void words(uint32_t *words, uint64_t first_word, size_t count, uint64_t seed, uint32_t row, uint32_t draw,
                   uint32_t tag)
 {
-    struct noise_source source = {seed, row, draw, tag};
+    const struct noise_source source = {.seed = seed, .row = row, .draw = draw, .tag = tag};
     size_t whole = count - count % NOISE_STEP;
     uint32_t last[NOISE_STEP];
     noise_words(words, first_word / 4, whole, &source);

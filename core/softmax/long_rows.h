@@ -314,8 +314,7 @@ INLINE void long_row_perturb(struct long_row *row, real *max, const struct pertu
     lanes_fill(maxima, -__builtin_inff());
     for (size_t first = 0; first < row->classes; first += NOISE_CHUNK) {
         struct chunk chunk = chunk_of(row, first);
-        noise_random(random, first / 4, chunk.count + chunk.rest, &p->source);
-        noise_exponentials(random, e, chunk.count + chunk.rest);
+        noise_of_classes(e, random, first, chunk.count + chunk.rest, &p->source);
         noise_logarithms(e, noise, chunk.count + chunk.rest);
         perturb_chunk(row, chunk, *max, p, e, noise, maxima);
     }
@@ -335,9 +334,14 @@ INLINE void long_rows_perturb(struct long_row *rows, real *max, const struct per
     real *e = p->tally != NULL ? raw : noise;
     struct chunk chunk = chunk_of(rows, 0);
     size_t columns = chunk.count + chunk.rest;
-    for (size_t i = 0; i < count; i++) /* what noise_random rounds up is overwritten by the next row's */
-        noise_random(random + i * columns, 0, columns, &p[i].source);
-    noise_exponentials(random, e, count * columns);
+    if (p[0].source.stream != NULL) {
+        for (size_t i = 0; i < count; i++)
+            noise_of_classes(e + i * columns, random, 0, columns, &p[i].source);
+    } else {
+        for (size_t i = 0; i < count; i++) /* what noise_random rounds up is overwritten by the next row's */
+            noise_random(random + i * columns, 0, columns, &p[i].source);
+        noise_exponentials(random, e, count * columns);
+    }
     noise_logarithms(e, noise, count * columns);
     for (size_t i = 0; i < count; i++) {
         vreal maxima[VECS];

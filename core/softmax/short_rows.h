@@ -307,12 +307,17 @@ INLINE void group_log_softmax(group_columns columns, size_t classes, const vreal
 struct group_source {
     uint64_t key[2][LANES], row[LANES];
     uint32_t draw;
+    const struct core_noise *noise; /* of rows first .. first + count - 1 */
+    size_t first, count;
 };
 
 INLINE void group_source(struct group_source *g, const struct core_noise *noise, size_t row, size_t count)
 {
     bool own = noise->stride != 0; /* a seed of its own for each row */
     g->draw = noise->draw;
+    g->noise = noise;
+    g->first = row;
+    g->count = count;
     for (size_t lane = 0; lane < LANES; lane++) {
         g->key[0][lane] = (uint32_t)noise->seed[0];
         g->key[1][lane] = noise->seed[0] >> 32;
@@ -354,10 +359,31 @@ INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes,
         }
 }
 
+/* E of each lane's row from a stream that is not v1; 1 in further lanes. */
+static __attribute__((noinline, unused)) void group_stream(group_columns e, size_t classes,
+                                                           const struct group_source *source)
+{
+    real row[SHORT_CLASSES + LANES];
+    for (size_t j = 0; j < classes; j++)
+        for (size_t lane = source->count; lane < LANES; lane++)
+            e[j][lane] = 1.0f;
+    for (size_t lane = 0; lane < source->count; lane++) {
+        const struct noise_source of = source_of_row(source->noise, source->first + lane,
+                                                     source->draw - source->noise->draw, 0);
+        noise_of_classes(row, NULL, 0, (classes + LANES - 1) / LANES * LANES, &of);
+        for (size_t j = 0; j < classes; j++)
+            e[j][lane] = row[j];
+    }
+}
+
 /* E of each lane's row, for whole blocks of four classes. */
 INLINE void group_noise_exponentials(group_columns e, size_t classes, const struct group_source *source, uint32_t tag)
 {
     lane_uint random[SHORT_CLASSES][LANES] __attribute__((aligned(64)));
+    if (tag == 0 && source->noise->rng != CORE_RNG_V1) {
+        group_stream(e, classes, source);
+        return;
+    }
     group_random(random, classes, source, tag);
     noise_exponentials(random[0], e[0], classes * LANES);
 }

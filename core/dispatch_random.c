@@ -1,0 +1,11 @@
+/* The entry points of core.h for the places in torch's stream. */
+#include "core.h"
+#include "float_environment.h"
+#include "random/table.h"
+
+static const struct core_random_kernels *const tables[CORE_ISA_COUNT][2] = {KERNELS(core_random_kernels)};
+
+void core_mt_fill(const struct core_mt_table *table, uint64_t seed)
+{
+    tables[core_selected()][CORE_FLOAT32]->fill(table, seed);
+}

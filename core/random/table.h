@@ -1,0 +1,14 @@
+/* What the random kernels of one instruction set and precision do for the dispatcher: kernels.c is compiled once for
+ * each. */
+#ifndef CORE_RANDOM_TABLE_H
+#define CORE_RANDOM_TABLE_H
+
+#include "targets.h"
+
+struct core_random_kernels {
+    void (*fill)(const struct core_mt_table *table, uint64_t seed); /* core_mt_fill */
+};
+
+DECLARE_KERNELS(core_random_kernels)
+
+#endif
