@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define API_RNG "v1"
+#define API_DEFAULT_RNG "v1" /* the first choice of the parameter `rng` */
 
 /* ---- What a function takes ---- */
 
@@ -34,7 +34,9 @@ enum api_parameter_id {
     API_TEMPERATURE,
     API_TAU,
     API_HARD,
+    API_RNG,
     API_SEED,
+    API_KEY,
     API_ROW_OFFSET,
     API_DRAW_OFFSET,
     API_NUM_SAMPLES,
@@ -87,6 +89,7 @@ struct api_parameter {
     enum api_type type;
     bool required;
     bool per_row;  /* a list of one value per row is taken as well */
+    bool pair;     /* a value is two numbers */
     bool schedule; /* an object that says how it falls is taken as well */
     bool optional; /* left out, it stays unset: there is no value that means the same */
     bool drawn;    /* left out, its value is drawn afresh; otherwise it is `fallback` */

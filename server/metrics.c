@@ -460,7 +460,7 @@ char *metrics_text(const struct metrics *metrics, enum metrics_format format, si
     const struct writer writer = {out, format};
     print_head(&writer, "gumbeld_build_info", "gauge",
                "1, labelled with the version, generator and instruction set in use.");
-    fprintf(out, "gumbeld_build_info{version=\"%s\",rng=\"%s\",isa=\"%s\"} 1\n", GUMBELD_VERSION, API_RNG,
+    fprintf(out, "gumbeld_build_info{version=\"%s\",rng=\"%s\",isa=\"%s\"} 1\n", GUMBELD_VERSION, API_DEFAULT_RNG,
             core_isa_name(core_selected()));
     print_requests(&writer, metrics);
     print_labelled(&writer, metrics);

@@ -362,7 +362,8 @@ static int check_seed(const struct builder *builder)
 {
     const struct api_call *call = builder->call;
     const char *name = api_parameters[API_SEED].name;
-    if (call->of == call->function || !takes(call, API_SEED) || call->values[API_SEED].given)
+    if (call->of == call->function || !takes(call, API_SEED) || call->values[API_SEED].given ||
+        call->values[API_KEY].given)
         return 0;
     return builder_fail(builder, API_MISSING_MEMBER, name, "",
                         "%s is required: that of the call whose gradient this is, as its answer has it", name);
@@ -425,8 +426,9 @@ static int read_values(const struct builder *builder)
 static int build(const struct builder *builder)
 {
     if (read_function(builder) != 0 || refuse_unknown(builder) != 0 || read_values(builder) != 0 ||
-        check_noise_rows(builder) != 0 || check_noise_draws(builder) != 0 || check_estimator(builder) != 0 ||
-        check_seed(builder) != 0 || check_work(builder) != 0)
+        builder_read_key(builder) != 0 || check_noise_rows(builder) != 0 || check_noise_draws(builder) != 0 ||
+        check_estimator(builder) != 0 || check_seed(builder) != 0 || check_work(builder) != 0 ||
+        builder_open_stream(builder) != 0)
         return -1;
     return builder_lay_out_results(builder);
 }

@@ -49,6 +49,13 @@ int builder_read_values(const struct builder *builder, enum api_parameter_id fir
 int builder_read_schedule(const struct builder *builder, const struct api_parameter *parameter, const json_t *object,
                           double *value);
 
+/* Makes the seeds of the key, where that is given. */
+int builder_read_key(const struct builder *builder);
+
+/* Checks how far into torch's stream the call goes, and makes room for places in it. The call's work is known by then.
+ */
+int builder_open_stream(const struct builder *builder);
+
 /* Lays out the results and allocates them. The call's other members are set by then. */
 int builder_lay_out_results(const struct builder *builder);
 

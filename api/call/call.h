@@ -52,7 +52,8 @@ struct api_value {
             uint8_t count, results[API_MAX_RESULTS]; /* of the function's results, each once */
         } names;
     } one;
-    void *list; /* NULL, or double[rows], or uint64_t[rows] where `integer` counts */
+    void *list; /* NULL, or double[rows], or uint64_t[rows] where `integer` counts; of pairs two for each row, and one
+                   of them for all rows is the upper and the lower half of `integer` */
 };
 
 /* logit_bias, as the core takes it. */
@@ -64,8 +65,9 @@ struct call_bias {
 };
 
 /* What a call may own at the most: the blocks of its source; an array or a list of each parameter; the bias (classes,
- * values, forbidden classes); each result, in two layouts; samples and the sums of gradients. */
-enum { CALL_MAX_OWNED = CALL_MAX_BLOCKS + API_PARAMETER_COUNT + 3 + 2 * API_MAX_RESULTS + 2 };
+ * values, forbidden classes); each result, in two layouts; samples and the sums of gradients; the seeds of keys, and
+ * what places in a stream take. */
+enum { CALL_MAX_OWNED = CALL_MAX_BLOCKS + API_PARAMETER_COUNT + 3 + 2 * API_MAX_RESULTS + 2 + 3 };
 
 struct api_call {
     const struct api_function *function;
@@ -86,6 +88,8 @@ struct api_call {
     struct call_bias bias;
     struct api_value values[API_PARAMETER_COUNT];
 
+    struct call_stream *stream; /* NULL if no places in a random stream are needed */
+
     void *data[API_MAX_RESULTS]; /* of the function's results; NULL where not wanted */
     void *samples;               /* of all but the last sample, which takes the place of the logits */
     size_t sample_distance;      /* elements from one sample to the next; 0 if they are not wanted */
@@ -103,6 +107,17 @@ struct api_call {
     size_t owned_count;
 };
 
+/* Places in torch's stream, for which there is memory from the beginning. The first plan fills it, and runs alone until
+ * it has. */
+struct call_stream {
+    struct core_mt_table table;
+    bool filled;
+};
+
+/* Whether each row is to be computed with all its draws before the next: it has a stream of its own, in which there are
+ * no places to begin at. */
+bool call_walks_rows(const struct api_call *call);
+
 /* Some of what a call computes: of rows first .. first+count-1 so many draws from `draw` on; of a Gumbel-Rao gradient,
  * where `sums` is not NULL, so many of one draw's conditional samples from `sample` on, see struct core_rao_part. */
 struct call_range {
@@ -110,7 +125,8 @@ struct call_range {
     size_t draw, draws;
     size_t sample, samples;
     void *sums;
-    bool unbiased; /* logit_bias is left out */
+    struct core_mt_cursor *cursor; /* the part's own; NULL where the call draws nothing from torch's stream */
+    bool unbiased;                 /* logit_bias is left out */
 };
 
 /* Bytes of the sums of a row. */
@@ -156,6 +172,7 @@ enum call_repeated {
     CALL_REPEATED_DTYPE,
     CALL_REPEATED_RNG,
     CALL_REPEATED_SEED,
+    CALL_REPEATED_KEY,
     CALL_REPEATED_TAU,
     CALL_REPEATED_COUNT
 };

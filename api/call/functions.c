@@ -61,8 +61,11 @@ static enum api_division softmax_division(const struct api_call *call)
 
 /* ---- gumbel_softmax ---- */
 
+/* For the size of scratch memory, which no range changes. */
+static const struct call_range no_range;
+
 /* The check of draw_offset leaves no draw beyond 32 bits. */
-static struct core_noise noise(const struct api_call *call, size_t draw)
+static struct core_noise noise(const struct api_call *call, const struct call_range *range, size_t draw)
 {
     const struct api_value *seed = &call->values[API_SEED];
     return (struct core_noise){
@@ -70,11 +73,16 @@ static struct core_noise noise(const struct api_call *call, size_t draw)
         .stride = seed->list != NULL,
         .row_offset = (uint32_t)call->values[API_ROW_OFFSET].one.integer,
         .draw = (uint32_t)((size_t)call->values[API_DRAW_OFFSET].one.integer + draw),
+        .rng = (enum core_rng)call->values[API_RNG].one.choice,
+        .whole = {call->rows, call->classes, call->inner},
+        .table = call->stream != NULL ? &call->stream->table : NULL,
+        .cursor = range->cursor,
     };
 }
 
 /* The last sample takes the place of the logits. */
-static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, size_t draw, void *scratch)
+static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, const struct call_range *range,
+                                                   size_t draw, void *scratch)
 {
     const size_t elements = draw * call->rows * call->classes, rows = draw * call->rows;
     const bool last = draw + 1 == call->draws;
@@ -85,7 +93,7 @@ static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, 
         .inner = call->inner,
         .tau = call_per_row(call, API_TAU),
         .hard = call->values[API_HARD].one.boolean,
-        .noise = noise(call, draw),
+        .noise = noise(call, range, draw),
         .noise_scale = call_per_row(call, API_NOISE_SCALE),
         .mask = mask(call),
         .samples = last ? call->logits : element(call, call->samples, draw * call->sample_distance),
@@ -101,7 +109,7 @@ static struct core_gumbel_softmax_call gumbel_call(const struct api_call *call, 
 
 static size_t gumbel_scratch(const struct api_call *call)
 {
-    const struct core_gumbel_softmax_call core = gumbel_call(call, 0, NULL);
+    const struct core_gumbel_softmax_call core = gumbel_call(call, &no_range, 0, NULL);
     return core_gumbel_softmax_scratch(&core);
 }
 
@@ -110,7 +118,7 @@ static int gumbel_softmax(const struct api_call *call, const struct call_range *
 {
     int status = CORE_OK;
     for (size_t draw = range->draw; draw < range->draw + range->draws && status == CORE_OK; draw++) {
-        const struct core_gumbel_softmax_call core = gumbel_call(call, draw, scratch);
+        const struct core_gumbel_softmax_call core = gumbel_call(call, range, draw, scratch);
         status = core_gumbel_softmax(&core, range->first, range->count, invalid_row);
     }
     return status;
@@ -135,7 +143,7 @@ static struct core_filters filters(const struct api_call *call)
     return filters;
 }
 
-static struct core_categorical_call categorical_call(const struct api_call *call)
+static struct core_categorical_call categorical_call(const struct api_call *call, const struct call_range *range)
 {
     return (struct core_categorical_call){
         .dtype = call->dtype,
@@ -143,7 +151,7 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .classes = call->classes,
         .inner = call->inner,
         .temperature = call_per_row(call, API_TEMPERATURE),
-        .noise = noise(call, 0),
+        .noise = noise(call, range, 0),
         .draws = call->draws,
         .replacement = call->values[API_REPLACEMENT].one.boolean,
         .filters = filters(call),
@@ -162,13 +170,13 @@ static struct core_categorical_call categorical_call(const struct api_call *call
 
 static size_t categorical_scratch(const struct api_call *call)
 {
-    const struct core_categorical_call core = categorical_call(call);
+    const struct core_categorical_call core = categorical_call(call, &no_range);
     return core_categorical_scratch(&core);
 }
 
 static int categorical(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
 {
-    struct core_categorical_call core = categorical_call(call);
+    struct core_categorical_call core = categorical_call(call, range);
     core.part = (struct core_draws){range->draw, range->draws};
     if (range->unbiased)
         core.bias.count = 0;
@@ -240,7 +248,8 @@ static struct core_softmax_vjp_call softmax_vjp_call(const struct api_call *call
     };
 }
 
-static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const struct api_call *call, size_t draw)
+static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const struct api_call *call, const struct call_range *range,
+                                                           size_t draw)
 {
     const struct gradients gradients = gradients_of(call, draw);
     return (struct core_gumbel_softmax_vjp_call){
@@ -250,7 +259,7 @@ static struct core_gumbel_softmax_vjp_call gumbel_vjp_call(const struct api_call
         .classes = call->classes,
         .inner = call->inner,
         .tau = call_per_row(call, API_TAU),
-        .noise = noise(call, draw),
+        .noise = noise(call, range, draw),
         .conditional_samples = (uint32_t)call->values[API_CONDITIONAL_SAMPLES].one.integer,
         .noise_scale = call_per_row(call, API_NOISE_SCALE),
         .mask = mask(call),
@@ -270,7 +279,7 @@ static size_t vjp_scratch(const struct api_call *call)
         const struct core_softmax_vjp_call core = softmax_vjp_call(call);
         return core_softmax_vjp_scratch(&core);
     }
-    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, 0);
+    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, &no_range, 0);
     return is_gumbel_rao(call) ? core_gumbel_rao_vjp_scratch(&core) : core_gumbel_softmax_vjp_scratch(&core);
 }
 
@@ -284,7 +293,7 @@ static int softmax_vjp(const struct api_call *call, const struct call_range *ran
 
 size_t call_sums_bytes(const struct api_call *call)
 {
-    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, 0);
+    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, &no_range, 0);
     return core_gumbel_rao_sums(&core);
 }
 
@@ -292,7 +301,7 @@ size_t call_sums_bytes(const struct api_call *call)
 static int gumbel_rao_vjp(const struct api_call *call, const struct call_range *range, size_t draw, void *scratch,
                           size_t *invalid_row, bool *complete)
 {
-    struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, draw);
+    struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, range, draw);
     if (range->sums != NULL)
         core.part = (struct core_rao_part){(uint32_t)range->sample, (uint32_t)range->samples, range->sums};
     *complete = range->sums == NULL || range->sample + range->samples == core.conditional_samples;
@@ -302,7 +311,7 @@ static int gumbel_rao_vjp(const struct api_call *call, const struct call_range *
 static int gumbel_vjp(const struct api_call *call, const struct call_range *range, size_t draw, void *scratch,
                       size_t *invalid_row, bool *complete)
 {
-    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, draw);
+    const struct core_gumbel_softmax_vjp_call core = gumbel_vjp_call(call, range, draw);
     *complete = true;
     return core_gumbel_softmax_vjp(&core, range->first, range->count, scratch, invalid_row);
 }
@@ -333,7 +342,9 @@ static enum api_division vjp_division(const struct api_call *call)
 
 #define TAKES(id) (UINT64_C(1) << (id))
 #define ARRAYS (TAKES(API_LOGITS) | TAKES(API_DIM) | TAKES(API_MASK) | TAKES(API_DTYPE) | TAKES(API_ON_INVALID))
-#define NOISY (TAKES(API_SEED) | TAKES(API_ROW_OFFSET) | TAKES(API_DRAW_OFFSET) | TAKES(API_NUM_SAMPLES))
+#define NOISY                                                                                                          \
+    (TAKES(API_RNG) | TAKES(API_SEED) | TAKES(API_KEY) | TAKES(API_ROW_OFFSET) | TAKES(API_DRAW_OFFSET) |              \
+     TAKES(API_NUM_SAMPLES))
 #define GUMBEL (NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE))
 #define FILTERS ((TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_MIN_KEEP) | TAKES(API_FILTER_ORDER))
 #define GRADIENT (TAKES(API_FUNCTION) | TAKES(API_COTANGENT))

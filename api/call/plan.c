@@ -49,6 +49,11 @@ static size_t passes_of(const struct api_call *call)
     return call->work / call->rows / call->classes / call->draws;
 }
 
+static enum api_division division_of(const struct api_call *call)
+{
+    return call_walks_rows(call) ? API_TOGETHER : call->function->divide(call);
+}
+
 /* Classes of so few are computed side by side, a lane for each of ROW_GROUP rows, whether there are as many or not. */
 static bool has_short_rows(const struct api_call *call)
 {
@@ -67,7 +72,7 @@ static size_t least_rows(const struct api_call *call, size_t numbers)
 static size_t least_draws(const struct api_call *call)
 {
     enum { DRAWS_WORTH_PREPARING = 8 };
-    return call->function->divide(call) == API_APART ? DRAWS_WORTH_PREPARING : 1;
+    return division_of(call) == API_APART ? DRAWS_WORTH_PREPARING : 1;
 }
 
 static size_t at_least(size_t least, size_t number)
@@ -85,7 +90,7 @@ static void divide_draws(struct call_plan *plan, size_t numbers)
     plan->draws = at_least(least_draws(call), numbers / (plan->block * call->classes * passes));
     if (plan->draws > call->draws)
         plan->draws = call->draws;
-    if (call->function->divide(call) == API_IN_ORDER)
+    if (division_of(call) == API_IN_ORDER)
         plan->samples = at_least(1, numbers / (plan->block * call->classes));
     if (plan->samples > passes)
         plan->samples = passes;
@@ -96,7 +101,7 @@ static void divide(struct call_plan *plan, size_t numbers)
     const struct api_call *call = plan->call;
     const size_t rows = numbers / (call->work / call->rows), least = least_rows(call, numbers);
     plan->block = rows < ROW_GROUP ? at_least(least, rows) : rows / ROW_GROUP * ROW_GROUP;
-    if (rows < least && call->function->divide(call) != API_TOGETHER)
+    if (rows < least && division_of(call) != API_TOGETHER)
         divide_draws(plan, numbers);
 }
 
@@ -158,7 +163,7 @@ static bool allocate(struct call_plan *plan)
 static size_t end_of_stage(const struct call_plan *plan, size_t draw)
 {
     const size_t draws = plan->call->draws;
-    switch (plan->call->function->divide(plan->call)) {
+    switch (division_of(plan->call)) {
     case API_IN_ORDER:
         return draw + plan->draws < draws ? draw + plan->draws : draws;
     case API_APART_THEN_LAST:
@@ -180,9 +185,14 @@ static size_t next_stage(struct call_plan *plan)
 {
     if (plan->stage == CALL_MARK || plan->stage == CALL_END)
         return 0;
+    if (plan->stage == CALL_BEGIN && plan->call->stream != NULL && !plan->call->stream->filled) {
+        plan->stage = CALL_STREAM;
+        return 1;
+    }
+    const bool begins = plan->stage == CALL_BEGIN || plan->stage == CALL_STREAM;
     if (!plan->divided)
-        return plan->stage == CALL_BEGIN ? begin(plan, CALL_COMPUTE, 0, plan->call->draws) : 0;
-    if (plan->stage == CALL_BEGIN && plan->marks != NULL)
+        return begins ? begin(plan, CALL_COMPUTE, 0, plan->call->draws) : 0;
+    if (begins && plan->marks != NULL)
         return begin(plan, CALL_REPLACE, 0, plan->call->draws);
     if (plan->stage != CALL_COMPUTE)
         return begin_computing(plan, 0);
@@ -228,6 +238,27 @@ static struct call_range range_of(const struct call_plan *plan, size_t part)
     return range;
 }
 
+static int compute_range(const struct api_call *call, const struct call_range *range, const uint8_t *marks,
+                         void *scratch, size_t *row)
+{
+    return marks != NULL ? call_compute_replaced(call, range, marks, scratch, row)
+                         : call->function->compute(call, range, scratch, row);
+}
+
+/* One row after another. */
+static int compute_rows(const struct api_call *call, const struct call_range *range, const uint8_t *marks,
+                        void *scratch, size_t *row)
+{
+    struct call_range one = *range;
+    one.count = 1;
+    int status = CORE_OK;
+    for (size_t i = 0; i < range->count && status == CORE_OK; i++) {
+        one.first = range->first + i;
+        status = compute_range(call, &one, marks != NULL ? marks + i : NULL, scratch, row);
+    }
+    return status;
+}
+
 /* The marks are those of the range's rows, or NULL. */
 static void compute(struct call_plan *plan, const struct call_range *range, const uint8_t *marks)
 {
@@ -239,8 +270,11 @@ static void compute(struct call_plan *plan, const struct call_range *range, cons
         fail(plan, FAILED_MEMORY);
         return;
     }
-    const int status = marks != NULL ? call_compute_replaced(call, range, marks, scratch, &row)
-                                     : call->function->compute(call, range, scratch, &row);
+    struct core_mt_cursor cursor;
+    struct call_range own = *range;
+    own.cursor = &cursor;
+    cursor.made = 0;
+    const int status = (call_walks_rows(call) ? compute_rows : compute_range)(call, &own, marks, scratch, &row);
     if (status != CORE_OK)
         fail_row(plan, status, row);
     api_free(scratch);
@@ -260,8 +294,21 @@ static void compute_marked(struct call_plan *plan, const struct call_range *rang
     api_free(marks);
 }
 
+/* Whether it did what the stage is for. */
+static bool fill_stream(const struct call_plan *plan)
+{
+    struct call_stream *stream = plan->call->stream;
+    if (plan->stage != CALL_STREAM)
+        return false;
+    core_mt_fill(&stream->table, (uint64_t)plan->call->values[API_SEED].one.integer);
+    stream->filled = true;
+    return true;
+}
+
 void call_plan_part(struct call_plan *plan, size_t part)
 {
+    if (fill_stream(plan))
+        return;
     const struct call_range range = range_of(plan, part);
     uint8_t *marks = plan->marks != NULL ? plan->marks + (range.first - plan->first) : NULL;
     if (is_decided(plan, range.first))

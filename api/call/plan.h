@@ -3,7 +3,7 @@
  * A part is a block of rows, with all of their draws where these are few enough. Where they are not, a part is of some
  * of the draws: of those that do not depend on each other in one stage, of others in a stage each; and if already the
  * conditional samples of one draw are too many, of some of these. What `on_invalid` asks for has stages of its own
- * then, before and after. */
+ * then, before and after. A stage before all others finds places in torch's stream. */
 #ifndef API_CALL_PLAN_H
 #define API_CALL_PLAN_H
 
@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-enum call_stage { CALL_BEGIN, CALL_REPLACE, CALL_COMPUTE, CALL_MARK, CALL_END };
+enum call_stage { CALL_BEGIN, CALL_STREAM, CALL_REPLACE, CALL_COMPUTE, CALL_MARK, CALL_END };
 
 struct call_plan {
     const struct api_call *call;

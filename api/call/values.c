@@ -348,6 +348,8 @@ static int check_elements(const struct builder *builder, const struct api_parame
         char below[32];
         if (tensor->rank == 0)
             below[0] = '\0';
+        else if (parameter->pair && tensor->rank == 2)
+            snprintf(below, sizeof below, "/%zu/%zu", i / 2, i % 2);
         else
             snprintf(below, sizeof below, "/%zu", i);
         if (check_number(builder, parameter, below, number) != 0)
@@ -408,6 +410,27 @@ static int read_list(const struct builder *builder, const struct api_parameter *
     return value->list != NULL ? 0 : -1;
 }
 
+/* Two numbers for all rows, or for each. */
+static int read_pairs(const struct builder *builder, const struct api_parameter *parameter, struct api_tensor *tensor,
+                      struct api_value *value)
+{
+    const bool one = tensor != NULL && tensor->rank == 1 && tensor->count == 2;
+    if (tensor == NULL || tensor->dtype == API_BOOL || (!one && (tensor->rank != 2 || tensor->shape[1] != 2)))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "",
+                            "must be two integers, or a list of two for each row");
+    if (!one && tensor->shape[0] != builder->call->rows)
+        return builder_fail(builder, API_WRONG_LENGTH, parameter->name, "", "has length %zu where logits have %zu rows",
+                            tensor->shape[0], builder->call->rows);
+    if (check_elements(builder, parameter, tensor) != 0)
+        return -1;
+    if (one) {
+        value->one.integer = (int64_t)((uint64_t)element(tensor, 0) << 32 | (uint64_t)element(tensor, 1));
+        return 0;
+    }
+    value->list = as_list(builder, parameter, tensor);
+    return value->list != NULL ? 0 : -1;
+}
+
 /* ---- Any of them ---- */
 
 typedef int reader(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
@@ -439,6 +462,8 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id)
     struct api_tensor *tensor = builder_tensor(builder, id);
     const json_t *json = builder_given(builder, id);
     value->given = tensor != NULL || json != NULL;
+    if (value->given && parameter->pair)
+        return read_pairs(builder, parameter, tensor, value);
     if (tensor != NULL)
         return read_list(builder, parameter, tensor, value);
     if (json != NULL)

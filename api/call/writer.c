@@ -24,8 +24,10 @@ enum writer_step writer_repeated(struct writer *writer, const struct api_call *c
         return WRITER_FAILED;
     out = json_put_text(json_put_text(json_put_text(out, before), "\""), kind->name);
     out = json_put_text(out, "\":");
+    const bool pair = kind->text == NULL && api_parameters[kind->id].pair;
     if (!call_repeats_list(call, item)) {
-        text_end(&writer->text, call_put_repeated(out, call, item, 0));
+        out = call_put_repeated(json_put_text(out, pair ? quote : ""), call, item, 0);
+        text_end(&writer->text, json_put_text(out, pair ? quote : ""));
         return WRITER_TEXT;
     }
     text_end(&writer->text, json_put_text(out, quote));
@@ -33,9 +35,9 @@ enum writer_step writer_repeated(struct writer *writer, const struct api_call *c
     writer->tensor = (struct api_tensor){.dtype = api_parameters[kind->id].type == API_INTEGER ? API_UINT64
                                                                                                : API_FLOAT64,
                                          .data = call->values[kind->id].list,
-                                         .rank = 1,
-                                         .shape = {call->rows},
-                                         .count = call->rows};
+                                         .rank = pair ? 2 : 1,
+                                         .shape = {call->rows, 2},
+                                         .count = call->rows * (pair ? 2 : 1)};
     return WRITER_ARRAY;
 }
 

@@ -26,6 +26,8 @@ static const struct api_choice filter_orders[] = {{"temperature_first", CORE_TEM
                                                   {"temperature_last", CORE_TEMPERATURE_LAST},
                                                   {"joint", CORE_JOINT},
                                                   {NULL, 0}};
+static const struct api_choice rngs[] = {
+    {API_DEFAULT_RNG, CORE_RNG_V1}, {"torch", CORE_RNG_TORCH}, {"jax", CORE_RNG_JAX}, {NULL, 0}};
 static const struct api_choice distributions[] = {{"raw", CORE_RAW}, {"filtered", CORE_FILTERED}, {NULL, 0}};
 static const struct api_choice differentiable[] = {
     {"softmax", API_SOFTMAX}, {"log_softmax", API_LOG_SOFTMAX}, {"gumbel_softmax", API_GUMBEL_SOFTMAX}, {NULL, 0}};
@@ -71,12 +73,23 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
     [API_HARD] = {.name = "hard",
                   .type = API_BOOLEAN,
                   .doc = "Whether a sample is the exact one-hot of the first maximum of logits + g."},
+    [API_RNG] = {.name = "rng",
+                 .type = API_CHOICE,
+                 .choices = rngs,
+                 .doc = "Whose stream of random numbers the noise is made of."},
     [API_SEED] = {.name = "seed",
                   .type = API_INTEGER,
                   .per_row = true,
                   .drawn = true,
                   .maximum = API_MAX_INTEGER,
                   .doc = "Keys the noise."},
+    [API_KEY] = {.name = "key",
+                 .type = API_INTEGER,
+                 .per_row = true,
+                 .pair = true,
+                 .optional = true,
+                 .maximum = UINT32_MAX,
+                 .doc = "In place of a seed the two words of a key of JAX, or a pair for each row."},
     [API_ROW_OFFSET] = {.name = "row_offset",
                         .type = API_INTEGER,
                         .maximum = UINT32_MAX,

@@ -43,7 +43,7 @@ void document_version(const struct api_request *request, struct api_response *re
     }
     const char *end = body + size;
     out = put(out, end, "{\"name\":\"gumbeld\",\"version\":\"%s\",\"rng\":\"%s\",\"isa\":\"%s\",\"functions\":[",
-              GUMBELD_VERSION, API_RNG, core_isa_name(core_selected()));
+              GUMBELD_VERSION, API_DEFAULT_RNG, core_isa_name(core_selected()));
     for (int i = 0; i < API_FUNCTION_COUNT; i++)
         out = put(out, end, "%s\"%s\"", i > 0 ? "," : "", api_functions[i].name);
     out = put(out, end, "]}");

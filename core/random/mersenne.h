@@ -23,12 +23,12 @@ INLINE uint32_t mt_twist_one(uint32_t here, uint32_t next, uint32_t far)
 }
 
 /* words[0 .. count - 1], each from itself, the next and one of `far`: no vector reaches what it changes itself. */
-static __attribute__((noinline)) void mt_range(uint32_t *words, size_t count, const uint32_t *far)
+INLINE void mt_range(uint32_t *words, size_t count, const uint32_t *far)
 {
-    size_t k = 0;
-    for (; k + WORD_LANES <= count; k += WORD_LANES)
+    const size_t whole = count - count % WORD_LANES;
+    for (size_t k = 0; k < whole; k += WORD_LANES)
         vec_store_words(words + k, mt_twist(words_load(words + k), words_load(words + k + 1), words_load(far + k)));
-    for (; k < count; k++)
+    for (size_t k = whole; k < count; k++)
         words[k] = mt_twist_one(words[k], words[k + 1], far[k]);
 }
 

@@ -13,7 +13,8 @@
 #include "sampling/table.h"
 #include "simd/target.h"
 
-/* A list is made for v1's noise, of which single classes can be had, if at most one class of LIST_SHARE is possible: a class in it costs the random words of four. */
+/* A list is made for v1's noise, of which single classes can be had, if at most one class of LIST_SHARE is possible: a
+ * class in it costs the random words of four. */
 #define LIST_SHARE 32
 
 /* Scratch memory, cut up. */

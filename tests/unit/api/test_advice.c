@@ -29,8 +29,7 @@ static const struct {
 } members[] = {
     {GUMBEL, "temperature",
      "gumbel_softmax takes tau, not temperature; its members are logits, dim, mask, dtype, on_invalid, tau, hard, "
-     "seed, "
-     "row_offset, draw_offset, num_samples, noise_scale, return"},
+     "rng, seed, key, row_offset, draw_offset, num_samples, noise_scale, return"},
     {SOFTMAX, "tau", "softmax takes temperature, not tau; its members are logits, dim, mask"},
     {SOFTMAX, "axis", "takes dim, not axis;"},
     {CATEGORICAL, "n", "takes num_samples, not n;"},
@@ -218,7 +217,7 @@ START_TEST(an_argument_of_a_proxy_is_no_parameter)
     static const char json[] = "{\"logits\":[1,2]}";
     struct npy_bytes body = {0};
     npy_append(&body, json, strlen(json));
-    struct answer answer = npy_ask(&(struct npy_request){.path = GUMBEL, .query = "key=abc&t=17&_=17"}, &body);
+    struct answer answer = npy_ask(&(struct npy_request){.path = GUMBEL, .query = "token=abc&t=17&_=17"}, &body);
     ck_assert_int_eq(answer.status, 200);
     npy_answer_free(&answer);
     answer = npy_ask(&(struct npy_request){.path = GUMBEL, .query = "axis=0"}, &body);

@@ -135,6 +135,15 @@ static void assert_number(const json_t *schema, const struct api_parameter *para
     }
     const json_t *forms = spec_get(schema, "oneOf"), *list = json_array_get(forms, 1);
     ck_assert_uint_eq(json_array_size(forms), parameter->schedule ? 3 : 2);
+    if (parameter->pair) {
+        for (size_t form = 0; form < 2; form++) {
+            const json_t *pair = form == 0 ? json_array_get(forms, 0) : spec_get(list, "items");
+            ck_assert_int_eq(json_integer_value(spec_get(pair, "minItems")), 2);
+            ck_assert_int_eq(json_integer_value(spec_get(pair, "maxItems")), 2);
+            assert_range(spec_get(pair, "items"), type, parameter->above, parameter->minimum, parameter->maximum);
+        }
+        return;
+    }
     assert_range(json_array_get(forms, 0), type, parameter->above, parameter->minimum, parameter->maximum);
     ck_assert_str_eq(json_string_value(spec_get(list, "type")), "array");
     assert_range(spec_get(list, "items"), type, parameter->above, parameter->minimum, parameter->maximum);
@@ -327,7 +336,7 @@ START_TEST(a_function_gives_what_its_schema_says)
         if (function == NULL)
             continue;
         const json_t *properties = spec_get(spec_response_schema(&api_routes[i]), "properties");
-        size_t count = 2 + (function->draws_noise || function->vjp_parameters == 0 ? 2 : 0) +
+        size_t count = 2 + (function->draws_noise || function->vjp_parameters == 0 ? 3 : 0) +
                        api_function_takes(function, API_TAU);
         for (size_t j = 0; j < API_MAX_RESULTS && function->results[j].name != NULL; j++, count++)
             ck_assert_ptr_eq(spec_get(properties, function->results[j].name),

@@ -71,7 +71,7 @@ START_TEST(the_version_is_the_specs)
     json_t *version = json_loadb(response.body, response.length, 0, NULL);
     ck_assert_str_eq(json_string_value(spec_get(version, "version")),
                      json_string_value(spec_get(spec_get(spec, "info"), "version")));
-    ck_assert_str_eq(json_string_value(spec_get(version, "rng")), API_RNG);
+    ck_assert_str_eq(json_string_value(spec_get(version, "rng")), API_DEFAULT_RNG);
     json_decref(version);
     free(response.owned);
 }

@@ -92,7 +92,10 @@ static void check_soft(size_t rows, size_t classes, real tau, enum logits_kind k
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
     uint64_t seed = inputs_next(inputs);
-    struct core_noise noise = {&seed, 0, (uint32_t)inputs_next(inputs), (uint32_t)inputs_below(inputs, 5)};
+    struct core_noise noise = {.seed = &seed,
+                               .stride = 0,
+                               .row_offset = (uint32_t)inputs_next(inputs),
+                               .draw = (uint32_t)inputs_below(inputs, 5)};
     sample(&batch, tau, false, &noise);
     for (size_t r = 0; r < rows; r++) {
         reference_z(&batch, r, &noise);
@@ -155,7 +158,10 @@ static size_t check_hard(size_t rows, size_t classes, real tau, bool hard, enum 
 {
     struct batch batch = batch_open(rows, classes, kind, inputs);
     uint64_t seed = inputs_next(inputs);
-    struct core_noise noise = {&seed, 0, (uint32_t)inputs_next(inputs), (uint32_t)inputs_below(inputs, 5)};
+    struct core_noise noise = {.seed = &seed,
+                               .stride = 0,
+                               .row_offset = (uint32_t)inputs_next(inputs),
+                               .draw = (uint32_t)inputs_below(inputs, 5)};
     size_t close = 0;
     sample(&batch, tau, hard, &noise);
     for (size_t r = 0; r < rows; r++) {
@@ -189,7 +195,7 @@ START_TEST(test_vanishing_tau)
     static const real vanishing[] = {1e-45f, 1e-39f, 1e-12f};
     struct inputs inputs = {4};
     uint64_t seed = 9;
-    struct core_noise noise = {&seed, 0, 0, 0};
+    struct core_noise noise = {.seed = &seed, .stride = 0, .row_offset = 0, .draw = 0};
     select_isa(_i);
     for (size_t i = 0; i < 3; i++)
         for (size_t classes = 2; classes <= 100; classes++) {
@@ -213,7 +219,7 @@ static size_t check_ties(size_t classes, size_t low, size_t high, size_t moved)
     struct batch batch = batch_open(1, classes, LOGITS_EQUAL, &inputs);
     size_t ties = 0, fixed = low + high - moved;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        struct core_noise noise = {&seed, 0, 0, 0};
+        struct core_noise noise = {.seed = &seed, .stride = 0, .row_offset = 0, .draw = 0};
         for (size_t j = 0; j < classes; j++)
             batch.logits[j] = j == low || j == high ? 0 : -INFINITY;
         reference_z(&batch, 0, &noise);
@@ -263,7 +269,7 @@ START_TEST(test_seed_lists)
         struct batch batch = batch_open(ROWS, classes, LOGITS_NORMAL, &inputs);
         for (size_t r = 0; r < ROWS; r++)
             seeds[r] = r % 3 == 0 ? 42 : inputs_next(&inputs);
-        struct core_noise noise = {seeds, 1, (uint32_t)(classes * 1000), 3};
+        struct core_noise noise = {.seed = seeds, .stride = 1, .row_offset = (uint32_t)(classes * 1000), .draw = 3};
         sample(&batch, 0.7f, false, &noise);
         for (size_t r = 0; r < ROWS; r++) {
             reference_z(&batch, r, &noise);
@@ -289,7 +295,7 @@ static wide chi_square(size_t classes, size_t rows, uint32_t draws, uint64_t see
     }
     softmax_of(batch.z, classes, 1, p);
     for (uint32_t draw = 0; draw < draws; draw++) {
-        struct core_noise noise = {&seed, 0, 1000 * draw, draw};
+        struct core_noise noise = {.seed = &seed, .stride = 0, .row_offset = 1000 * draw, .draw = draw};
         sample(&batch, 1, true, &noise);
         for (size_t i = 0; i < rows * classes; i++)
             count[i % classes] += batch.samples[i];

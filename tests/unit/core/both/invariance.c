@@ -201,7 +201,7 @@ static void check_per_row(struct problem *problem, const real *whole, struct inp
     struct problem list = *problem;
     list.result = listed;
     list.parameter = (struct core_per_row){parameters, 1};
-    list.noise = (struct core_noise){seeds, 1, 5, 6};
+    list.noise = (struct core_noise){.seed = seeds, .stride = 1, .row_offset = 5, .draw = 6};
     run_all(&list);
     for (size_t r = 0; r < ROWS; r++) {
         struct problem alone = *problem;
@@ -209,7 +209,7 @@ static void check_per_row(struct problem *problem, const real *whole, struct inp
         alone.logits += r * problem->classes;
         alone.result += r * problem->classes;
         alone.parameter.value = &parameters[r];
-        alone.noise = (struct core_noise){&seeds[r], 0, 5, 6};
+        alone.noise = (struct core_noise){.seed = &seeds[r], .stride = 0, .row_offset = 5, .draw = 6};
         run_all(&alone);
     }
     require_same(problem, problem->result, listed, 0, ROWS);

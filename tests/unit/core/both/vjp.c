@@ -169,7 +169,10 @@ static void check(enum vjp_function function, size_t rows, size_t classes, struc
     uint64_t seed = inputs_next(inputs);
     problem.parameter.value = &setting.parameter;
     problem.noise_scale.value = &setting.noise_scale;
-    problem.noise = (struct core_noise){&seed, 0, (uint32_t)inputs_next(inputs), (uint32_t)inputs_below(inputs, 5)};
+    problem.noise = (struct core_noise){.seed = &seed,
+                                        .stride = 0,
+                                        .row_offset = (uint32_t)inputs_next(inputs),
+                                        .draw = (uint32_t)inputs_below(inputs, 5)};
     if (setting.masked)
         mask_randomly(&problem, inputs);
     struct expected expected = expected_open(&problem);
@@ -311,7 +314,7 @@ static void check_differences(enum vjp_function function, size_t classes, double
     uint64_t seed = inputs_next(inputs);
     problem.parameter.value = &parameter;
     problem.noise_scale.value = &noise_scale;
-    problem.noise = (struct core_noise){&seed, 0, 7, 1};
+    problem.noise = (struct core_noise){.seed = &seed, .stride = 0, .row_offset = 7, .draw = 1};
     struct expected expected = expected_open(&problem);
     vjp_run_all(&problem);
     for (size_t r = 0; r < problem.rows; r++) {

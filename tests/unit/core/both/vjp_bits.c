@@ -21,7 +21,8 @@ static struct vjp_problem problem_of(enum vjp_function function, size_t rows, si
 {
     struct vjp_problem problem = vjp_problem_open(function, rows, classes, kind, inputs);
     problem.parameter = (struct core_per_row){&one_parameter, 0};
-    problem.noise = (struct core_noise){&one_seed, 0, 0xfffffff0, 2}; /* the row's number passes 2^32 */
+    problem.noise = (struct core_noise){
+        .seed = &one_seed, .stride = 0, .row_offset = 0xfffffff0, .draw = 2}; /* the row's number passes 2^32 */
     return problem;
 }
 
@@ -252,7 +253,7 @@ static void check_per_row(struct vjp_problem *problem, const struct vjp_problem 
         seeds[r] = inputs_next(inputs);
     }
     problem->parameter = (struct core_per_row){parameters, 1};
-    problem->noise = (struct core_noise){seeds, 1, 5, 6};
+    problem->noise = (struct core_noise){.seed = seeds, .stride = 1, .row_offset = 5, .draw = 6};
     problem->noise_scale = (struct core_per_row){scales, 1};
     vjp_run_all(problem);
     for (size_t r = 0; r < problem->rows; r++) {
@@ -263,7 +264,7 @@ static void check_per_row(struct vjp_problem *problem, const struct vjp_problem 
         alone.grad = reals(problem->classes);
         alone.grad_parameter = reals(1);
         alone.parameter = (struct core_per_row){&parameters[r], 0};
-        alone.noise = (struct core_noise){&seeds[r], 0, 5, 6};
+        alone.noise = (struct core_noise){.seed = &seeds[r], .stride = 0, .row_offset = 5, .draw = 6};
         alone.noise_scale = (struct core_per_row){&scales[r], 0};
         vjp_run_all(&alone);
         ck_assert(same_reals(alone.grad, problem->grad + r * problem->classes, problem->classes));

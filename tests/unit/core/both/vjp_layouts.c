@@ -65,7 +65,8 @@ static struct pair pair_open(enum vjp_function function, size_t outer, size_t cl
     make_mask(&pair, mask, inputs);
     pair.strided.parameter = pair.dense.parameter = (struct core_per_row){pair.parameters, rows % 2};
     pair.strided.noise_scale = pair.dense.noise_scale = (struct core_per_row){pair.noise_scales, rows % 2};
-    pair.strided.noise = pair.dense.noise = (struct core_noise){pair.seeds, classes % 2, 0xfffffff0, 3};
+    pair.strided.noise = pair.dense.noise = (struct core_noise){
+        .seed = pair.seeds, .stride = classes % 2, .row_offset = 0xfffffff0, .draw = 3};
     free(pair.strided.scratch);
     vjp_make_scratch(&pair.strided);
     return pair;
