@@ -69,8 +69,8 @@ static int check_skipped(const struct builder *builder, size_t elements, struct 
     return 0;
 }
 
-/* A part begins at most so many blocks before its place. Strided rows have their elements apart, and begin anew at each:
- * of these all blocks are kept. */
+/* A part begins at most so many blocks before its place. Strided rows have their elements apart, and begin anew at
+ * each: of these all blocks are kept. */
 enum { MOST_BLOCKS = 2048, BLOCK_ELEMENTS = CORE_MT_WORDS / 2 };
 
 static int allocate_table(const struct builder *builder, size_t first, size_t end)
