@@ -20,8 +20,8 @@ const struct core_order core_orders[CORE_ORDER_COUNT] = {
 size_t core_categorical_scratch(const struct core_categorical_call *call)
 {
     struct core_sampling_scratch scratch = core_sampling_scratch(call);
-    return 64 + core_dtype_size(call->dtype) *
-                    (scratch.columns * (2 + CANDIDATE_REALS) + scratch.saved + scratch.ranked * RANK_REALS);
+    return 64 + core_dtype_size(call->dtype) * (scratch.columns * (2 + CANDIDATE_REALS) + scratch.saved +
+                                                scratch.order + scratch.ranked * RANK_REALS);
 }
 
 int core_categorical(const struct core_categorical_call *call, size_t first, size_t count, void *scratch,

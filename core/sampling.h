@@ -94,8 +94,12 @@ struct core_draws {
     size_t first, count;
 };
 
-/* The distribution that log-probabilities are of: softmax((v - m) / T) before the filters, or the one drawn from. */
-enum core_distribution { CORE_RAW, CORE_FILTERED };
+/* The distributions that log-probabilities are of, over the possible classes:
+ *
+ *   raw       softmax(x) of the logits x as they came, -inf where the mask is 0: before bias and temperature
+ *   scaled    softmax((v - m) / T), before the filters; for T = 0 all on the first maximum of v
+ *   filtered  the one drawn from, softmax(d); for T = 0 all on the first maximum of what the filters kept */
+enum core_distribution { CORE_RAW, CORE_SCALED, CORE_FILTERED, CORE_DISTRIBUTION_COUNT };
 
 struct core_categorical_call {
     enum core_dtype dtype;
@@ -107,7 +111,8 @@ struct core_categorical_call {
     struct core_noise noise;
     size_t draws; /* n */
     bool replacement;
-    struct core_draws part; /* with replacement: makes only these, and the top with the first; count 0: all */
+    struct core_draws part; /* with replacement: makes only these, and what is one for all with the first; count 0: all
+                             */
     struct core_filters filters;
     struct core_logit_bias bias;
     struct core_mask mask;
@@ -117,10 +122,16 @@ struct core_categorical_call {
     int32_t *counts;  /* in the layout of the logits, or NULL: how often each class is drawn is added to it, atomically:
                          so parts of the draws may be made by several threads */
     enum core_distribution distribution;
-    void *log_probabilities; /* [rows][n], or NULL: of the classes drawn */
-    size_t top;              /* L: how many of the most probable classes are returned */
-    int32_t *top_indices;    /* [rows][L], or NULL: descending, the lower class first of equals; -1 past the possible */
+    void *log_probabilities;          /* [rows][n], or NULL: of the classes drawn */
+    void *filtered_log_probabilities; /* likewise, whatever the distribution is: as with CORE_FILTERED */
+    int32_t *ranks;       /* [rows][n], or NULL: which place the classes drawn have in the order of the top, from 1 */
+    size_t top;           /* L: how many of the most probable classes are returned */
+    int32_t *top_indices; /* [rows][L], or NULL: descending, the lower class first of equals; -1 past the possible */
     void *top_log_probabilities; /* [rows][L], or NULL; -inf past the possible classes */
+
+    int32_t *kept;   /* [rows], or NULL: how many classes the filters kept */
+    void *kept_mass; /* [rows], or NULL: the sum of these classes' probabilities in the scaled distribution */
+    void *entropy;   /* [rows], or NULL: -sum p log p of the scaled distribution, in nats */
 };
 
 /* Bytes of scratch memory that core_categorical needs for this call. */
@@ -140,8 +151,15 @@ size_t core_categorical_scratch(const struct core_categorical_call *call);
  *
  * T = 0 is greedy: z = v - m without noise; the first maximum n times, or the n greatest in order. The filters then
  * apply if they come before the temperature, and not otherwise. The log-probability
- * of the first maximum is 0 and that of every other class -inf. The scores are z itself, 0 at the first maximum: there
- * is no v / T.
+ * of the first maximum is 0 and that of every other class -inf, but in the raw distribution, which knows no
+ * temperature. The scores are z itself, 0 at the first maximum: there is no v / T.
+ *
+ * A rank is 1 + the classes that come before the one drawn in the order of the distribution's logits, falling, the
+ * lower class first of equals: of x, of v, or of what the filters kept. So are the top, and n draws without replacement
+ * at T = 0.
+ *
+ * With S the sum of exp((v - m) / T), the entropy is log S - the mean of (v - m) / T. kept_mass is exactly 1 where the
+ * filters kept all, and never more. The sums err as those of the filters do.
  *
  * `scratch` has core_categorical_scratch(call) bytes at any alignment, with any content, and is not shared by
  * concurrent calls. Returns CORE_OK, or CORE_INVALID_ROW or CORE_TOO_FEW_CLASSES and sets *invalid_row to the first row

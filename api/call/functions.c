@@ -6,7 +6,19 @@
 
 /* Places in the results of the tables below. */
 enum { SAMPLES, WINNERS, SOFT, NOISE, LOG_DENSITY, LOG_SAMPLES, PERTURBED };
-enum { INDICES, LOG_PROBABILITIES, SCORES, TOP_INDICES, TOP_LOG_PROBABILITIES, COUNTS };
+enum {
+    INDICES,
+    LOG_PROBABILITIES,
+    SCORES,
+    FILTERED_LOG_PROBABILITIES,
+    RANKS,
+    KEPT,
+    KEPT_MASS,
+    ENTROPY,
+    TOP_INDICES,
+    TOP_LOG_PROBABILITIES,
+    COUNTS
+};
 enum { GRAD_LOGITS, GRAD_TEMPERATURE, GRAD_TAU };
 
 static struct core_mask mask(const struct api_call *call)
@@ -162,6 +174,11 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .counts = call->data[COUNTS],
         .distribution = (enum core_distribution)call->values[API_LOGPROBS_OF].one.choice,
         .log_probabilities = call->data[LOG_PROBABILITIES],
+        .filtered_log_probabilities = call->data[FILTERED_LOG_PROBABILITIES],
+        .ranks = call->data[RANKS],
+        .kept = call->data[KEPT],
+        .kept_mass = call->data[KEPT_MASS],
+        .entropy = call->data[ENTROPY],
         .top = (size_t)call->values[API_LOGPROBS].one.integer,
         .top_indices = call->data[TOP_INDICES],
         .top_log_probabilities = call->data[TOP_LOG_PROBABILITIES],
@@ -400,6 +417,12 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
                 .results = {[INDICES] = {"indices", API_OF_DRAWS, API_ON_RETURN, API_CLASSES},
                             [LOG_PROBABILITIES] = {"log_probabilities", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
                             [SCORES] = {"scores", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
+                            [FILTERED_LOG_PROBABILITIES] = {"filtered_log_probabilities", API_OF_DRAWS, API_ON_RETURN,
+                                                            API_LOGARITHMS},
+                            [RANKS] = {"ranks", API_OF_DRAWS, API_ON_RETURN, API_COUNTS},
+                            [KEPT] = {"kept", API_OF_ROWS, API_ON_RETURN, API_COUNTS},
+                            [KEPT_MASS] = {"kept_mass", API_OF_ROWS, API_ON_RETURN, API_MASSES},
+                            [ENTROPY] = {"entropy", API_OF_ROWS, API_ON_RETURN, API_MASSES},
                             [TOP_INDICES] = {"top_indices", API_OF_TOP, API_WITH_LOGPROBS, API_CLASSES},
                             [TOP_LOG_PROBABILITIES] = {"top_log_probabilities", API_OF_TOP, API_WITH_LOGPROBS,
                                                        API_LOGARITHMS},

@@ -28,7 +28,8 @@ static const struct api_choice filter_orders[] = {{"temperature_first", CORE_TEM
                                                   {NULL, 0}};
 static const struct api_choice rngs[] = {
     {API_DEFAULT_RNG, CORE_RNG_V1}, {"torch", CORE_RNG_TORCH}, {"jax", CORE_RNG_JAX}, {NULL, 0}};
-static const struct api_choice distributions[] = {{"raw", CORE_RAW}, {"filtered", CORE_FILTERED}, {NULL, 0}};
+static const struct api_choice distributions[] = {
+    {"raw", CORE_RAW}, {"scaled", CORE_SCALED}, {"filtered", CORE_FILTERED}, {NULL, 0}};
 static const struct api_choice differentiable[] = {
     {"softmax", API_SOFTMAX}, {"log_softmax", API_LOG_SOFTMAX}, {"gumbel_softmax", API_GUMBEL_SOFTMAX}, {NULL, 0}};
 static const struct api_choice estimators[] = {

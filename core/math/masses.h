@@ -45,8 +45,8 @@ static real row_total(const real *x, size_t columns, real scale)
     return row_masses_as(x, columns, scale, NULL);
 }
 
-/* The mean of x under the masses. x of no mass does not count, -inf among them. */
-static real row_mean(const real *x, const real *mass, size_t columns, real total)
+/* The mean of x * scale under the masses. x of no mass does not count, -inf among them. */
+INLINE real row_mean_as(const real *x, const real *mass, size_t columns, real total, real scale)
 {
     struct total sum = {0, 0};
     for (size_t block = 0; block < columns; block += SUM_BLOCK) {
@@ -56,11 +56,16 @@ static real row_mean(const real *x, const real *mass, size_t columns, real total
         for (size_t j = block; j < end; j += LANES)
             FOR_VECS (q) {
                 vreal w = vec_load(mass + j + q * VEC_LANES);
-                sums[q] += vec_keep(w > 0, w * vec_load(x + j + q * VEC_LANES));
+                sums[q] += vec_keep(w > 0, w * (vec_load(x + j + q * VEC_LANES) * scale));
             }
         total_add(&sum, sums);
     }
     return total_value(&sum) / total;
+}
+
+static real row_mean(const real *x, const real *mass, size_t columns, real total)
+{
+    return row_mean_as(x, mass, columns, total, 1);
 }
 
 /* The greatest x, +0 for -0. */

@@ -5,6 +5,7 @@
  * are, of short rows LANES rows at a time. Otherwise x = d is prepared in scratch memory, and the results are made from
  * that; where few classes are possible, the draws are made from a list of these.
  */
+#include "sampling/distributions.h"
 #include "sampling/filters.h"
 #include "sampling/race.h"
 #include "sampling/ranking.h"
@@ -23,6 +24,7 @@ struct work {
     real *x, *mass;
     struct candidate *candidates; /* in the filters; after them the list of classes */
     real *saved;
+    real *order; /* with ranks: x of the distribution that they are of */
     rank *ranked;
 };
 
@@ -38,7 +40,8 @@ static struct work work_of(const struct core_categorical_call *call, void *scrat
     work.mass = work.x + sizes.columns;
     work.candidates = (struct candidate *)(work.mass + sizes.columns);
     work.saved = (real *)(void *)(work.candidates + sizes.columns);
-    work.ranked = (rank *)(void *)(work.saved + sizes.saved);
+    work.order = work.saved + sizes.saved;
+    work.ranked = (rank *)(void *)(work.order + sizes.order);
     return work;
 }
 
@@ -47,30 +50,13 @@ static struct core_draws draws_of(const struct core_categorical_call *call)
     return call->part.count > 0 ? call->part : (struct core_draws){0, call->draws};
 }
 
-/* How the value of a column becomes its log-probability. */
-struct log_scale {
-    bool greedy; /* T = 0: the column `first` has probability 1 */
-    size_t first;
-    real scale, offset; /* else max(value * scale, -REAL_MAX) + offset */
-};
-
-static real log_probability(const struct log_scale *log, real value, size_t column)
+/* Whether log-probabilities of the distribution, or something else that is of it, are wanted. */
+static bool wants(const struct core_categorical_call *call, enum core_distribution distribution)
 {
-    if (log->greedy)
-        return column == log->first ? 0 : -__builtin_inff();
-    value *= log->scale;
-    return (value > -REAL_MAX ? value : -REAL_MAX) + log->offset;
-}
-
-/* Of softmax(x * scale), with x as it is now. */
-static struct log_scale log_scale_of(const struct work *work, bool greedy, real scale)
-{
-    struct log_scale log = {.greedy = greedy, .scale = scale};
-    if (greedy)
-        log.first = first_equal(work->x, row_max(work->x, work->columns));
-    else
-        log.offset = 0.0f - vec_log(vec_splat(row_total(work->x, work->columns, scale)))[0];
-    return log;
+    const bool any = call->log_probabilities != NULL || call->ranks != NULL || call->top > 0;
+    return (any && call->distribution == distribution) ||
+           (distribution == CORE_FILTERED && call->filtered_log_probabilities != NULL) ||
+           (distribution == CORE_SCALED && (call->kept_mass != NULL || call->entropy != NULL));
 }
 
 static void put_top(const struct core_categorical_call *call, size_t r, const struct work *work,
@@ -109,8 +95,15 @@ static real score_offset(real subtracted, real scale)
 /* A row that is ready for its draws: how many classes are possible, and what makes results of z. */
 struct prepared {
     size_t possible;
+    bool greedy;
     real max, offset; /* what was subtracted from the logits; score = z + offset */
-    struct log_scale log;
+    real lowered;     /* what was subtracted from the scaled logits after their log_scale had been made */
+    struct log_scale log[CORE_DISTRIBUTION_COUNT]; /* of those that are wanted */
+    const real *logits;                            /* of the raw distribution: every `step` numbers, less raw_max */
+    size_t step;
+    real raw_max;
+    const real *order; /* of `columns`, or NULL */
+    size_t columns;
 };
 
 /* Adds to how often the class has been drawn of row r. */
@@ -121,11 +114,19 @@ static void count_draws(const struct core_categorical_call *call, size_t r, size
         __atomic_fetch_add(&call->counts[layout_row(layout, r) + class * layout.step], draws, __ATOMIC_RELAXED);
 }
 
+/* The log-probability of a class that can be drawn, and its x now. */
+static real log_probability_of(const struct prepared *row, enum core_distribution distribution, size_t class, real x)
+{
+    return log_probability(&row->log[distribution],
+                           distribution == CORE_RAW ? row->logits[class * row->step] - row->raw_max : x, class);
+}
+
 /* The results of draw i of row r: a class, its x and its z. */
 static void put_draw(const struct core_categorical_call *call, size_t r, size_t i, size_t class, real x, real z,
                      const struct prepared *row)
 {
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
+    real *filtered = call->filtered_log_probabilities;
     const size_t at = r * call->draws + i;
     count_draws(call, r, class, 1);
     if (call->indices != NULL)
@@ -133,7 +134,11 @@ static void put_draw(const struct core_categorical_call *call, size_t r, size_t 
     if (scores != NULL)
         scores[at] = bounded(z + row->offset);
     if (log_probabilities != NULL)
-        log_probabilities[at] = log_probability(&row->log, x, class);
+        log_probabilities[at] = log_probability_of(row, call->distribution, class, x);
+    if (filtered != NULL)
+        filtered[at] = log_probability_of(row, CORE_FILTERED, class, x);
+    if (call->ranks != NULL)
+        call->ranks[at] = (int32_t)rank_in(row->order, row->columns, class);
 }
 
 /* The same of the column of a race. */
@@ -189,8 +194,9 @@ static void temper(struct filtered_row *filtered, real temperature, struct prepa
 {
     real max = row_max(filtered->x, filtered->columns), scale = inverse(temperature);
     row_scale(filtered->x, filtered->x, filtered->columns, max, scale);
-    row->log.scale = 1; /* x is scaled now, and was reduced by its maximum */
-    row->log.offset += max * scale;
+    row->log[CORE_SCALED].scale = 1; /* x is scaled now, and was reduced by its maximum */
+    row->log[CORE_SCALED].offset += max * scale;
+    row->lowered += max * scale;
     row->max += max;
 }
 
@@ -218,31 +224,107 @@ static void filter_row(const struct core_categorical_call *call, size_t r, const
     row->possible = filtered.possible;
 }
 
+/* x = (the row's logits - their maximum) * scale, with the bias or raw; false if the row is invalid. */
+static bool load_row(const struct core_categorical_call *call, size_t r, bool raw, real scale, const struct work *work,
+                     struct prepared *row)
+{
+    struct long_row logits;
+    if (!row_open(&logits, call, r, raw, work->x, work->columns, &row->max))
+        return false;
+    row->possible = row_scale(logits.in, work->x, logits.whole, row->max, scale);
+    if (logits.whole < work->columns)
+        row->possible += row_scale(logits.tail, work->x + logits.whole, LANES, row->max, scale);
+    return true;
+}
+
+/* Makes the log_scale of a distribution that is wanted, softmax(x * scale) with x as it is now, and those results of it
+ * that do not depend on draws. */
+static void describe(const struct core_categorical_call *call, size_t r, const struct work *work,
+                     enum core_distribution distribution, real scale, struct prepared *row)
+{
+    if (!wants(call, distribution))
+        return;
+    const bool greedy = row->greedy && distribution != CORE_RAW;
+    row->log[distribution] = log_scale_of(work->x, work->columns, greedy, scale);
+    if (call->distribution != distribution)
+        return;
+    if (call->top > 0)
+        put_top(call, r, work, &row->log[distribution]);
+    if (call->ranks != NULL) {
+        memcpy(work->order, work->x, work->columns * sizeof(work->x[0]));
+        row->order = work->order;
+        row->columns = work->columns;
+    }
+}
+
+/* Likewise of the raw distribution, with the raw logits in x. */
+static void describe_raw(const struct core_categorical_call *call, size_t r, const struct work *work,
+                         struct prepared *row)
+{
+    const struct row_place place = row_place(call, r);
+    row->logits = (const real *)call->logits + place.start;
+    row->step = place.step;
+    row->raw_max = row->max;
+    describe(call, r, work, CORE_RAW, 1, row);
+}
+
+/* x = (v - m) * scale, after the raw distribution has been described: with no bias and a scale of 1 they are the same.
+ * False if the row is invalid. */
+static bool load_and_describe(const struct core_categorical_call *call, size_t r, const struct work *work, real scale,
+                              struct prepared *row)
+{
+    const bool raw = wants(call, CORE_RAW), same = call->bias.count == 0 && scale == 1;
+    if (raw && !same) {
+        if (!load_row(call, r, true, 1, work, row))
+            return false;
+        describe_raw(call, r, work, row);
+    }
+    if (!load_row(call, r, false, scale, work, row))
+        return false;
+    if (raw && same)
+        describe_raw(call, r, work, row);
+    return true;
+}
+
+static void put_entropy(const struct core_categorical_call *call, size_t r, const struct work *work,
+                        const struct prepared *row)
+{
+    real *entropy = call->entropy;
+    if (entropy != NULL && call->part.first == 0)
+        entropy[r] = entropy_of(&row->log[CORE_SCALED], work->x, work->columns, work->mass);
+}
+
+/* What the filters have kept of the classes that were possible before. */
+static void put_kept(const struct core_categorical_call *call, size_t r, const struct work *work, size_t possible,
+                     const struct prepared *row)
+{
+    real *kept_mass = call->kept_mass;
+    if (call->part.first > 0)
+        return;
+    if (call->kept != NULL)
+        call->kept[r] = (int32_t)row->possible;
+    if (kept_mass != NULL)
+        kept_mass[r] = row->possible == possible
+                           ? 1
+                           : kept_mass_of(&row->log[CORE_SCALED], work->x, work->columns, row->lowered);
+}
+
 /* x = d, and the results that do not depend on draws. */
 static int prepare_row(const struct core_categorical_call *call, size_t r, const struct work *work,
                        struct prepared *row)
 {
-    bool wants_log = call->log_probabilities != NULL || call->top > 0, raw = call->distribution == CORE_RAW;
     real temperature = parameter_or(&call->temperature, r, 1);
     bool greedy = temperature == 0, late = temperature_is_late(&call->filters);
-    row->log = (struct log_scale){.greedy = greedy};
-    struct long_row logits;
-    if (!row_open(&logits, call, r, work->x, work->columns, &row->max))
+    *row = (struct prepared){.greedy = greedy};
+    if (!load_and_describe(call, r, work, greedy || late ? 1 : inverse(temperature), row))
         return CORE_INVALID_ROW;
-    real scale = greedy || late ? 1 : inverse(temperature);
-    row->possible = row_scale(logits.in, work->x, logits.whole, row->max, scale);
-    if (logits.whole < work->columns)
-        row->possible += row_scale(logits.tail, work->x + logits.whole, LANES, row->max, scale);
-    if (wants_log && raw) {
-        row->log = log_scale_of(work, greedy, late && !greedy ? inverse(temperature) : 1);
-        put_top(call, r, work, &row->log);
-    }
+    describe(call, r, work, CORE_SCALED, late && !greedy ? inverse(temperature) : 1, row);
+    put_entropy(call, r, work, row);
+    const size_t possible = row->possible;
     filter_row(call, r, work, temperature, row);
     row->offset = greedy ? 0 : score_offset(row->max, inverse(temperature));
-    if (wants_log && !raw) {
-        row->log = log_scale_of(work, greedy, 1);
-        put_top(call, r, work, &row->log);
-    }
+    describe(call, r, work, CORE_FILTERED, 1, row);
+    put_kept(call, r, work, possible, row);
     return !call->replacement && call->draws > row->possible ? CORE_TOO_FEW_CLASSES : CORE_OK;
 }
 
@@ -253,12 +335,12 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
     int status = prepare_row(call, r, work, &row);
     if (status != CORE_OK)
         return status;
-    if (!row.log.greedy && call->noise.rng == CORE_RNG_V1 && row.possible <= call->classes / LIST_SHARE) {
+    if (!row.greedy && call->noise.rng == CORE_RNG_V1 && row.possible <= call->classes / LIST_SHARE) {
         uint32_t *list = (uint32_t *)(void *)work->candidates;
         race.whole = race.columns = row_compact(work->x, work->columns, list);
         race.list = list;
     }
-    if (row.log.greedy)
+    if (row.greedy)
         draw_greedily(call, r, &race, work, &row);
     else if (call->replacement || call->draws == 1)
         draw_with_replacement(call, r, &race, &row);
@@ -271,7 +353,7 @@ static int direct_row(const struct core_categorical_call *call, size_t r, const 
 {
     struct long_row logits;
     struct race race = {.columns = work->columns, .tail = logits.tail};
-    if (!row_open(&logits, call, r, work->x, work->columns, &race.max))
+    if (!row_open(&logits, call, r, false, work->x, work->columns, &race.max))
         return CORE_INVALID_ROW;
     race.x = logits.in;
     race.whole = logits.whole;
@@ -349,13 +431,18 @@ static int short_rows(const struct core_categorical_call *call, size_t r, size_t
     return status;
 }
 
+/* Whether more than the classes drawn and their scores is wanted. */
+static bool wants_more(const struct core_categorical_call *call)
+{
+    return wants(call, CORE_RAW) || wants(call, CORE_SCALED) || wants(call, CORE_FILTERED) || call->kept != NULL;
+}
+
 /* Whether only draws are wanted, of the logits as they are. Where the temperature is late, differences of logits that
  * overflow are clamped before the temperature divides them, which only prepared rows do. */
 static bool is_plain(const struct core_categorical_call *call)
 {
     return !temperature_is_late(&call->filters) && !any_filter(&call->filters) && call->mask.allowed == NULL &&
-           call->bias.count == 0 && call->log_probabilities == NULL && call->top == 0 && call->inner <= 1 &&
-           (call->replacement || call->draws == 1);
+           call->bias.count == 0 && !wants_more(call) && call->inner <= 1 && (call->replacement || call->draws == 1);
 }
 
 static bool any_greedy(const struct core_categorical_call *call, size_t r, size_t count)
@@ -371,7 +458,7 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
 {
     const struct work work = work_of(call, scratch);
     const bool plain = is_plain(call), single = call->replacement || call->draws == 1;
-    const bool few = single && call->classes < SHORT_CLASSES;
+    const bool few = single && call->classes < SHORT_CLASSES && call->ranks == NULL; /* the order is of one row */
     for (size_t r = first, end = first + count; r < end;) {
         size_t rows = end - r < LANES ? end - r : LANES, bad = r;
         int status;

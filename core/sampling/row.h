@@ -5,11 +5,22 @@
 #include "sampling.h"
 #include "softmax/long_rows.h"
 
-/* x = the row's logits with bias and mask, filled up with -inf to whole groups. */
-static void row_gather(const struct core_categorical_call *call, size_t row, real *x, size_t columns)
+/* Where the logits of a row lie: at start, start + step, .. */
+struct row_place {
+    size_t start, step;
+};
+
+INLINE struct row_place row_place(const struct core_categorical_call *call, size_t row)
 {
-    size_t classes = call->classes, inner = call->inner > 1 ? call->inner : 1;
-    size_t start = row / inner * classes * inner + row % inner;
+    size_t inner = call->inner > 1 ? call->inner : 1;
+    return (struct row_place){row / inner * call->classes * inner + row % inner, inner};
+}
+
+/* x = the row's logits with mask and, unless it is raw, bias, filled up with -inf to whole groups. */
+static void row_gather(const struct core_categorical_call *call, size_t row, bool raw, real *x, size_t columns)
+{
+    struct row_place place = row_place(call, row);
+    size_t classes = call->classes, inner = place.step, start = place.start;
     const real *logits = (const real *)call->logits + start;
     for (size_t j = 0; j < classes && inner > 1; j++)
         x[j] = logits[j * inner];
@@ -17,7 +28,7 @@ static void row_gather(const struct core_categorical_call *call, size_t row, rea
         memcpy(x, logits, classes * sizeof(x[0]));
     for (size_t j = classes; j < columns; j++)
         x[j] = -__builtin_inff();
-    for (size_t i = 0; i < call->bias.count; i++)
+    for (size_t i = 0; i < call->bias.count && !raw; i++)
         x[call->bias.classes[i]] += (real)call->bias.bias[i];
     if (call->mask.allowed != NULL) {
         const uint8_t *allowed = call->mask.allowed + call->mask.stride * start;
@@ -28,12 +39,12 @@ static void row_gather(const struct core_categorical_call *call, size_t row, rea
 }
 
 /* Opens the row where it is to be read from: in the call's own memory, or gathered in x, of `columns`, where the logits
- * are strided, biased or masked. Sets *max, +0 for -0; false if the row is invalid. */
-static bool row_open(struct long_row *row, const struct core_categorical_call *call, size_t r, real *x, size_t columns,
-                     real *max)
+ * are strided, biased or masked; without the bias if it is raw. Sets *max, +0 for -0; false if the row is invalid. */
+static bool row_open(struct long_row *row, const struct core_categorical_call *call, size_t r, bool raw, real *x,
+                     size_t columns, real *max)
 {
-    if (call->inner > 1 || call->bias.count > 0 || call->mask.allowed != NULL) {
-        row_gather(call, r, x, columns);
+    if (call->inner > 1 || (call->bias.count > 0 && !raw) || call->mask.allowed != NULL) {
+        row_gather(call, r, raw, x, columns);
         long_row_open(row, x, NULL, columns);
     } else {
         long_row_open(row, (const real *)call->logits + r * call->classes, NULL, call->classes);

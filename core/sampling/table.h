@@ -13,15 +13,16 @@ struct core_sampling_kernels {
 
 DECLARE_KERNELS(core_sampling_kernels)
 
-/* How scratch memory is cut up: for each column a logit, a mass and a candidate, then the logits that are saved, then
- * the ranking; all parts at multiples of 64 bytes. Sizes in elements, and those of elements in numbers of the call's
- * dtype. */
+/* How scratch memory is cut up: for each column a logit, a mass and a candidate, then the logits that are saved,
+ * those that are ranked, then the ranking; all parts at multiples of 64 bytes. Sizes in elements, and those of elements
+ * in numbers of the call's dtype. */
 #define CANDIDATE_REALS 3
 #define RANK_REALS 2
 
 struct core_sampling_scratch {
     size_t columns; /* the classes, in whole groups of 16 lanes */
     size_t saved;   /* as many with min_keep, or 0 */
+    size_t order;   /* as many if ranks are wanted, or 0 */
     size_t ranked;  /* the longest ranking */
 };
 
@@ -32,7 +33,8 @@ static inline struct core_sampling_scratch core_sampling_scratch(const struct co
         ranked = call->classes;
     size_t top = call->top < call->classes ? call->top : call->classes;
     size_t columns = (call->classes + 15) / 16 * 16, saved = call->filters.min_keep.value != NULL ? columns : 0;
-    return (struct core_sampling_scratch){columns, saved, ranked > top ? ranked : top};
+    size_t order = call->ranks != NULL ? columns : 0;
+    return (struct core_sampling_scratch){columns, saved, order, ranked > top ? ranked : top};
 }
 
 #endif

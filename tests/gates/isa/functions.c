@@ -198,13 +198,40 @@ static int run_categorical_filtered(const struct problem *p, void *result, size_
                    [CORE_MIN_P] = {&min_p, 0},
                    [CORE_TYPICAL_P] = {&typical_p, 0}}};
     call.bias = (struct core_logit_bias){biased, bias, 1};
-    call.distribution = p->classes % 2 == 0 ? CORE_RAW : CORE_FILTERED;
+    call.distribution = p->classes % 2 == 0 ? CORE_SCALED : CORE_FILTERED;
     return run_categorical(&call, first, count);
 }
 
 static size_t size_of_filtered(enum core_dtype dtype, size_t classes)
 {
     return size_of_draws(dtype, classes) + (DRAWS + TOP) * core_dtype_size(dtype) + TOP * sizeof(int32_t);
+}
+
+/* Every distribution's results: log-probabilities, ranks, what the filters kept, the entropy. */
+static int run_categorical_described(const struct problem *p, void *result, size_t first, size_t count)
+{
+    static const uint32_t biased[] = {0};
+    static const double top_p = 0.9, bias[] = {0.5};
+    size_t size = core_dtype_size(p->dtype);
+    char *memory = result;
+    struct core_categorical_call call = categorical_call(p, DRAWS, &memory);
+    call.log_probabilities = take(&memory, p->rows * DRAWS, size);
+    call.filtered_log_probabilities = take(&memory, p->rows * DRAWS, size);
+    call.kept_mass = take(&memory, p->rows, size);
+    call.entropy = take(&memory, p->rows, size);
+    call.ranks = take(&memory, p->rows * DRAWS, sizeof(int32_t));
+    call.kept = take(&memory, p->rows, sizeof(int32_t));
+    call.filters = (struct core_filters){
+        .order = &core_orders[p->classes % 2 == 0 ? CORE_TEMPERATURE_LAST : CORE_TEMPERATURE_FIRST],
+        .values = {[CORE_TOP_P] = {&top_p, 0}}};
+    call.bias = (struct core_logit_bias){biased, bias, p->classes % 5 == 0};
+    call.distribution = p->classes % 3 == 0 ? CORE_SCALED : CORE_RAW;
+    return run_categorical(&call, first, count);
+}
+
+static size_t size_of_described(enum core_dtype dtype, size_t classes)
+{
+    return size_of_draws(dtype, classes) + (2 * DRAWS + 2) * core_dtype_size(dtype) + (DRAWS + 1) * sizeof(int32_t);
 }
 
 static size_t size_of_gradient(enum core_dtype dtype, size_t classes)
@@ -312,6 +339,7 @@ const struct function functions[] = {
     BOTH("categorical", run_categorical_plain, size_of_draws),
     BOTH("categorical_without", run_categorical_without, size_of_draws_without),
     BOTH("categorical_filtered", run_categorical_filtered, size_of_filtered),
+    BOTH("categorical_described", run_categorical_described, size_of_described),
     BOTH("softmax_vjp", run_softmax_vjp, size_of_gradient),
     BOTH("log_softmax_vjp", run_log_softmax_vjp, size_of_gradient),
     BOTH("gumbel_softmax_vjp", run_gumbel_softmax_vjp, size_of_gradient),

@@ -12,7 +12,8 @@ MAX_NOISE_SCALE = 1e36
 MAX_INTEGER = 2**53 - 1
 RETURNS = {
     "gumbel_softmax": ["samples", "indices", "soft", "noise", "log_density", "log_samples", "perturbed"],
-    "categorical": ["indices", "log_probabilities", "scores", "counts"],
+    "categorical": ["indices", "log_probabilities", "scores", "filtered_log_probabilities", "ranks", "kept", "kept_mass",
+                    "entropy", "counts"],
 }
 
 
@@ -166,7 +167,7 @@ def categorical(draw):
         "typical_p": lambda: per_row(draw, shape, st.floats(0, 1, exclude_min=True)),
         "filter_order": lambda: draw(st.sampled_from(["temperature_first", "temperature_last", "joint"])),
         "logprobs": lambda: draw(st.integers(0, 5)),
-        "logprobs_of": lambda: draw(st.sampled_from(["raw", "filtered"])),
+        "logprobs_of": lambda: draw(st.sampled_from(["raw", "scaled", "filtered"])),
         "logit_bias": lambda: {str(i): draw(st.floats(-1e38, 1e38) if i == safe else
                                             st.one_of(st.floats(-1e38, 1e38), st.sampled_from([None, "-Infinity"])))
                                for i in draw(st.sets(st.integers(0, shape.classes - 1)))},

@@ -25,8 +25,14 @@ static const char about[] =
     "draw + i; without, the draws are the n greatest z under that of draw, descending. T = 0: no noise, z = v - m, its "
     "first maximum n times or its n greatest; with temperature_first the filters are left aside. scores are the "
     "perturbed logits v / T - log E, for T = 0 z. indices, scores and "
-    "log-probabilities are [rows][n]: log_probabilities of log softmax(d) over the kept classes, raw_log_probabilities "
-    "of log softmax((v - m) / T) over all; for T = 0 both are 0 at the first maximum and -Infinity elsewhere. "
+    "log-probabilities are [rows][n]: log_probabilities of log softmax(d) over the kept classes, "
+    "scaled_log_probabilities "
+    "of log softmax((v - m) / T) over all; for T = 0 both are 0 at the first maximum and -Infinity elsewhere; "
+    "raw_log_probabilities of log softmax(logits), for any T. ranks: 1 + the classes of greater logit, or of the same "
+    "and "
+    "lower number, than the one drawn. Of each row, with p the scaled probabilities: kept_mass, their sum over the "
+    "kept "
+    "classes, and entropy, -sum p log p. "
     "float32 "
     "results within 1e-6, relative where above 1, float64 within 1e-12.";
 
@@ -132,8 +138,8 @@ static const struct batch {
 
 /* What the core says of one batch. */
 struct results {
-    int32_t indices[MAX_VALUES], top_indices[MAX_VALUES];
-    numbers scores, log_probabilities, raw_log_probabilities;
+    int32_t indices[MAX_VALUES], top_indices[MAX_VALUES], ranks[MAX_VALUES];
+    numbers scores, log_probabilities, scaled_log_probabilities, raw_log_probabilities, kept_mass, entropy;
 };
 
 static struct core_categorical_call call_of(const struct batch *b, const numbers *logits)
@@ -170,8 +176,14 @@ static void draw(const struct batch *b, const numbers *logits, struct results *r
     struct core_categorical_call call = call_of(b, logits);
     call.indices = results->indices;
     call.scores = &results->scores;
-    call.distribution = CORE_RAW;
+    call.kept_mass = &results->kept_mass;
+    call.entropy = &results->entropy;
+    call.ranks = results->ranks;
     call.log_probabilities = &results->raw_log_probabilities;
+    run(&call, b->rows);
+    call.ranks = NULL;
+    call.distribution = CORE_SCALED;
+    call.log_probabilities = &results->scaled_log_probabilities;
     run(&call, b->rows);
     call.distribution = CORE_FILTERED;
     call.log_probabilities = &results->log_probabilities;
@@ -234,7 +246,11 @@ static void make_batch(const struct batch *b)
     print_indices("indices", results.indices, count, ",");
     print_numbers("scores", b->dtype, &results.scores, count, ",");
     print_numbers("log_probabilities", b->dtype, &results.log_probabilities, count, ",");
-    print_numbers("raw_log_probabilities", b->dtype, &results.raw_log_probabilities, count, "");
+    print_numbers("scaled_log_probabilities", b->dtype, &results.scaled_log_probabilities, count, ",");
+    print_numbers("raw_log_probabilities", b->dtype, &results.raw_log_probabilities, count, ",");
+    print_indices("ranks", results.ranks, count, ",");
+    print_numbers("kept_mass", b->dtype, &results.kept_mass, b->rows, ",");
+    print_numbers("entropy", b->dtype, &results.entropy, b->rows, "");
 }
 
 void make_categorical(void)

@@ -112,22 +112,26 @@ def check_gumbel_softmax(checks, what, batch):
 
 
 def check_categorical(checks, what, batch):
-    ours = {"kept": [], "indices": [], "scores": [], "log_probabilities": [], "raw_log_probabilities": []}
+    laws = ("log_probabilities", "scaled_log_probabilities", "raw_log_probabilities")
+    ours = {name: [] for name in ("kept", "indices", "ranks", "scores", "kept_mass", "entropy") + laws}
     for r, x in enumerate(rows_of(batch)):
         v = second.biased(x, batch["logit_bias"])
         d = second.filtered(v, batch)
         draws = second.drawn(v, d, batch, second.Source(batch, r))
         t = batch["temperature"]
-        laws = {"log_probabilities": second.log_softmax(d, 0 if t == 0 else 1),
-                "raw_log_probabilities": second.log_softmax(v, t)}
+        scaled = second.log_softmax(v, t)
+        log_p = dict(zip(laws, (second.log_softmax(d, 0 if t == 0 else 1), scaled, second.log_softmax(x, 1))))
         ours["kept"].append([j for j, u in enumerate(d) if u > -math.inf])
         ours["indices"] += [j for j, _ in draws]
         ours["scores"] += [score for _, score in draws]
-        for name, law in laws.items():
-            ours[name] += [law[j] for j, _ in draws]
-    for name in ("kept", "indices"):
+        ours["ranks"] += [second.rank(x, j) for j, _ in draws]
+        ours["kept_mass"].append(math.fsum(math.exp(scaled[j]) for j in ours["kept"][-1]))
+        ours["entropy"].append(second.entropy(scaled))
+        for name in laws:
+            ours[name] += [log_p[name][j] for j, _ in draws]
+    for name in ("kept", "indices", "ranks"):
         checks.equal(f"{what}, {name}", ours[name], batch[name])
-    for name in ("scores", "log_probabilities", "raw_log_probabilities"):
+    for name in ("scores", "kept_mass", "entropy") + laws:
         checks.near(f"{what}, {name}", batch["dtype"], ours[name], batch[name])
 
 

@@ -131,10 +131,20 @@ def keep_top_k(u, batch):
     return u if k == 0 else keep_first(u, [-v for v in u], lambda kept: len(kept) == k)
 
 
+def entropy(log_p):
+    return -math.fsum(math.exp(v) * v for v in log_p if v > -math.inf)
+
+
+def rank(x, j):
+    """The place of class j in falling order of x, from 1; of equals the lower class first."""
+    return 1 + sum(y > x[j] or (y == x[j] and i < j) for i, y in enumerate(x))
+
+
 def keep_typical(u, batch):
     log_p = log_softmax(u, 1)
-    entropy = -math.fsum(math.exp(v) * v for v in log_p if v > -math.inf)
-    return u if batch["typical_p"] == 1 else keep_mass(u, [abs(-v - entropy) for v in log_p], batch["typical_p"])
+    expected = entropy(log_p)
+    surprise = [abs(-v - expected) for v in log_p]
+    return u if batch["typical_p"] == 1 else keep_mass(u, surprise, batch["typical_p"])
 
 
 def keep_top_p(u, batch):

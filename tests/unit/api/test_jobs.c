@@ -36,6 +36,12 @@ static const struct {
      "\"seed\":1,\"num_samples\":50,\"top_p\":0.9,\"top_k\":5,\"logprobs\":3,\"logprobs_of\":\"filtered\","
      "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      -1},
+    {"/v1/categorical",
+     "\"seed\":1,\"num_samples\":50,\"top_p\":0.9,\"temperature\":0.7,\"logprobs\":3,\"on_invalid\":\"zero\","
+     "\"return\":["
+     "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
+     "\"entropy\"]",
+     -1},
     {"/v1/categorical", "\"seed\":1,\"num_samples\":50,\"logprobs\":2,\"on_invalid\":\"uniform\"", -1},
     {"/v1/categorical", "\"seed\":1,\"num_samples\":5,\"replacement\":false,\"logprobs\":2", -1},
     {"/v1/vjp", "\"function\":\"softmax\"", 0},

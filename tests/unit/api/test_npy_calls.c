@@ -65,6 +65,14 @@ static const struct call {
      "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"num_samples\":2,\"replacement\":false,\"dim\":0,\"on_invalid\":\"nan\"}",
      "seed=3&num_samples=2&replacement=False&dim=0&on_invalid=nan", "", true, 0},
+    {CATEGORICAL,
+     "{\"seed\":3,\"num_samples\":3,\"logprobs\":2,\"logprobs_of\":\"scaled\",\"top_k\":2,\"temperature\":0.5,"
+     "\"return\":["
+     "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
+     "\"entropy\"]}",
+     "seed=3&num_samples=3&logprobs=2&logprobs_of=scaled&top_k=2&temperature=0.5&"
+     "return=indices,log_probabilities,scores,filtered_log_probabilities,ranks,kept,kept_mass,entropy",
+     "", false, 0},
     {VJP, "{\"function\":\"softmax\"}", "function=softmax", "cotangent", false, 0},
     {VJP, "{\"function\":\"log_softmax\",\"temperature\":2}", "function=log_softmax&temperature=2", "cotangent", true,
      0},

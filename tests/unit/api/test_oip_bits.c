@@ -25,6 +25,11 @@ static const struct {
      "\"logit_bias\":{\"0\":1.5},\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      false},
     {"categorical", "\"seed\":5,\"num_samples\":2,\"replacement\":false,\"dim\":1", false},
+    {"categorical",
+     "\"seed\":5,\"num_samples\":2,\"top_p\":0.8,\"logprobs_of\":\"raw\",\"temperature\":0.5,\"return\":["
+     "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
+     "\"entropy\"]",
+     false},
     {"vjp", "\"function\":\"softmax\",\"temperature\":0.5", true},
     {"vjp", "\"function\":\"log_softmax\"", true},
     {"vjp", "\"function\":\"gumbel_softmax\",\"seed\":11,\"tau\":0.4", true},

@@ -327,6 +327,9 @@ static const struct {
                   .values = {[CORE_TOP_P] = {(const double[]){0.6}, 0}}}}},
     {"\"logprobs_of\":\"filtered\",\"top_k\":2",
      {.distribution = CORE_FILTERED, .filters = {.values = {[CORE_TOP_K] = {(const double[]){2}, 0}}}}},
+    {"\"logprobs_of\":\"raw\",\"temperature\":2", {.temperature = {(const double[]){2}, 0}}},
+    {"\"logprobs_of\":\"scaled\",\"temperature\":2",
+     {.distribution = CORE_SCALED, .temperature = {(const double[]){2}, 0}}},
     {"\"row_offset\":7", {.noise = {.row_offset = 7}}},
     {"\"draw_offset\":4294967293", {.noise = {.draw = 4294967293}}},
     {"\"draw_offset\":5,\"replacement\":false", {.noise = {.draw = 5}}},
@@ -389,6 +392,38 @@ START_TEST(scores_are_perturbed_logits)
         ask_free(&answer);
     }
     ask_free(&noise);
+}
+END_TEST
+
+/* Of logits with probabilities 1/2, 1/4, 1/4: raw, the logits as they came, whatever bias, temperature and filters do.
+ */
+START_TEST(log_probabilities_are_of_the_distribution_that_is_named)
+{
+    static const char body[] =
+        "{\"logits\":[0.6931471805599453,0,0,5],\"mask\":[true,true,true,false],\"temperature\":%s,"
+        "\"logit_bias\":{\"2\":3},\"top_k\":1,\"logprobs\":3,\"logprobs_of\":\"%s\","
+        "\"dtype\":\"float64\",\"return\":[\"indices\",\"log_probabilities\","
+        "\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\",\"entropy\"]}";
+    const double weights[] = {4, 1, exp(6)}, sum = weights[0] + weights[1] + weights[2];
+    static const char *const temperatures[] = {"0.5", "0"}, *const names[] = {"raw", "scaled", "filtered"};
+    for (int t = 0; t < 2; t++)
+        for (int of = 0; of < 3; of++) {
+            const double expected = of == 0 ? log(0.25) : of == 1 && t == 0 ? log(weights[2] / sum) : 0;
+            struct answer answer = ask(CATEGORICAL, body, temperatures[t], names[of]);
+            assert_classes(&answer, "indices", (const int32_t[]){2}, SHAPE(1));
+            assert_classes(&answer, "ranks", (const int32_t[]){of == 0 ? 3 : 1}, SHAPE(1));
+            assert_classes(&answer, "kept", (const int32_t[]){t == 0 ? 1 : 3}, SHAPE());
+            assert_doubles(&answer, "filtered_log_probabilities", (const double[]){0}, SHAPE(1));
+            const json_t *log_p = json_object_get(answer.json, "log_probabilities");
+            ck_assert_double_eq_tol(json_number_value(json_array_get(log_p, 0)), expected, 1e-14);
+            ck_assert_double_eq_tol(json_number_value(json_object_get(answer.json, "kept_mass")),
+                                    t == 0 ? weights[2] / sum : 1, 1e-14);
+            ck_assert_double_eq_tol(json_number_value(json_object_get(answer.json, "entropy")),
+                                    t == 0 ? log(sum) - (4 * log(4) + 6 * weights[2]) / sum : 0, 1e-14);
+            if (of == 0)
+                assert_classes(&answer, "top_indices", (const int32_t[]){0, 1, 2}, SHAPE(3));
+            ask_free(&answer);
+        }
 }
 END_TEST
 
@@ -511,6 +546,7 @@ TEST_SUITE("api")
     tcase_add_loop_test(effects, a_schedule_is_the_tau_that_it_comes_to, 0, 3);
     tcase_add_loop_test(effects, categorical_takes_its_parameters_to_the_core, 0, sizeof draws / sizeof *draws);
     tcase_add_test(effects, scores_are_perturbed_logits);
+    tcase_add_test(effects, log_probabilities_are_of_the_distribution_that_is_named);
     tcase_add_test(effects, a_filter_comes_before_or_after_the_temperature);
     tcase_add_test(effects, vjp_of_softmax_is_the_cores);
     tcase_add_test(effects, vjp_of_gumbel_softmax_is_the_cores);

@@ -33,6 +33,12 @@ static const struct {
      "{\"seed\":3,\"num_samples\":5,\"logprobs\":2,\"top_p\":0.9,"
      "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      5},
+    {API_CATEGORICAL,
+     "{\"seed\":3,\"num_samples\":4,\"logprobs\":2,\"top_p\":0.7,\"temperature\":0.6,\"logit_bias\":{\"1\":1},"
+     "\"return\":["
+     "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
+     "\"entropy\"]}",
+     4},
     {API_VJP, "{\"function\":\"softmax\"}", 0},
     {API_VJP, "{\"function\":\"gumbel_softmax\",\"seed\":3,\"num_samples\":2}", 2},
 };
@@ -353,6 +359,17 @@ static const struct {
      {"1", "0.5", "0"},
      {"indices"}},
     {"/v1/categorical", "{\"seed\":9,\"num_samples\":9,\"top_p\":0}", "min_keep", {"0", "2", "3"}, {"indices"}},
+    {"/v1/categorical",
+     "{\"seed\":9,\"num_samples\":4,\"temperature\":2,\"return\":[\"kept\",\"kept_mass\",\"entropy\"]}",
+     "top_p",
+     {"0", "0.5", "1"},
+     {"kept", "kept_mass", "entropy"}},
+    {"/v1/categorical",
+     "{\"seed\":9,\"num_samples\":4,\"top_k\":2,"
+     "\"return\":[\"log_probabilities\",\"filtered_log_probabilities\",\"ranks\"]}",
+     "temperature",
+     {"0", "0.5", "9"},
+     {"log_probabilities", "filtered_log_probabilities", "ranks"}},
     {"/v1/vjp", "{\"function\":\"softmax\"}", "temperature", {"0", "0.5", "2"}, {"grad_logits", "grad_temperature"}},
     {"/v1/vjp", "{\"function\":\"gumbel_softmax\",\"seed\":9}", "tau", {"0", "0.5", "2"}, {"grad_logits", "grad_tau"}},
     {"/v1/vjp",

@@ -88,7 +88,7 @@ struct core_categorical_call sampling_case(enum core_dtype dtype, uint32_t numbe
                                [CORE_TYPICAL_P] = list(typical_p, below(5))}},
         .bias = {biased, bias, below(2) * BIASES},
         .mask = {below(3) == 0 ? allowed : NULL, below(2)},
-        .distribution = below(2) ? CORE_RAW : CORE_FILTERED,
+        .distribution = below(2) ? CORE_SCALED : CORE_FILTERED,
         .top = below(2) * below(12),
     };
     call.draws = call.replacement ? below(7) : 1;

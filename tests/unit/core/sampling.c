@@ -344,6 +344,7 @@ static void check_mask_and_bias(enum core_dtype dtype, size_t rows, size_t class
     const uint32_t biased[] = {0, (uint32_t)classes - 1, 0};
     const double bias[] = {1.5, 0.25, -0.5};
     masked.call.top = plain.call.top = 2;
+    masked.call.distribution = plain.call.distribution = CORE_SCALED;
     sampling_allocate(&masked);
     sampling_allocate(&plain);
     fill_numbers(dtype, masked.logits, rows, classes, LOGITS_NORMAL, inputs);
@@ -382,6 +383,7 @@ START_TEST(test_temperature_zero)
     struct sampling p = sampling_of(dtype, 1, 7, 6, false);
     p.call.temperature.value = &none;
     p.call.top = 7;
+    p.call.distribution = CORE_SCALED;
     sampling_allocate(&p);
     p.call.log_probabilities = p.log_probabilities;
     for (size_t i = 0; i < 7; i++)
@@ -443,7 +445,7 @@ static void check_log_probabilities(const struct sampling *p, double ulps)
     free(log_p);
 }
 
-/* Raw log-probabilities, the drawn ones among the top ones, filters or not. */
+/* Scaled log-probabilities, the drawn ones among the top ones, filters or not. */
 START_TEST(test_log_probabilities)
 {
     static const double temperature = 0.75, top_p = 0.6;
@@ -457,6 +459,7 @@ START_TEST(test_log_probabilities)
             if (order / 2)
                 p.call.filters.values[CORE_TOP_P].value = &top_p;
             p.call.top = classes;
+            p.call.distribution = CORE_SCALED;
             sampling_allocate(&p);
             p.call.log_probabilities = p.log_probabilities;
             fill_numbers(dtype, p.logits, 3, classes, LOGITS_HOLES, &inputs);

@@ -75,6 +75,22 @@ struct sampling sampling_of(enum core_dtype dtype, size_t rows, size_t classes, 
                                       .replacement = replacement}};
 }
 
+static void allocate_more(struct sampling *p)
+{
+    struct core_categorical_call *call = &p->call;
+    size_t drawn = p->rows * call->draws, size = core_dtype_size(call->dtype);
+    p->filtered_log_probabilities = bytes(drawn * size);
+    p->ranks = bytes(drawn * sizeof(int32_t));
+    p->kept = bytes(p->rows * sizeof(int32_t));
+    p->kept_mass = bytes(p->rows * size);
+    p->entropy = bytes(p->rows * size);
+    call->filtered_log_probabilities = p->more ? p->filtered_log_probabilities : NULL;
+    call->ranks = p->more ? p->ranks : NULL;
+    call->kept = p->more ? p->kept : NULL;
+    call->kept_mass = p->more ? p->kept_mass : NULL;
+    call->entropy = p->more ? p->entropy : NULL;
+}
+
 void sampling_allocate(struct sampling *p)
 {
     struct core_categorical_call *call = &p->call;
@@ -85,6 +101,7 @@ void sampling_allocate(struct sampling *p)
     call->top_indices = p->top_indices = bytes(top * sizeof(int32_t));
     call->top_log_probabilities = p->top_log_probabilities = bytes(top * size);
     p->log_probabilities = bytes(drawn * size);
+    allocate_more(p);
     p->scratch = bytes(core_categorical_scratch(call));
 }
 
@@ -96,6 +113,11 @@ void sampling_close(struct sampling *p)
     free(p->log_probabilities);
     free(p->top_indices);
     free(p->top_log_probabilities);
+    free(p->filtered_log_probabilities);
+    free(p->ranks);
+    free(p->kept);
+    free(p->kept_mass);
+    free(p->entropy);
     free(p->scratch);
 }
 
@@ -120,4 +142,9 @@ void require_same_draws(const struct sampling *a, const struct sampling *b)
     ck_assert_mem_eq(a->log_probabilities, b->log_probabilities, drawn * size);
     ck_assert_mem_eq(a->top_log_probabilities, b->top_log_probabilities, top * size);
     ck_assert_mem_eq(a->top_indices, b->top_indices, top * sizeof(a->top_indices[0]));
+    ck_assert_mem_eq(a->filtered_log_probabilities, b->filtered_log_probabilities, drawn * size);
+    ck_assert_mem_eq(a->ranks, b->ranks, drawn * sizeof(a->ranks[0]));
+    ck_assert_mem_eq(a->kept, b->kept, a->rows * sizeof(a->kept[0]));
+    ck_assert_mem_eq(a->kept_mass, b->kept_mass, a->rows * size);
+    ck_assert_mem_eq(a->entropy, b->entropy, a->rows * size);
 }

@@ -27,6 +27,9 @@ struct sampling {
     size_t rows;
     void *logits, *scores, *log_probabilities, *top_log_probabilities; /* of call.dtype */
     int32_t *indices, *top_indices;
+    bool more; /* the following are wanted */
+    void *filtered_log_probabilities, *kept_mass, *entropy;
+    int32_t *ranks, *kept;
     void *scratch;
 };
 

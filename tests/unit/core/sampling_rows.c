@@ -69,6 +69,9 @@ static struct sampling sampling_of_case(enum core_dtype dtype, uint32_t number)
 {
     struct sampling p = {.call = sampling_case(dtype, number), .rows = sampling_case_rows(number)};
     const void *logits = p.call.logits;
+    p.more = number % 3 == 0;
+    if (number % 5 == 1)
+        p.call.distribution = CORE_RAW;
     sampling_allocate(&p);
     memcpy(p.logits, logits, p.rows * p.call.classes * core_dtype_size(dtype));
     if (number % 2)
@@ -149,6 +152,7 @@ START_TEST(test_strides)
             struct sampling dense = sampling_of(dtype, ROWS, classes, 1 + classes % 3, classes % 2);
             dense.call.draws = dense.call.replacement ? dense.call.draws : 1;
             dense.call.top = classes % 4;
+            dense.more = classes % 2 == 0;
             struct sampling strided = dense;
             sampling_allocate(&dense);
             sampling_allocate(&strided);
@@ -246,6 +250,11 @@ static void check_fenced(const struct sampling *p, bool at_end)
         fence(p->top_indices, top * sizeof(int32_t), at_end),
         fence(p->top_log_probabilities, top * size, at_end),
         fence(masked ? call->mask.allowed : (const uint8_t *)"", mask, at_end),
+        fence(p->filtered_log_probabilities, drawn * size, at_end),
+        fence(p->ranks, drawn * sizeof(int32_t), at_end),
+        fence(p->kept, p->rows * sizeof(int32_t), at_end),
+        fence(p->kept_mass, p->rows * size, at_end),
+        fence(p->entropy, p->rows * size, at_end),
     };
     struct core_categorical_call fenced = *call;
     fenced.logits = fences[0].memory;
@@ -254,6 +263,11 @@ static void check_fenced(const struct sampling *p, bool at_end)
     fenced.top_indices = fences[4].memory;
     fenced.top_log_probabilities = fences[5].memory;
     fenced.mask.allowed = masked ? fences[6].memory : NULL;
+    fenced.filtered_log_probabilities = p->more ? fences[7].memory : NULL;
+    fenced.ranks = p->more ? fences[8].memory : NULL;
+    fenced.kept = p->more ? fences[9].memory : NULL;
+    fenced.kept_mass = p->more ? fences[10].memory : NULL;
+    fenced.entropy = p->more ? fences[11].memory : NULL;
     if (core_categorical(&fenced, 0, p->rows, fences[1].memory, &bad) == CORE_OK) {
         ck_assert_mem_eq(fenced.indices, p->indices, drawn * sizeof(int32_t));
         ck_assert_mem_eq(fenced.top_indices, p->top_indices, top * sizeof(int32_t));
