@@ -49,6 +49,7 @@ enum api_parameter_id {
     API_FILTER_ORDER,
     API_LOGPROBS,
     API_LOGPROBS_OF,
+    API_LOGPROBS_FOR,
     API_FUNCTION,
     API_COTANGENT,
     API_ESTIMATOR,
@@ -66,10 +67,11 @@ enum api_type {
     API_NUMBER,   /* double */
     API_INTEGER,
     API_BOOLEAN,
-    API_CHOICE, /* one of `choices` */
-    API_NAMES,  /* a list of names of the function's results */
-    API_STEPS,  /* one of `choices`, or a list of names of filters and "temperature" */
-    API_BIAS,   /* an object: a number, or null for -inf, for each of some class numbers */
+    API_CHOICE,     /* one of `choices` */
+    API_NAMES,      /* a list of names of the function's results */
+    API_STEPS,      /* one of `choices`, or a list of names of filters and "temperature" */
+    API_CLASS_LIST, /* a flat list of class numbers */
+    API_BIAS,       /* an object: a number, or null for -inf, for each of some class numbers */
 };
 
 /* The largest number of every JSON reader's, 2^53 - 1. */
@@ -156,6 +158,7 @@ enum api_extent {
     API_OF_ROWS,    /* S' */
     API_OF_DRAWS,   /* S with num_samples in place of the class axis */
     API_OF_TOP,     /* S with logprobs in place of the class axis */
+    API_OF_NAMED,   /* S with an axis of the classes that logprobs_for names in place of the class axis */
 };
 
 /* When there is a result. */
@@ -163,6 +166,7 @@ enum api_condition {
     API_ALWAYS,
     API_ON_RETURN,      /* `return` names it, or is left out and it is the function's first */
     API_WITH_LOGPROBS,  /* logprobs is not 0 */
+    API_WITH_NAMED,     /* logprobs_for is given */
     API_OF_TEMPERATURE, /* the differentiated function takes a temperature */
     API_OF_TAU,         /* and this a tau */
 };

@@ -89,6 +89,12 @@ struct core_logit_bias {
     size_t count;
 };
 
+/* Classes below K, in any order. */
+struct core_classes {
+    const uint32_t *classes;
+    size_t count;
+};
+
 /* Some of a row's draws: `count` of them from `first` on. */
 struct core_draws {
     size_t first, count;
@@ -128,6 +134,9 @@ struct core_categorical_call {
     size_t top;           /* L: how many of the most probable classes are returned */
     int32_t *top_indices; /* [rows][L], or NULL: descending, the lower class first of equals; -1 past the possible */
     void *top_log_probabilities; /* [rows][L], or NULL; -inf past the possible classes */
+
+    struct core_classes named;     /* the same for all rows */
+    void *named_log_probabilities; /* [rows][named.count], or NULL: of the distribution; -inf of impossible classes */
 
     int32_t *kept;   /* [rows], or NULL: how many classes the filters kept */
     void *kept_mass; /* [rows], or NULL: the sum of these classes' probabilities in the scaled distribution */

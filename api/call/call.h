@@ -64,6 +64,12 @@ struct call_bias {
     uint8_t *forbidden; /* [classes]: 1 where the bias is -inf; NULL if it is nowhere */
 };
 
+/* The classes of logprobs_for, as the core takes them. */
+struct call_classes {
+    uint32_t *classes;
+    size_t count;
+};
+
 /* What a call may own at the most: the blocks of its source; an array or a list of each parameter; the bias (classes,
  * values, forbidden classes); each result, in two layouts; samples and the sums of gradients; the seeds of keys, and
  * what places in a stream take. */
@@ -86,6 +92,7 @@ struct api_call {
     bool mask_is_row; /* it was sent as one row for all, of logits of more than one axis */
     bool all_masked;  /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
     struct call_bias bias;
+    struct call_classes named;
     struct api_value values[API_PARAMETER_COUNT];
 
     struct call_stream *stream; /* NULL if no places in a random stream are needed */

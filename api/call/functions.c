@@ -17,6 +17,7 @@ enum {
     ENTROPY,
     TOP_INDICES,
     TOP_LOG_PROBABILITIES,
+    CLASS_LOG_PROBABILITIES,
     COUNTS
 };
 enum { GRAD_LOGITS, GRAD_TEMPERATURE, GRAD_TAU };
@@ -182,6 +183,8 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .top = (size_t)call->values[API_LOGPROBS].one.integer,
         .top_indices = call->data[TOP_INDICES],
         .top_log_probabilities = call->data[TOP_LOG_PROBABILITIES],
+        .named = {call->named.classes, call->named.count},
+        .named_log_probabilities = call->data[CLASS_LOG_PROBABILITIES],
     };
 }
 
@@ -412,7 +415,8 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
             {
                 .name = "categorical",
                 .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_LOGIT_BIAS) | TAKES(API_TEMPERATURE) |
-                              TAKES(API_REPLACEMENT) | TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) | TAKES(API_RETURN),
+                              TAKES(API_REPLACEMENT) | TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) |
+                              TAKES(API_LOGPROBS_FOR) | TAKES(API_RETURN),
                 .draws_noise = true,
                 .results = {[INDICES] = {"indices", API_OF_DRAWS, API_ON_RETURN, API_CLASSES},
                             [LOG_PROBABILITIES] = {"log_probabilities", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},
@@ -426,6 +430,8 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
                             [TOP_INDICES] = {"top_indices", API_OF_TOP, API_WITH_LOGPROBS, API_CLASSES},
                             [TOP_LOG_PROBABILITIES] = {"top_log_probabilities", API_OF_TOP, API_WITH_LOGPROBS,
                                                        API_LOGARITHMS},
+                            [CLASS_LOG_PROBABILITIES] = {"class_log_probabilities", API_OF_NAMED, API_WITH_NAMED,
+                                                         API_LOGARITHMS},
                             [COUNTS] = {"counts", API_OF_LOGITS, API_ON_RETURN, API_COUNTS}},
                 .scratch = categorical_scratch,
                 .compute = categorical,

@@ -15,10 +15,12 @@ int query_fail(struct api_problem *problem, enum api_problem_code code, const ch
 
 /* ---- Values in JSON ---- */
 
-/* A list begins with a bracket, a bare one with a number and a comma. */
+/* A list begins with a bracket, a bare one with a number and a comma; of classes it may be one number. */
 static bool is_bare_list(const struct api_parameter *parameter, const struct api_argument *argument)
 {
     const char first = argument->value[strspn(argument->value, " \n\r\t")];
+    if (parameter->type == API_CLASS_LIST)
+        return first == '-' || (first >= '0' && first <= '9');
     return parameter->per_row && first != '[' && first != '{' && memchr(argument->value, ',', argument->length) != NULL;
 }
 
@@ -185,7 +187,7 @@ typedef int reader(struct query *query, const struct api_parameter *parameter, c
 
 static reader *const readers[] = {
     [API_NUMBER] = read_json, [API_INTEGER] = read_json, [API_BOOLEAN] = read_boolean, [API_CHOICE] = read_word,
-    [API_NAMES] = read_words, [API_STEPS] = read_steps,  [API_BIAS] = read_json,
+    [API_NAMES] = read_words, [API_STEPS] = read_steps,  [API_BIAS] = read_json,       [API_CLASS_LIST] = read_json,
 };
 
 /* What clients make of a list: Python's requests one argument for each of its elements. */

@@ -12,6 +12,8 @@ static bool is_wanted(const struct api_call *call, size_t result)
                             : result == 0;
     case API_WITH_LOGPROBS:
         return call->values[API_LOGPROBS].one.integer > 0;
+    case API_WITH_NAMED:
+        return call->named.count > 0;
     case API_OF_TEMPERATURE:
         return api_function_takes(call->of, API_TEMPERATURE);
     case API_OF_TAU:
@@ -49,6 +51,8 @@ static struct extent extent_of(const struct api_call *call, const struct api_res
         return (struct extent){.length = call->draws};
     case API_OF_TOP:
         return (struct extent){.length = (size_t)call->values[API_LOGPROBS].one.integer};
+    case API_OF_NAMED:
+        return (struct extent){.length = call->named.count};
     default:
         return (struct extent){.length = call->classes};
     }
@@ -172,6 +176,9 @@ static enum api_parameter_id excessive(const struct api_call *call, size_t limit
     less.values[API_LOGPROBS].one.integer = 0;
     if (!exceeds(&less, limit))
         return API_LOGPROBS;
+    less.named.count = 0;
+    if (!exceeds(&less, limit))
+        return API_LOGPROBS_FOR;
     less.draws = 1;
     if (!exceeds(&less, limit))
         return API_NUM_SAMPLES;
@@ -279,7 +286,7 @@ static size_t transpose(const struct api_call *call, const char *from, char *to,
 static bool needs_transposing(const struct api_call *call, const struct api_result_kind *kind)
 {
     return call->inner > 1 && call->rows > 0 && extent_of(call, kind).length > 1 &&
-           (kind->extent == API_OF_DRAWS || kind->extent == API_OF_TOP);
+           (kind->extent == API_OF_DRAWS || kind->extent == API_OF_TOP || kind->extent == API_OF_NAMED);
 }
 
 /* Some of that; 1 if it is not all. */

@@ -317,6 +317,44 @@ static int read_bias(const struct builder *builder, const struct api_parameter *
     return 0;
 }
 
+/* ---- Lists of classes ---- */
+
+static int read_class(const struct builder *builder, const struct api_parameter *parameter, size_t i,
+                      const json_t *json, uint32_t *class)
+{
+    const size_t classes = builder->call->classes;
+    const double number = json_number_value(json);
+    char below[32];
+    snprintf(below, sizeof below, "/%zu", i);
+    if (!json_is_number(json) || !builder_is_whole(builder, parameter->name, below, number))
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, below, "must be an integer");
+    if (classes == 0)
+        return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "names a class where logits have none");
+    if (number < 0 || number >= (double)classes)
+        return builder_fail(builder, API_OUT_OF_RANGE, parameter->name, below, "must be a class from 0 to %zu",
+                            classes - 1);
+    *class = (uint32_t)number;
+    return 0;
+}
+
+static int read_class_list(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                           struct api_value *value)
+{
+    struct call_classes *named = &builder->call->named;
+    const size_t count = json_array_size(json);
+    (void)value;
+    if (count == 0)
+        return builder_fail(builder, API_WRONG_TYPE, parameter->name, "", "must be a list of class numbers");
+    named->classes = builder_allocate(builder, count, sizeof *named->classes, parameter->name);
+    if (named->classes == NULL)
+        return -1;
+    for (; named->count < count; named->count++)
+        if (read_class(builder, parameter, named->count, json_array_get(json, named->count),
+                       &named->classes[named->count]) != 0)
+            return -1;
+    return 0;
+}
+
 /* ---- Lists of one value per row ---- */
 
 /* Element i of a tensor of numbers; uint64 is exact below 2^53, and no parameter goes beyond. */
@@ -437,8 +475,9 @@ typedef int reader(const struct builder *builder, const struct api_parameter *pa
                    struct api_value *value);
 
 static reader *const readers[] = {
-    [API_NUMBER] = read_number, [API_INTEGER] = read_number, [API_BOOLEAN] = read_boolean, [API_CHOICE] = read_choice,
-    [API_NAMES] = read_names,   [API_STEPS] = read_steps,    [API_BIAS] = read_bias,
+    [API_NUMBER] = read_number, [API_INTEGER] = read_number,        [API_BOOLEAN] = read_boolean,
+    [API_CHOICE] = read_choice, [API_NAMES] = read_names,           [API_STEPS] = read_steps,
+    [API_BIAS] = read_bias,     [API_CLASS_LIST] = read_class_list,
 };
 
 static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)

@@ -118,6 +118,7 @@ static const struct synonym {
     {"bias", API_LOGIT_BIAS},
     {"top_logprobs", API_LOGPROBS},
     {"num_logprobs", API_LOGPROBS},
+    {"logprob_token_ids", API_LOGPROBS_FOR},
     {"fn", API_FUNCTION},
     {"func", API_FUNCTION},
     {"grad", API_COTANGENT},

@@ -130,6 +130,7 @@ static const char *condition(const struct api_function *function, size_t result)
     static const char *const texts[] = {
         [API_ON_RETURN] = "Comes if the request's `outputs` or `return` name it.",
         [API_WITH_LOGPROBS] = "Comes if `logprobs` is not 0.",
+        [API_WITH_NAMED] = "Comes if `logprobs_for` is given.",
         [API_OF_TEMPERATURE] = "Comes if the differentiated function takes a temperature.",
         [API_OF_TAU] = "Comes if the differentiated function takes a tau.",
     };

@@ -53,7 +53,8 @@ static struct core_draws draws_of(const struct core_categorical_call *call)
 /* Whether log-probabilities of the distribution, or something else that is of it, are wanted. */
 static bool wants(const struct core_categorical_call *call, enum core_distribution distribution)
 {
-    const bool any = call->log_probabilities != NULL || call->ranks != NULL || call->top > 0;
+    const bool any = call->log_probabilities != NULL || call->named_log_probabilities != NULL || call->ranks != NULL ||
+                     call->top > 0;
     return (any && call->distribution == distribution) ||
            (distribution == CORE_FILTERED && call->filtered_log_probabilities != NULL) ||
            (distribution == CORE_SCALED && (call->kept_mass != NULL || call->entropy != NULL));
@@ -77,6 +78,17 @@ static void put_top(const struct core_categorical_call *call, size_t r, const st
         if (top_log_probabilities != NULL)
             top_log_probabilities[at + i] = possible ? log_probability(log, work->x[column], column)
                                                      : -__builtin_inff();
+    }
+}
+
+static void put_named(const struct core_categorical_call *call, size_t r, const struct work *work,
+                      const struct log_scale *log)
+{
+    real *log_probabilities = (real *)call->named_log_probabilities + r * call->named.count;
+    for (size_t i = 0; i < call->named.count && call->part.first == 0; i++) {
+        const size_t class = call->named.classes[i];
+        const bool possible = work->x[class] >= -REAL_MAX;
+        log_probabilities[i] = possible ? log_probability(log, work->x[class], class) : -__builtin_inff();
     }
 }
 
@@ -250,6 +262,8 @@ static void describe(const struct core_categorical_call *call, size_t r, const s
         return;
     if (call->top > 0)
         put_top(call, r, work, &row->log[distribution]);
+    if (call->named_log_probabilities != NULL)
+        put_named(call, r, work, &row->log[distribution]);
     if (call->ranks != NULL) {
         memcpy(work->order, work->x, work->columns * sizeof(work->x[0]));
         row->order = work->order;

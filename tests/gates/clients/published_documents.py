@@ -81,10 +81,10 @@ COTANGENT = tensor("cotangent", "FP32", [2, 3], [1, 0, -1, 0, 1, 0])
 OUTPUTS = {"softmax": ["probabilities"], "log_softmax": ["log_probabilities"],
            "gumbel_softmax": ["samples", "indices", "soft", "noise", "log_density"],
            "categorical": ["indices", "log_probabilities", "scores", "filtered_log_probabilities", "ranks", "kept",
-                           "kept_mass", "entropy", "top_indices", "top_log_probabilities"],
+                           "kept_mass", "entropy", "top_indices", "top_log_probabilities", "class_log_probabilities"],
            "vjp": ["grad_logits", "grad_tau"]}
 CLASSIFIED = {"softmax": "probabilities", "log_softmax": "log_probabilities", "gumbel_softmax": "soft"}
-PARAMETERS = {"gumbel_softmax": {"seed": 7, "tau": 0.5}, "categorical": {"seed": 7, "logprobs": 2, "num_samples": 2},
+PARAMETERS = {"gumbel_softmax": {"seed": 7, "tau": 0.5}, "categorical": {"seed": 7, "logprobs": 2, "logprobs_for": "[0, 2]", "num_samples": 2},
               "vjp": {"function": "gumbel_softmax", "seed": 7}}
 
 

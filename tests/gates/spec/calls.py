@@ -167,6 +167,7 @@ def categorical(draw):
         "typical_p": lambda: per_row(draw, shape, st.floats(0, 1, exclude_min=True)),
         "filter_order": lambda: draw(st.sampled_from(["temperature_first", "temperature_last", "joint"])),
         "logprobs": lambda: draw(st.integers(0, 5)),
+        "logprobs_for": lambda: draw(st.lists(st.integers(0, shape.classes - 1), min_size=1, max_size=4)),
         "logprobs_of": lambda: draw(st.sampled_from(["raw", "scaled", "filtered"])),
         "logit_bias": lambda: {str(i): draw(st.floats(-1e38, 1e38) if i == safe else
                                             st.one_of(st.floats(-1e38, 1e38), st.sampled_from([None, "-Infinity"])))

@@ -44,7 +44,7 @@ static const struct {
     {SOFTMAX, "nope", "softmax has no such member; its members are logits, dim, mask, dtype, on_invalid, temperature"},
     {SOFTMAX, "seed", "softmax has no such member;"},
     {GUMBEL, "top_k", "gumbel_softmax has no such member;"},
-    {CATEGORICAL, "", "logprobs, logprobs_of, return"},
+    {CATEGORICAL, "", "logprobs, logprobs_of, logprobs_for, return"},
 };
 
 START_TEST(an_unknown_member_is_told_what_was_meant)

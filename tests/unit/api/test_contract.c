@@ -201,6 +201,10 @@ static void assert_type(const json_t *schema, const struct api_parameter *parame
     case API_NAMES:
         assert_result_names(schema, function);
         break;
+    case API_CLASS_LIST:
+        ck_assert_int_eq(json_integer_value(spec_get(schema, "minItems")), 1);
+        assert_range(spec_get(schema, "items"), "integer", false, 0, INT32_MAX);
+        break;
     case API_BIAS:
         assert_limits(spec_get(spec_get(schema, "additionalProperties"), "then"), parameter->above, parameter->minimum,
                       parameter->maximum);

@@ -37,7 +37,8 @@ static const struct {
      "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]",
      -1},
     {"/v1/categorical",
-     "\"seed\":1,\"num_samples\":50,\"top_p\":0.9,\"temperature\":0.7,\"logprobs\":3,\"on_invalid\":\"zero\","
+     "\"seed\":1,\"num_samples\":50,\"top_p\":0.9,\"temperature\":0.7,\"logprobs_for\":[0],\"logprobs\":3,\"on_"
+     "invalid\":\"zero\","
      "\"return\":["
      "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
      "\"entropy\"]",

@@ -32,6 +32,8 @@ static const struct call {
     {"/v1/log_softmax", "{\"dtype\":\"float64\",\"dim\":0}", "dim=0", "", true, 0},
     {GUMBEL, "{\"seed\":3}", "seed=3", "", false, 0},
     {GUMBEL, "{\"seed\":9007199254740991,\"row_offset\":7}", "seed=9007199254740991&row_offset=7", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"logprobs_for\":[1]}", "seed=3&logprobs_for=1", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"logprobs_for\":[1,0]}", "seed=3&logprobs_for=[1,0]", "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"draw_offset\":4294967295}", "seed=3&draw_offset=4294967295", "", false, 0},
     {GUMBEL, "{\"seed\":3,\"tau\":[0.1,0.2,0.3,0,1,2]}", "seed=3&tau=0.1,0.2,0.3,0,1,2", "", false, 0},
     {GUMBEL, "{\"seed\":[3,4,5,6,7,8],\"tau\":[0.1,0.2,0.3,0,1,2]}", "", "seed,tau", false, 0},
@@ -66,11 +68,12 @@ static const struct call {
     {CATEGORICAL, "{\"seed\":3,\"num_samples\":2,\"replacement\":false,\"dim\":0,\"on_invalid\":\"nan\"}",
      "seed=3&num_samples=2&replacement=False&dim=0&on_invalid=nan", "", true, 0},
     {CATEGORICAL,
-     "{\"seed\":3,\"num_samples\":3,\"logprobs\":2,\"logprobs_of\":\"scaled\",\"top_k\":2,\"temperature\":0.5,"
+     "{\"seed\":3,\"num_samples\":3,\"logprobs\":2,\"logprobs_of\":\"scaled\",\"logprobs_for\":[1,0],\"top_k\":2,"
+     "\"temperature\":0.5,"
      "\"return\":["
      "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
      "\"entropy\"]}",
-     "seed=3&num_samples=3&logprobs=2&logprobs_of=scaled&top_k=2&temperature=0.5&"
+     "seed=3&num_samples=3&logprobs=2&logprobs_of=scaled&logprobs_for=1,0&top_k=2&temperature=0.5&"
      "return=indices,log_probabilities,scores,filtered_log_probabilities,ranks,kept,kept_mass,entropy",
      "", false, 0},
     {VJP, "{\"function\":\"softmax\"}", "function=softmax", "cotangent", false, 0},

@@ -26,7 +26,8 @@ static const struct {
      false},
     {"categorical", "\"seed\":5,\"num_samples\":2,\"replacement\":false,\"dim\":1", false},
     {"categorical",
-     "\"seed\":5,\"num_samples\":2,\"top_p\":0.8,\"logprobs_of\":\"raw\",\"temperature\":0.5,\"return\":["
+     "\"seed\":5,\"num_samples\":2,\"top_p\":0.8,\"logprobs_of\":\"raw\",\"logprobs_for\":[4,0,2],\"temperature\":0.5,"
+     "\"return\":["
      "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
      "\"entropy\"]",
      false},

@@ -401,7 +401,7 @@ START_TEST(log_probabilities_are_of_the_distribution_that_is_named)
 {
     static const char body[] =
         "{\"logits\":[0.6931471805599453,0,0,5],\"mask\":[true,true,true,false],\"temperature\":%s,"
-        "\"logit_bias\":{\"2\":3},\"top_k\":1,\"logprobs\":3,\"logprobs_of\":\"%s\","
+        "\"logit_bias\":{\"2\":3},\"top_k\":1,\"logprobs\":3,\"logprobs_for\":[3,1],\"logprobs_of\":\"%s\","
         "\"dtype\":\"float64\",\"return\":[\"indices\",\"log_probabilities\","
         "\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\",\"entropy\"]}";
     const double weights[] = {4, 1, exp(6)}, sum = weights[0] + weights[1] + weights[2];
@@ -420,6 +420,14 @@ START_TEST(log_probabilities_are_of_the_distribution_that_is_named)
                                     t == 0 ? weights[2] / sum : 1, 1e-14);
             ck_assert_double_eq_tol(json_number_value(json_object_get(answer.json, "entropy")),
                                     t == 0 ? log(sum) - (4 * log(4) + 6 * weights[2]) / sum : 0, 1e-14);
+            const json_t *named = json_object_get(answer.json, "class_log_probabilities");
+            ck_assert_uint_eq(json_array_size(named), 2);
+            ck_assert_str_eq(json_string_value(json_array_get(named, 0)), "-Infinity"); /* masked */
+            if (of == 0 || (of == 1 && t == 0))
+                ck_assert_double_eq_tol(json_number_value(json_array_get(named, 1)),
+                                        of == 0 ? log(0.25) : log(weights[1] / sum), 1e-14);
+            else
+                ck_assert_str_eq(json_string_value(json_array_get(named, 1)), "-Infinity");
             if (of == 0)
                 assert_classes(&answer, "top_indices", (const int32_t[]){0, 1, 2}, SHAPE(3));
             ask_free(&answer);

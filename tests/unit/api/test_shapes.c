@@ -34,7 +34,8 @@ static const struct {
      "\"return\":[\"indices\",\"log_probabilities\",\"scores\",\"counts\"]}",
      5},
     {API_CATEGORICAL,
-     "{\"seed\":3,\"num_samples\":4,\"logprobs\":2,\"top_p\":0.7,\"temperature\":0.6,\"logit_bias\":{\"1\":1},"
+     "{\"seed\":3,\"num_samples\":4,\"logprobs\":2,\"top_p\":0.7,\"temperature\":0.6,\"logprobs_for\":[1,0],\"logit_"
+     "bias\":{\"1\":1},"
      "\"return\":["
      "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
      "\"entropy\"]}",
@@ -112,6 +113,7 @@ static size_t class_length(const struct api_result_kind *kind, size_t classes, s
     case API_OF_DRAWS:
         return samples > 0 ? samples : 1;
     case API_OF_TOP:
+    case API_OF_NAMED:
         return 2;
     case API_OF_WINNERS:
     case API_OF_ROWS:
@@ -370,6 +372,11 @@ static const struct {
      "temperature",
      {"0", "0.5", "9"},
      {"log_probabilities", "filtered_log_probabilities", "ranks"}},
+    {"/v1/categorical",
+     "{\"seed\":9,\"num_samples\":4,\"logprobs_for\":[2,0,0,1],\"logprobs_of\":\"filtered\"}",
+     "top_k",
+     {"0", "1", "2"},
+     {"class_log_probabilities"}},
     {"/v1/vjp", "{\"function\":\"softmax\"}", "temperature", {"0", "0.5", "2"}, {"grad_logits", "grad_temperature"}},
     {"/v1/vjp", "{\"function\":\"gumbel_softmax\",\"seed\":9}", "tau", {"0", "0.5", "2"}, {"grad_logits", "grad_tau"}},
     {"/v1/vjp",

@@ -117,7 +117,8 @@ static const struct same left_out[] = {
     {GUMBEL, "{\"logits\":[1,2]}", "{\"seed\":null,\"logits\":[1,2]}"},
     {CATEGORICAL, "{\"logits\":[1,2],\"seed\":3}",
      "{\"logits\":[1,2],\"seed\":3,\"top_k\":null,\"top_p\":null,\"min_p\":null,\"typical_p\":null,"
-     "\"logit_bias\":null,\"filter_order\":null,\"logprobs\":null,\"logprobs_of\":null,\"replacement\":null}"},
+     "\"logit_bias\":null,\"filter_order\":null,\"logprobs\":null,\"logprobs_of\":null,\"logprobs_for\":null,"
+     "\"replacement\":null}"},
     {CATEGORICAL, "{\"logits\":[[1,2],[3,4]],\"seed\":3,\"top_k\":0,\"num_samples\":9}",
      "{\"logits\":[[1,2],[3,4]],\"seed\":3,\"top_k\":-1,\"num_samples\":9}"},
     {CATEGORICAL, "{\"logits\":[[1,2],[3,4]],\"seed\":3,\"top_k\":[0,1],\"num_samples\":9}",

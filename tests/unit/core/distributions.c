@@ -129,6 +129,10 @@ static void check_row(const struct sampling *p, size_t row, const struct referen
         require_rank(p, r, class, p->ranks[i]);
         ck_assert_int_eq(p->top_indices[row * r->classes + (size_t)p->ranks[i] - 1], (int32_t) class);
     }
+    for (size_t i = 0; i < 2; i++)
+        require_close(p, "log-probability of a named class", row,
+                      number_at(dtype, p->named_log_probabilities, 2 * row + i),
+                      r->log_p[p->call.distribution][p->named[i]]);
     for (size_t i = row * r->classes; i < (row + 1) * r->classes && p->top_indices[i] >= 0; i++)
         require_close(p, "top log-probability", row, number_at(dtype, p->top_log_probabilities, i),
                       r->log_p[p->call.distribution][p->top_indices[i]]);
@@ -143,7 +147,8 @@ static int32_t *kept_of(const struct sampling *p)
     plain.call.distribution = CORE_FILTERED;
     plain.call.indices = plain.call.ranks = plain.call.kept = NULL;
     plain.call.scores = plain.call.log_probabilities = plain.call.filtered_log_probabilities = NULL;
-    plain.call.kept_mass = plain.call.entropy = plain.call.top_log_probabilities = NULL;
+    plain.call.named_log_probabilities = plain.call.kept_mass = plain.call.entropy = plain.call.top_log_probabilities =
+        NULL;
     plain.call.top_indices = top;
     sampling_run_all(&plain);
     return top;

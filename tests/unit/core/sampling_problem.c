@@ -81,10 +81,16 @@ static void allocate_more(struct sampling *p)
     size_t drawn = p->rows * call->draws, size = core_dtype_size(call->dtype);
     p->filtered_log_probabilities = bytes(drawn * size);
     p->ranks = bytes(drawn * sizeof(int32_t));
+    p->named = bytes(2 * sizeof(uint32_t));
+    p->named[0] = (uint32_t)call->classes - 1;
+    p->named[1] = 0;
+    p->named_log_probabilities = bytes(2 * p->rows * size);
     p->kept = bytes(p->rows * sizeof(int32_t));
     p->kept_mass = bytes(p->rows * size);
     p->entropy = bytes(p->rows * size);
     call->filtered_log_probabilities = p->more ? p->filtered_log_probabilities : NULL;
+    call->named = (struct core_classes){p->named, 2};
+    call->named_log_probabilities = p->more ? p->named_log_probabilities : NULL;
     call->ranks = p->more ? p->ranks : NULL;
     call->kept = p->more ? p->kept : NULL;
     call->kept_mass = p->more ? p->kept_mass : NULL;
@@ -114,6 +120,8 @@ void sampling_close(struct sampling *p)
     free(p->top_indices);
     free(p->top_log_probabilities);
     free(p->filtered_log_probabilities);
+    free(p->named_log_probabilities);
+    free(p->named);
     free(p->ranks);
     free(p->kept);
     free(p->kept_mass);
@@ -143,6 +151,7 @@ void require_same_draws(const struct sampling *a, const struct sampling *b)
     ck_assert_mem_eq(a->top_log_probabilities, b->top_log_probabilities, top * size);
     ck_assert_mem_eq(a->top_indices, b->top_indices, top * sizeof(a->top_indices[0]));
     ck_assert_mem_eq(a->filtered_log_probabilities, b->filtered_log_probabilities, drawn * size);
+    ck_assert_mem_eq(a->named_log_probabilities, b->named_log_probabilities, 2 * a->rows * size);
     ck_assert_mem_eq(a->ranks, b->ranks, drawn * sizeof(a->ranks[0]));
     ck_assert_mem_eq(a->kept, b->kept, a->rows * sizeof(a->kept[0]));
     ck_assert_mem_eq(a->kept_mass, b->kept_mass, a->rows * size);

@@ -28,8 +28,9 @@ struct sampling {
     void *logits, *scores, *log_probabilities, *top_log_probabilities; /* of call.dtype */
     int32_t *indices, *top_indices;
     bool more; /* the following are wanted */
-    void *filtered_log_probabilities, *kept_mass, *entropy;
+    void *filtered_log_probabilities, *named_log_probabilities, *kept_mass, *entropy;
     int32_t *ranks, *kept;
+    uint32_t *named; /* the last class and the first */
     void *scratch;
 };
 

@@ -251,6 +251,7 @@ static void check_fenced(const struct sampling *p, bool at_end)
         fence(p->top_log_probabilities, top * size, at_end),
         fence(masked ? call->mask.allowed : (const uint8_t *)"", mask, at_end),
         fence(p->filtered_log_probabilities, drawn * size, at_end),
+        fence(p->named_log_probabilities, 2 * p->rows * size, at_end),
         fence(p->ranks, drawn * sizeof(int32_t), at_end),
         fence(p->kept, p->rows * sizeof(int32_t), at_end),
         fence(p->kept_mass, p->rows * size, at_end),
@@ -264,10 +265,11 @@ static void check_fenced(const struct sampling *p, bool at_end)
     fenced.top_log_probabilities = fences[5].memory;
     fenced.mask.allowed = masked ? fences[6].memory : NULL;
     fenced.filtered_log_probabilities = p->more ? fences[7].memory : NULL;
-    fenced.ranks = p->more ? fences[8].memory : NULL;
-    fenced.kept = p->more ? fences[9].memory : NULL;
-    fenced.kept_mass = p->more ? fences[10].memory : NULL;
-    fenced.entropy = p->more ? fences[11].memory : NULL;
+    fenced.named_log_probabilities = p->more ? fences[8].memory : NULL;
+    fenced.ranks = p->more ? fences[9].memory : NULL;
+    fenced.kept = p->more ? fences[10].memory : NULL;
+    fenced.kept_mass = p->more ? fences[11].memory : NULL;
+    fenced.entropy = p->more ? fences[12].memory : NULL;
     if (core_categorical(&fenced, 0, p->rows, fences[1].memory, &bad) == CORE_OK) {
         ck_assert_mem_eq(fenced.indices, p->indices, drawn * sizeof(int32_t));
         ck_assert_mem_eq(fenced.top_indices, p->top_indices, top * sizeof(int32_t));
