@@ -1,5 +1,7 @@
-/* -log1p(-u) in double lanes, in the operations of fdlibm's s_log1p.c (Sun Microsystems, 1993) and in glibc's order of
- * its polynomial: the same bits as log1p of a C library that is built without fused operations. */
+/* -log1p(-u) in double lanes: fdlibm's s_log1p.c (Sun Microsystems, 1993) in the order of glibc's polynomial. For
+ * double results the operations are fused as glibc has them on processors that can, for the same bits as its log1p
+ * gives there. What is rounded to float has no need of that: the bits differ only if a rounding of a double in its last
+ * place moves it over half a unit of a float, once in about 10^12. */
 #ifndef CORE_RANDOM_LOG1P_H
 #define CORE_RANDOM_LOG1P_H
 
@@ -9,6 +11,12 @@ typedef double vdouble __attribute__((vector_size(VEC_BYTES)));
 
 /* a where the mask of a comparison is set, else b. */
 #define double_select(mask, a, b) ((vdouble)(((vwide)(mask) & (vwide)(a)) | (~(vwide)(mask) & (vwide)(b))))
+
+#if CORE_REAL == 64
+#define double_fma(a, b, c) vec_fma(a, b, c)
+#else
+#define double_fma(a, b, c) ((a) * (b) + (c))
+#endif
 
 /* For u = n 2^-53, 0 <= n < 2^53, of which 1 - u is exact: 1 - u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2), k = 0 for
  * u < 0.2929; with s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2))). */
@@ -27,19 +35,20 @@ INLINE vdouble minus_log1p_minus(vdouble u)
     f = double_select(small, -u, f);
 
     const vdouble half_square = 0.5 * f * f, s = f / (2.0 + f), z = s * s, z2 = z * z, z4 = z2 * z2, z6 = z4 * z2;
-    const vdouble r1 = z * 6.666666666666735130e-01;
-    const vdouble r2 = 3.999999999940941908e-01 + z * 2.857142874366239149e-01;
-    const vdouble r3 = 2.222219843214978396e-01 + z * 1.818357216161805012e-01;
-    const vdouble r4 = 1.531383769920937332e-01 + z * 1.479819860511658591e-01;
-    const vdouble r = r1 + z2 * r2 + z4 * r3 + z6 * r4;
-    vdouble log = k * ln2_high - ((half_square - (s * (half_square + r) + k * ln2_low)) - f);
+    const vdouble r2 = double_fma(z, zero + 2.857142874366239149e-01, zero + 3.999999999940941908e-01);
+    const vdouble r3 = double_fma(z, zero + 1.818357216161805012e-01, zero + 2.222219843214978396e-01);
+    const vdouble r4 = double_fma(z, zero + 1.479819860511658591e-01, zero + 1.531383769920937332e-01);
+    vdouble r = double_fma(z, zero + 6.666666666666735130e-01, z2 * r2);
+    r = double_fma(z6, r4, double_fma(z4, r3, r));
+    const vdouble low = k * ln2_low;
+    vdouble log = double_fma(k, zero + ln2_high, -((half_square - (s * (half_square + r) + low)) - f));
 
     /* Where f is so small that its square suffices, but k is not 0. */
     const vwide near = ((vwide)(high == 0) | (vwide)(high >= 0xffffd)) & ~small;
-    const vdouble square = half_square * (1.0 - 0.66666666666666666 * f);
-    log = double_select(near, k * ln2_high - ((square - k * ln2_low) - f), log);
+    const vdouble square = half_square * double_fma(-f, zero + 0.66666666666666666, zero + 1.0);
+    log = double_select(near, double_fma(k, zero + ln2_high, -((square - low) - f)), log);
     /* Where u itself is. */
-    log = double_select(u < 0x1p-29, -u - u * u * 0.5, log);
+    log = double_select(u < 0x1p-29, double_fma(-(u * u), zero + 0.5, -u), log);
     return -log;
 }
 

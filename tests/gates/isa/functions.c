@@ -123,6 +123,36 @@ static size_t size_of_all(enum core_dtype dtype, size_t classes)
     return (3 * classes + 1) * core_dtype_size(dtype) + sizeof(int32_t);
 }
 
+/* Samples and noise of another stream. */
+static int run_gumbel_of(enum core_rng rng, const struct problem *p, void *result, size_t first, size_t count)
+{
+    size_t size = core_dtype_size(p->dtype), all = p->rows * p->classes;
+    char *memory = result;
+    struct core_mt_cursor cursor = {.made = 0};
+    struct core_gumbel_softmax_call call = gumbel_call(p, take(&memory, all, size), false);
+    call.gumbel = take(&memory, all, size);
+    call.noise.rng = rng;
+    call.noise.row_offset = 3;
+    call.noise.whole = (struct core_layout){p->rows, p->classes, p->inner};
+    call.noise.cursor = &cursor;
+    return run_gumbel(&call, first, count);
+}
+
+static int run_gumbel_torch(const struct problem *p, void *result, size_t first, size_t count)
+{
+    return run_gumbel_of(CORE_RNG_TORCH, p, result, first, count);
+}
+
+static int run_gumbel_jax(const struct problem *p, void *result, size_t first, size_t count)
+{
+    return run_gumbel_of(CORE_RNG_JAX, p, result, first, count);
+}
+
+static size_t size_of_two(enum core_dtype dtype, size_t classes)
+{
+    return 2 * classes * core_dtype_size(dtype);
+}
+
 enum { DRAWS = 3, TOP = 2 };
 
 static int run_categorical(struct core_categorical_call *call, size_t first, size_t count)
@@ -336,6 +366,8 @@ const struct function functions[] = {
     BOTH("gumbel_softmax", run_gumbel_soft, size_of_row),
     BOTH("gumbel_softmax_hard", run_gumbel_hard, size_of_row),
     BOTH("gumbel_softmax_all", run_gumbel_all, size_of_all),
+    BOTH("gumbel_softmax_torch", run_gumbel_torch, size_of_two),
+    BOTH("gumbel_softmax_jax", run_gumbel_jax, size_of_two),
     BOTH("categorical", run_categorical_plain, size_of_draws),
     BOTH("categorical_without", run_categorical_without, size_of_draws_without),
     BOTH("categorical_filtered", run_categorical_filtered, size_of_filtered),
