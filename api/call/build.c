@@ -347,13 +347,32 @@ static int check_noise_rows(const struct builder *builder)
     return 0;
 }
 
+static int check_draw_offset(const struct builder *builder, const char *below, uint64_t draw_offset)
+{
+    if (draw_offset + builder->call->draws <= (uint64_t)UINT32_MAX + 1)
+        return 0;
+    return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_DRAW_OFFSET].name, below,
+                        "draw_offset and num_samples must not exceed 2^32 together");
+}
+
 static int check_noise_draws(const struct builder *builder)
 {
     const struct api_call *call = builder->call;
-    const uint64_t draw_offset = (uint64_t)call->values[API_DRAW_OFFSET].one.integer;
-    if (call->of->draws_noise && draw_offset + call->draws > (uint64_t)UINT32_MAX + 1)
+    const struct api_value *offset = &call->values[API_DRAW_OFFSET];
+    const uint64_t *list = offset->list;
+    if (!call->of->draws_noise)
+        return 0;
+    if (list == NULL)
+        return check_draw_offset(builder, "", (uint64_t)offset->one.integer);
+    if (call->values[API_RNG].one.choice == CORE_RNG_TORCH)
         return builder_fail(builder, API_OUT_OF_RANGE, api_parameters[API_DRAW_OFFSET].name, "",
-                            "draw_offset and num_samples must not exceed 2^32 together");
+                            "must be one value for all rows with rng torch, whose stream is walked in order");
+    for (size_t row = 0; row < call->rows; row++) {
+        char below[32];
+        snprintf(below, sizeof below, "/%zu", row);
+        if (check_draw_offset(builder, below, list[row]) != 0)
+            return -1;
+    }
     return 0;
 }
 

@@ -32,6 +32,37 @@ static void *element(const struct api_call *call, const void *array, size_t at)
     return array != NULL ? (char *)array + at * core_dtype_size(call->dtype) : NULL;
 }
 
+/* ---- Rows of several draw offsets ---- */
+
+typedef int computation(const struct api_call *call, const struct call_range *range, void *scratch,
+                        size_t *invalid_row);
+
+/* How many rows from `first` on, at most `count`, have the same draw_offset. */
+static size_t rows_alike(const struct api_call *call, size_t first, size_t count)
+{
+    const uint64_t *offsets = call->values[API_DRAW_OFFSET].list;
+    size_t alike = 1;
+    while (alike < count && (offsets == NULL || offsets[first + alike] == offsets[first]))
+        alike++;
+    return alike;
+}
+
+/* The core takes one number of the first draw for all rows of a call. */
+static int compute_alike(const struct api_call *call, const struct call_range *range, void *scratch,
+                         size_t *invalid_row, computation *compute)
+{
+    struct call_range run = *range;
+    int status = CORE_OK;
+    for (size_t done = 0; done < range->count && status == CORE_OK; done += run.count) {
+        run.first = range->first + done;
+        run.count = rows_alike(call, run.first, range->count - done);
+        if (range->sums != NULL)
+            run.sums = (char *)range->sums + done * call_sums_bytes(call);
+        status = compute(call, &run, scratch, invalid_row);
+    }
+    return status;
+}
+
 /* ---- softmax, log_softmax ---- */
 
 static struct core_softmax_call softmax_call(const struct api_call *call, void *scratch)
@@ -77,6 +108,15 @@ static enum api_division softmax_division(const struct api_call *call)
 /* For the size of scratch memory, which no range changes. */
 static const struct call_range no_range;
 
+/* That of the range's first row, and so of all. */
+static uint64_t draw_offset(const struct api_call *call, const struct call_range *range)
+{
+    const struct api_value *offset = &call->values[API_DRAW_OFFSET];
+    if (offset->list == NULL)
+        return (uint64_t)offset->one.integer;
+    return range->count > 0 ? ((const uint64_t *)offset->list)[range->first] : 0;
+}
+
 /* The check of draw_offset leaves no draw beyond 32 bits. */
 static struct core_noise noise(const struct api_call *call, const struct call_range *range, size_t draw)
 {
@@ -85,7 +125,7 @@ static struct core_noise noise(const struct api_call *call, const struct call_ra
         .seed = seed->list != NULL ? seed->list : (const uint64_t *)&seed->one.integer,
         .stride = seed->list != NULL,
         .row_offset = (uint32_t)call->values[API_ROW_OFFSET].one.integer,
-        .draw = (uint32_t)((size_t)call->values[API_DRAW_OFFSET].one.integer + draw),
+        .draw = (uint32_t)(draw_offset(call, range) + draw),
         .rng = (enum core_rng)call->values[API_RNG].one.choice,
         .whole = {call->rows, call->classes, call->inner},
         .table = call->stream != NULL ? &call->stream->table : NULL,
@@ -126,7 +166,7 @@ static size_t gumbel_scratch(const struct api_call *call)
     return core_gumbel_softmax_scratch(&core);
 }
 
-static int gumbel_softmax(const struct api_call *call, const struct call_range *range, void *scratch,
+static int gumbel_samples(const struct api_call *call, const struct call_range *range, void *scratch,
                           size_t *invalid_row)
 {
     int status = CORE_OK;
@@ -135,6 +175,12 @@ static int gumbel_softmax(const struct api_call *call, const struct call_range *
         status = core_gumbel_softmax(&core, range->first, range->count, invalid_row);
     }
     return status;
+}
+
+static int gumbel_softmax(const struct api_call *call, const struct call_range *range, void *scratch,
+                          size_t *invalid_row)
+{
+    return compute_alike(call, range, scratch, invalid_row, gumbel_samples);
 }
 
 /* Samples that nobody wants are made in the same memory, each in its turn. */
@@ -194,13 +240,19 @@ static size_t categorical_scratch(const struct api_call *call)
     return core_categorical_scratch(&core);
 }
 
-static int categorical(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
+static int categorical_draws(const struct api_call *call, const struct call_range *range, void *scratch,
+                             size_t *invalid_row)
 {
     struct core_categorical_call core = categorical_call(call, range);
     core.part = (struct core_draws){range->draw, range->draws};
     if (range->unbiased)
         core.bias.count = 0;
     return core_categorical(&core, range->first, range->count, scratch, invalid_row);
+}
+
+static int categorical(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
+{
+    return compute_alike(call, range, scratch, invalid_row, categorical_draws);
 }
 
 /* Without replacement the draws are the winners of one race. */
@@ -336,11 +388,9 @@ static int gumbel_vjp(const struct api_call *call, const struct call_range *rang
     return core_gumbel_softmax_vjp(&core, range->first, range->count, scratch, invalid_row);
 }
 
-static int vjp(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
+static int gumbel_vjps(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
 {
     bool complete;
-    if (!call->of->draws_noise)
-        return softmax_vjp(call, range, scratch, invalid_row);
     for (size_t draw = range->draw; draw < range->draw + range->draws; draw++) {
         const int status = (is_gumbel_rao(call) ? gumbel_rao_vjp : gumbel_vjp)(call, range, draw, scratch, invalid_row,
                                                                                &complete);
@@ -350,6 +400,13 @@ static int vjp(const struct api_call *call, const struct call_range *range, void
             add_gradients(call, draw, range->first, range->count);
     }
     return CORE_OK;
+}
+
+static int vjp(const struct api_call *call, const struct call_range *range, void *scratch, size_t *invalid_row)
+{
+    if (!call->of->draws_noise)
+        return softmax_vjp(call, range, scratch, invalid_row);
+    return compute_alike(call, range, scratch, invalid_row, gumbel_vjps);
 }
 
 /* Gradients are added in the order of the samples. */

@@ -97,6 +97,7 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
                         .doc = "The row of the seed's noise that the first row gets."},
     [API_DRAW_OFFSET] = {.name = "draw_offset",
                          .type = API_INTEGER,
+                         .per_row = true,
                          .maximum = UINT32_MAX,
                          .doc = "The draw of the row's noise that the first draw gets."},
     [API_NUM_SAMPLES] = {.name = "num_samples",

@@ -34,6 +34,7 @@ static const struct call {
     {GUMBEL, "{\"seed\":9007199254740991,\"row_offset\":7}", "seed=9007199254740991&row_offset=7", "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"logprobs_for\":[1]}", "seed=3&logprobs_for=1", "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"logprobs_for\":[1,0]}", "seed=3&logprobs_for=[1,0]", "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"draw_offset\":[1,2,2,0,4,9]}", "seed=3&draw_offset=1,2,2,0,4,9", "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"draw_offset\":4294967295}", "seed=3&draw_offset=4294967295", "", false, 0},
     {GUMBEL, "{\"seed\":3,\"tau\":[0.1,0.2,0.3,0,1,2]}", "seed=3&tau=0.1,0.2,0.3,0,1,2", "", false, 0},
     {GUMBEL, "{\"seed\":[3,4,5,6,7,8],\"tau\":[0.1,0.2,0.3,0,1,2]}", "", "seed,tau", false, 0},
