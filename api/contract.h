@@ -42,6 +42,7 @@ enum api_parameter_id {
     API_NUM_SAMPLES,
     API_NOISE_SCALE,
     API_REPLACEMENT,
+    API_METHOD,
     API_FILTER, /* the core's filters: API_FILTER + CORE_TOP_K and so on, by enum core_filter */
     API_LAST_FILTER = API_FILTER + CORE_FILTER_COUNT - 1,
     API_MIN_KEEP,

@@ -100,6 +100,12 @@ struct core_draws {
     size_t first, count;
 };
 
+/* How draws with replacement are made. */
+enum core_method {
+    CORE_GUMBEL_MAX, /* the first maximum of z: noise for each class in each draw */
+    CORE_INVERSE_CDF /* one uniform number for each draw, by the cumulative sums of exp(d); it has no scores */
+};
+
 /* The distributions that log-probabilities are of, over the possible classes:
  *
  *   raw       softmax(x) of the logits x as they came, -inf where the mask is 0: before bias and temperature
@@ -117,8 +123,9 @@ struct core_categorical_call {
     struct core_noise noise;
     size_t draws; /* n */
     bool replacement;
-    struct core_draws part; /* with replacement: makes only these, and what is one for all with the first; count 0: all
-                             */
+    enum core_method method; /* CORE_INVERSE_CDF is with replacement, and `scores` NULL */
+    struct core_draws part;  /* with replacement: makes only these, and what is one for all with the first; count 0: all
+                              */
     struct core_filters filters;
     struct core_logit_bias bias;
     struct core_mask mask;
@@ -152,6 +159,14 @@ size_t core_categorical_scratch(const struct core_categorical_call *call);
  * rule. Without, the draws are the n greatest z under the noise of draw noise.draw, descending, the lower class first
  * of equals: Gumbel top-k (Kool, van Hoof, Welling: Stochastic Beams and Where to Find Them, ICML 2019). So n = 1 is
  * the same either way.
+ *
+ * With CORE_INVERSE_CDF draw i is the first class whose cumulative sum exceeds u C, C being the sum of all:
+ *
+ *   c_j = B_j + (exp(d_16b) + .. + exp(d_j)) with b = floor(j / 16), B_j = c_(16b-1), in double, the additions from
+ * left to right, exp(d) a number of the dtype u = k 2^-53, k the upper 53 bits of 2^32 w_2n + w_(2n+1), n = noise.draw
+ * + i (not modulo 2^32), w the words of core_noise_words with the row and seed of the noise, draw 0 and tag 5
+ *
+ * A class is drawn with its probability to 2^-53, apart from the rounding of exp(d).
  *
  * A score is z + M (1 / T), with M = m, or where filters come before the temperature M = m + the greatest u that these
  * keep. Its rounding

@@ -180,6 +180,13 @@ static size_t multiply(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
+/* The sum, likewise. */
+static size_t add(size_t a, size_t b)
+{
+    size_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
 /* The product of the axes that have a length. */
 static size_t extent_of(const struct api_call *call)
 {
@@ -402,6 +409,36 @@ static int check_estimator(const struct builder *builder)
     return 0;
 }
 
+static bool inverts(const struct api_call *call)
+{
+    return call->values[API_METHOD].one.choice == CORE_INVERSE_CDF;
+}
+
+static bool returns(const struct api_call *call, const char *result)
+{
+    const struct api_value *value = &call->values[API_RETURN];
+    for (size_t i = 0; value->given && i < value->one.names.count; i++)
+        if (strcmp(call->function->results[value->one.names.results[i]].name, result) == 0)
+            return true;
+    return false;
+}
+
+/* What inverse_cdf cannot be with. */
+static int check_method(const struct builder *builder)
+{
+    const struct api_call *call = builder->call;
+    const char *name = api_parameters[API_METHOD].name;
+    if (!inverts(call))
+        return 0;
+    if (call->values[API_RNG].one.choice != CORE_RNG_V1)
+        return builder_fail(builder, API_OUT_OF_RANGE, name, "", "inverse_cdf is drawn from the stream v1 only");
+    if (!call->values[API_REPLACEMENT].one.boolean)
+        return builder_fail(builder, API_OUT_OF_RANGE, name, "", "inverse_cdf draws with replacement");
+    if (returns(call, "scores"))
+        return builder_fail(builder, API_OUT_OF_RANGE, name, "", "inverse_cdf has no scores: these are of gumbel_max");
+    return 0;
+}
+
 /* The parameter to be lowered where the work is more than the limit. */
 static enum api_parameter_id excessive(const struct api_call *call, size_t passes, size_t limit)
 {
@@ -421,9 +458,13 @@ static int check_work(const struct builder *builder)
                         : 1;
     if (call->draws > builder_limit(builder, API_LIMIT_DRAWS))
         return builder_fail_limit(builder, API_LIMIT_DRAWS, api_parameters[API_NUM_SAMPLES].name);
-    if (call->draws > limit / passes || element_count(call) > limit / passes / call->draws)
+    call->passes = passes;
+    const bool light = inverts(call) && !returns(call, "ranks"); /* a rank is counted class by class */
+    call->draw_work = light ? 1 : call->classes * passes;
+    call->work = light ? add(element_count(call), multiply(call->rows, call->draws))
+                       : multiply(element_count(call), multiply(call->draws, passes));
+    if (call->draws > limit / passes || call->work > limit)
         return builder_fail_limit(builder, API_LIMIT_WORK, api_parameters[excessive(call, passes, limit)].name);
-    call->work = element_count(call) * call->draws * passes;
     return 0;
 }
 
@@ -446,8 +487,8 @@ static int build(const struct builder *builder)
 {
     if (read_function(builder) != 0 || refuse_unknown(builder) != 0 || read_values(builder) != 0 ||
         builder_read_key(builder) != 0 || check_noise_rows(builder) != 0 || check_noise_draws(builder) != 0 ||
-        check_estimator(builder) != 0 || check_seed(builder) != 0 || check_work(builder) != 0 ||
-        builder_open_stream(builder) != 0)
+        check_estimator(builder) != 0 || check_method(builder) != 0 || check_seed(builder) != 0 ||
+        check_work(builder) != 0 || builder_open_stream(builder) != 0)
         return -1;
     return builder_lay_out_results(builder);
 }

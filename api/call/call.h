@@ -83,7 +83,9 @@ struct api_call {
     size_t rank, shape[API_MAX_RANK], axis; /* of the logits; the class axis */
     size_t rows, classes, inner;            /* inner as in core.h, 1 if the class axis is the last */
     size_t draws;                           /* num_samples, or 1 */
-    size_t work;                            /* logits times samples */
+    size_t passes;                          /* how often the logits are gone through for one draw */
+    size_t draw_work;                       /* of one draw of a row: numbers that are gone through */
+    size_t work;                            /* of all: logits times samples, or of inverse_cdf logits and draws */
 
     void *logits;    /* softmax and the last of the samples take its place */
     void *cotangent; /* the first two samples' parts make room for adding the gradients when they are used up */

@@ -213,6 +213,7 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .noise = noise(call, range, 0),
         .draws = call->draws,
         .replacement = call->values[API_REPLACEMENT].one.boolean,
+        .method = (enum core_method)call->values[API_METHOD].one.choice,
         .filters = filters(call),
         .bias = {call->bias.classes, call->bias.values, call->bias.count},
         .mask = mask(call),
@@ -472,8 +473,8 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
             {
                 .name = "categorical",
                 .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_LOGIT_BIAS) | TAKES(API_TEMPERATURE) |
-                              TAKES(API_REPLACEMENT) | TAKES(API_LOGPROBS) | TAKES(API_LOGPROBS_OF) |
-                              TAKES(API_LOGPROBS_FOR) | TAKES(API_RETURN),
+                              TAKES(API_REPLACEMENT) | TAKES(API_METHOD) | TAKES(API_LOGPROBS) |
+                              TAKES(API_LOGPROBS_OF) | TAKES(API_LOGPROBS_FOR) | TAKES(API_RETURN),
                 .draws_noise = true,
                 .results = {[INDICES] = {"indices", API_OF_DRAWS, API_ON_RETURN, API_CLASSES},
                             [LOG_PROBABILITIES] = {"log_probabilities", API_OF_DRAWS, API_ON_RETURN, API_LOGARITHMS},

@@ -43,12 +43,6 @@ static void put_problem(const struct api_call *call, uint64_t failure, struct ap
 
 /* ---- What a part is ---- */
 
-/* How often the logits are gone through for one draw: the conditional samples of a Gumbel-Rao gradient, else once. */
-static size_t passes_of(const struct api_call *call)
-{
-    return call->work / call->rows / call->classes / call->draws;
-}
-
 static enum api_division division_of(const struct api_call *call)
 {
     return call_walks_rows(call) ? API_TOGETHER : call->function->divide(call);
@@ -68,11 +62,12 @@ static size_t least_rows(const struct api_call *call, size_t numbers)
     return has_short_rows(call) || strided ? ROW_GROUP : 1;
 }
 
-/* Preparing a row for its draws takes as long as some of these. */
+/* Preparing a row for its draws takes as long as going some times through its logits. */
 static size_t least_draws(const struct api_call *call)
 {
-    enum { DRAWS_WORTH_PREPARING = 8 };
-    return division_of(call) == API_APART ? DRAWS_WORTH_PREPARING : 1;
+    enum { PASSES_WORTH_PREPARING = 8 };
+    const bool prepares = division_of(call) == API_APART;
+    return prepares ? PASSES_WORTH_PREPARING * call->classes / call->draw_work : 1;
 }
 
 static size_t at_least(size_t least, size_t number)
@@ -83,11 +78,11 @@ static size_t at_least(size_t least, size_t number)
 static void divide_draws(struct call_plan *plan, size_t numbers)
 {
     const struct api_call *call = plan->call;
-    const size_t passes = passes_of(call);
+    const size_t passes = call->passes;
     plan->divided = true;
     plan->samples = passes;
     plan->block = least_rows(call, numbers);
-    plan->draws = at_least(least_draws(call), numbers / (plan->block * call->classes * passes));
+    plan->draws = at_least(least_draws(call), numbers / (plan->block * call->draw_work));
     if (plan->draws > call->draws)
         plan->draws = call->draws;
     if (division_of(call) == API_IN_ORDER)
@@ -153,7 +148,7 @@ static bool allocate(struct call_plan *plan)
     const struct api_call *call = plan->call;
     if (call_replaces_invalid(call) && (plan->marks = api_malloc(plan->count)) == NULL)
         return false;
-    if (plan->samples == passes_of(call))
+    if (plan->samples == call->passes)
         return true;
     plan->sums = api_malloc(plan->count * call_sums_bytes(call));
     return plan->sums != NULL;
@@ -197,7 +192,7 @@ static size_t next_stage(struct call_plan *plan)
     if (plan->stage != CALL_COMPUTE)
         return begin_computing(plan, 0);
     plan->sample += plan->samples;
-    return plan->sums != NULL && plan->sample < passes_of(plan->call)
+    return plan->sums != NULL && plan->sample < plan->call->passes
                ? begin(plan, CALL_COMPUTE, plan->draw, plan->draw_end)
                : begin_computing(plan, plan->draw_end);
 }
@@ -234,7 +229,7 @@ static struct call_range range_of(const struct call_plan *plan, size_t part)
         return range;
     range.sums = (char *)plan->sums + block * call_sums_bytes(plan->call);
     range.sample = plan->sample;
-    range.samples = lesser(plan->samples, passes_of(plan->call) - plan->sample);
+    range.samples = lesser(plan->samples, plan->call->passes - plan->sample);
     return range;
 }
 

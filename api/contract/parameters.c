@@ -28,6 +28,8 @@ static const struct api_choice filter_orders[] = {{"temperature_first", CORE_TEM
                                                   {NULL, 0}};
 static const struct api_choice rngs[] = {
     {API_DEFAULT_RNG, CORE_RNG_V1}, {"torch", CORE_RNG_TORCH}, {"jax", CORE_RNG_JAX}, {NULL, 0}};
+static const struct api_choice methods[] = {
+    {"gumbel_max", CORE_GUMBEL_MAX}, {"inverse_cdf", CORE_INVERSE_CDF}, {NULL, 0}};
 static const struct api_choice distributions[] = {
     {"raw", CORE_RAW}, {"scaled", CORE_SCALED}, {"filtered", CORE_FILTERED}, {NULL, 0}};
 static const struct api_choice differentiable[] = {
@@ -117,6 +119,10 @@ const struct api_parameter api_parameters[API_PARAMETER_COUNT] = {
                          .type = API_BOOLEAN,
                          .fallback = 1,
                          .doc = "Whether a class can be drawn more than once."},
+    [API_METHOD] = {.name = "method",
+                    .type = API_CHOICE,
+                    .choices = methods,
+                    .doc = "How draws with replacement are made."},
     [API_FILTER + CORE_TOP_K] = {.name = "top_k",
                                  .type = API_INTEGER,
                                  .per_row = true,

@@ -7,6 +7,7 @@
  */
 #include "sampling/distributions.h"
 #include "sampling/filters.h"
+#include "sampling/inversion.h"
 #include "sampling/race.h"
 #include "sampling/ranking.h"
 #include "sampling/row.h"
@@ -22,13 +23,14 @@
 struct work {
     size_t columns;
     real *x, *mass;
-    struct candidate *candidates; /* in the filters; after them the list of classes */
+    struct candidate *candidates; /* in the filters; after them the list of classes, or the cumulative sums */
     real *saved;
     real *order; /* with ranks: x of the distribution that they are of */
     rank *ranked;
 };
 
 _Static_assert(sizeof(struct candidate) == CANDIDATE_REALS * sizeof(real), "core_sampling_scratch counts on it");
+_Static_assert(CUMULATIVE_BYTES <= sizeof(struct candidate), "cumulative sums take the place of candidates");
 _Static_assert(sizeof(rank) == RANK_REALS * sizeof(real), "core_sampling_scratch counts on it");
 
 static struct work work_of(const struct core_categorical_call *call, void *scratch)
@@ -140,7 +142,6 @@ static void put_draw(const struct core_categorical_call *call, size_t r, size_t 
     real *scores = call->scores, *log_probabilities = call->log_probabilities;
     real *filtered = call->filtered_log_probabilities;
     const size_t at = r * call->draws + i;
-    count_draws(call, r, class, 1);
     if (call->indices != NULL)
         call->indices[at] = (int32_t) class;
     if (scores != NULL)
@@ -157,6 +158,7 @@ static void put_draw(const struct core_categorical_call *call, size_t r, size_t 
 static void put_winner(const struct core_categorical_call *call, size_t r, size_t i, const struct race *race,
                        size_t column, real z, const struct prepared *row)
 {
+    count_draws(call, r, race_class(race, column), 1);
     put_draw(call, r, i, race_class(race, column), race->x[column], z, row);
 }
 
@@ -169,6 +171,40 @@ static void draw_with_replacement(const struct core_categorical_call *call, size
         struct winner winner = race_winner(race, &source);
         put_winner(call, r, i, race, winner.column, winner.score, row);
     }
+}
+
+/* Draws first .. first + count - 1 of the row, a chunk; counted in `tally`, [classes], unless that is NULL. */
+static void invert_chunk(const struct core_categorical_call *call, size_t r, const struct cumulative *sums,
+                         struct core_draws chunk, const real *x, int32_t *tally, const struct prepared *row)
+{
+    double u[INVERSION_CHUNK];
+    struct noise_source source = source_of_row(&call->noise, r, 0, INVERSION_TAG);
+    source.draw = 0;
+    uniform_numbers(u, (uint64_t)call->noise.draw + chunk.first, chunk.count, &source);
+    for (size_t i = 0; i < chunk.count; i++) {
+        size_t class = cumulative_find(sums, u[i] * sums->total);
+        put_draw(call, r, chunk.first + i, class, x[class], 0, row);
+        if (tally != NULL)
+            tally[class]++;
+    }
+}
+
+static void draw_by_inversion(const struct core_categorical_call *call, size_t r, const struct work *work,
+                              const struct prepared *row)
+{
+    const struct core_draws draws = draws_of(call);
+    row_masses(work->x, work->columns, work->mass);
+    const struct cumulative sums = cumulative_open(work->candidates, work->mass, work->columns, draws.count);
+    int32_t *tally = call->counts != NULL ? (int32_t *)(void *)work->mass : NULL; /* the masses have been used */
+    if (tally != NULL)
+        memset(tally, 0, call->classes * sizeof(tally[0]));
+    for (size_t done = 0; done < draws.count; done += INVERSION_CHUNK) {
+        size_t left = draws.count - done, count = left < INVERSION_CHUNK ? left : INVERSION_CHUNK;
+        invert_chunk(call, r, &sums, (struct core_draws){draws.first + done, count}, work->x, tally, row);
+    }
+    for (size_t class = 0; tally != NULL && class < call->classes; class ++)
+        if (tally[class] > 0)
+            count_draws(call, r, class, tally[class]);
 }
 
 static void draw_without_replacement(const struct core_categorical_call *call, size_t r, const struct race *race,
@@ -349,13 +385,16 @@ static int prepared_row(const struct core_categorical_call *call, size_t r, cons
     int status = prepare_row(call, r, work, &row);
     if (status != CORE_OK)
         return status;
-    if (!row.greedy && call->noise.rng == CORE_RNG_V1 && row.possible <= call->classes / LIST_SHARE) {
+    const bool inverts = call->method == CORE_INVERSE_CDF;
+    if (!row.greedy && !inverts && call->noise.rng == CORE_RNG_V1 && row.possible <= call->classes / LIST_SHARE) {
         uint32_t *list = (uint32_t *)(void *)work->candidates;
         race.whole = race.columns = row_compact(work->x, work->columns, list);
         race.list = list;
     }
     if (row.greedy)
         draw_greedily(call, r, &race, work, &row);
+    else if (inverts)
+        draw_by_inversion(call, r, work, &row);
     else if (call->replacement || call->draws == 1)
         draw_with_replacement(call, r, &race, &row);
     else
@@ -421,6 +460,7 @@ static void put_short_draws(const struct core_categorical_call *call, size_t r, 
 {
     for (size_t lane = 0; lane < count; lane++) {
         size_t column = (size_t)winners->column[lane];
+        count_draws(call, r + lane, column, 1);
         put_draw(call, r + lane, draw, column, x[column][lane], winners->score[lane], &rows[lane]);
     }
 }
@@ -455,8 +495,9 @@ static bool wants_more(const struct core_categorical_call *call)
  * overflow are clamped before the temperature divides them, which only prepared rows do. */
 static bool is_plain(const struct core_categorical_call *call)
 {
-    return !temperature_is_late(&call->filters) && !any_filter(&call->filters) && call->mask.allowed == NULL &&
-           call->bias.count == 0 && !wants_more(call) && call->inner <= 1 && (call->replacement || call->draws == 1);
+    return call->method == CORE_GUMBEL_MAX && !temperature_is_late(&call->filters) && !any_filter(&call->filters) &&
+           call->mask.allowed == NULL && call->bias.count == 0 && !wants_more(call) && call->inner <= 1 &&
+           (call->replacement || call->draws == 1);
 }
 
 static bool any_greedy(const struct core_categorical_call *call, size_t r, size_t count)
@@ -472,7 +513,8 @@ static int categorical(const struct core_categorical_call *call, size_t first, s
 {
     const struct work work = work_of(call, scratch);
     const bool plain = is_plain(call), single = call->replacement || call->draws == 1;
-    const bool few = single && call->classes < SHORT_CLASSES && call->ranks == NULL; /* the order is of one row */
+    const bool few = single && call->classes < SHORT_CLASSES && call->method == CORE_GUMBEL_MAX &&
+                     call->ranks == NULL; /* the order is of one row */
     for (size_t r = first, end = first + count; r < end;) {
         size_t rows = end - r < LANES ? end - r : LANES, bad = r;
         int status;

@@ -153,6 +153,24 @@ static size_t size_of_two(enum core_dtype dtype, size_t classes)
     return 2 * classes * core_dtype_size(dtype);
 }
 
+/* The logarithm of the soft sample, and the perturbed logits, the noise scaled. */
+static int run_gumbel_logarithms(const struct problem *p, void *result, size_t first, size_t count)
+{
+    static const double scale = 0.7;
+    size_t size = core_dtype_size(p->dtype), all = p->rows * p->classes;
+    char *memory = result;
+    struct core_gumbel_softmax_call call = gumbel_call(p, take(&memory, all, size), false);
+    call.log_soft = take(&memory, all, size);
+    call.perturbed = take(&memory, all, size);
+    call.noise_scale.value = &scale;
+    return run_gumbel(&call, first, count);
+}
+
+static size_t size_of_logarithms(enum core_dtype dtype, size_t classes)
+{
+    return 3 * classes * core_dtype_size(dtype);
+}
+
 enum { DRAWS = 3, TOP = 2 };
 
 static int run_categorical(struct core_categorical_call *call, size_t first, size_t count)
@@ -193,6 +211,25 @@ static int run_categorical_plain(const struct problem *p, void *result, size_t f
     char *memory = result;
     struct core_categorical_call call = categorical_call(p, DRAWS, &memory);
     return run_categorical(&call, first, count);
+}
+
+/* By inversion: more draws than the guide takes. */
+enum { INVERSIONS = 65 };
+
+static int run_categorical_inverse(const struct problem *p, void *result, size_t first, size_t count)
+{
+    char *memory = result;
+    struct core_categorical_call call = categorical_call(p, INVERSIONS, &memory);
+    call.log_probabilities = call.scores;
+    call.scores = NULL;
+    call.method = CORE_INVERSE_CDF;
+    return run_categorical(&call, first, count);
+}
+
+static size_t size_of_inversions(enum core_dtype dtype, size_t classes)
+{
+    (void)classes;
+    return INVERSIONS * (core_dtype_size(dtype) + sizeof(int32_t));
 }
 
 /* Gumbel top-k; of few classes perhaps only one is possible. */
@@ -368,7 +405,9 @@ const struct function functions[] = {
     BOTH("gumbel_softmax_all", run_gumbel_all, size_of_all),
     BOTH("gumbel_softmax_torch", run_gumbel_torch, size_of_two),
     BOTH("gumbel_softmax_jax", run_gumbel_jax, size_of_two),
+    BOTH("gumbel_softmax_logarithms", run_gumbel_logarithms, size_of_logarithms),
     BOTH("categorical", run_categorical_plain, size_of_draws),
+    BOTH("categorical_inverse", run_categorical_inverse, size_of_inversions),
     BOTH("categorical_without", run_categorical_without, size_of_draws_without),
     BOTH("categorical_filtered", run_categorical_filtered, size_of_filtered),
     BOTH("categorical_described", run_categorical_described, size_of_described),

@@ -17,23 +17,29 @@ struct drawing {
     size_t draws, together;
     bool replacement;
     double top_k; /* 0: all */
+    enum core_method method;
 };
 
 static const struct drawing drawings[] = {
-    {"one draw", CORE_FLOAT32, 10, 0.25, 0.5, 1, 1, true, 0},
-    {"16 draws", CORE_FLOAT32, 10, 0.25, 0.5, 16, 1, true, 0},
-    {"16 draws, pairs", CORE_FLOAT32, 10, 0.25, 0.5, 16, 2, true, 0},
-    {"two draws, pairs", CORE_FLOAT32, 80, 0.0625, 1, 2, 2, true, 0},
-    {"16 draws", CORE_FLOAT32, 1000, 0x1p-7, 1, 16, 1, true, 0},
-    {"16 draws, top 7 of", CORE_FLOAT32, 100, 0.25, 1, 16, 1, true, 7},
-    {"one draw", CORE_FLOAT64, 10, 0.25, 0.5, 1, 1, true, 0},
-    {"16 draws, pairs", CORE_FLOAT64, 80, 0.0625, 1, 16, 2, true, 0},
-    {"without replacement, pairs", CORE_FLOAT32, 10, 0.25, 1, 2, 2, false, 0},
-    {"without replacement, all orders", CORE_FLOAT32, 4, 0.5, 1, 4, 4, false, 0},
-    {"without replacement, pairs", CORE_FLOAT32, 80, 0.0625, 1, 2, 2, false, 0},
-    {"without replacement, triples, top 6 of", CORE_FLOAT32, 20, 0.5, 2, 3, 3, false, 6},
-    {"without replacement, triples", CORE_FLOAT64, 10, 0.25, 0.5, 3, 3, false, 0},
-    {"without replacement, pairs", CORE_FLOAT64, 80, 0.0625, 1, 2, 2, false, 0},
+    {"one draw", CORE_FLOAT32, 10, 0.25, 0.5, 1, 1, true, 0, CORE_GUMBEL_MAX},
+    {"16 draws", CORE_FLOAT32, 10, 0.25, 0.5, 16, 1, true, 0, CORE_GUMBEL_MAX},
+    {"16 draws, pairs", CORE_FLOAT32, 10, 0.25, 0.5, 16, 2, true, 0, CORE_GUMBEL_MAX},
+    {"two draws, pairs", CORE_FLOAT32, 80, 0.0625, 1, 2, 2, true, 0, CORE_GUMBEL_MAX},
+    {"16 draws", CORE_FLOAT32, 1000, 0x1p-7, 1, 16, 1, true, 0, CORE_GUMBEL_MAX},
+    {"16 draws, top 7 of", CORE_FLOAT32, 100, 0.25, 1, 16, 1, true, 7, CORE_GUMBEL_MAX},
+    {"one draw", CORE_FLOAT64, 10, 0.25, 0.5, 1, 1, true, 0, CORE_GUMBEL_MAX},
+    {"16 draws, pairs", CORE_FLOAT64, 80, 0.0625, 1, 16, 2, true, 0, CORE_GUMBEL_MAX},
+    {"inversion, 16 draws", CORE_FLOAT32, 10, 0.25, 0.5, 16, 1, true, 0, CORE_INVERSE_CDF},
+    {"inversion, 16 draws, pairs", CORE_FLOAT32, 80, 0.0625, 1, 16, 2, true, 0, CORE_INVERSE_CDF},
+    {"inversion, 1000 draws", CORE_FLOAT32, 1000, 0x1p-7, 1, 1000, 1, true, 0, CORE_INVERSE_CDF},
+    {"inversion, 16 draws, top 7 of", CORE_FLOAT32, 100, 0.25, 1, 16, 1, true, 7, CORE_INVERSE_CDF},
+    {"inversion, 16 draws, pairs", CORE_FLOAT64, 10, 0.25, 0.5, 16, 2, true, 0, CORE_INVERSE_CDF},
+    {"without replacement, pairs", CORE_FLOAT32, 10, 0.25, 1, 2, 2, false, 0, CORE_GUMBEL_MAX},
+    {"without replacement, all orders", CORE_FLOAT32, 4, 0.5, 1, 4, 4, false, 0, CORE_GUMBEL_MAX},
+    {"without replacement, pairs", CORE_FLOAT32, 80, 0.0625, 1, 2, 2, false, 0, CORE_GUMBEL_MAX},
+    {"without replacement, triples, top 6 of", CORE_FLOAT32, 20, 0.5, 2, 3, 3, false, 6, CORE_GUMBEL_MAX},
+    {"without replacement, triples", CORE_FLOAT64, 10, 0.25, 0.5, 3, 3, false, 0, CORE_GUMBEL_MAX},
+    {"without replacement, pairs", CORE_FLOAT64, 80, 0.0625, 1, 2, 2, false, 0, CORE_GUMBEL_MAX},
 };
 
 /* One row of logits for all: each unit has its copies. */
@@ -68,6 +74,7 @@ static void draw(const struct drawing *d, const void *logits, uint32_t first, si
         .noise = {.seed = &seed, .row_offset = first},
         .draws = d->draws,
         .replacement = d->replacement,
+        .method = d->method,
         .filters = {.values = {[CORE_TOP_K] = {d->top_k > 0 ? &d->top_k : NULL, 0}}},
         .indices = indices,
     };
@@ -166,7 +173,7 @@ static void test_drawing(const struct drawing *d, double draws)
 /* Classes that are hardly ever drawn: the noise's tails at work. */
 static void test_rare(enum core_dtype dtype, size_t classes, double draws)
 {
-    const struct drawing d = {"rare", dtype, classes, 4, 1, 16, 1, true, 0};
+    const struct drawing d = {"rare", dtype, classes, 4, 1, 16, 1, true, 0, CORE_GUMBEL_MAX};
     char what[80];
     double p[MAX_CLASSES], n = 0;
     struct counts *counts = work_run(drawing_unit, &d, draws / (double)(rows_of_unit(&d) * d.draws));

@@ -1,7 +1,8 @@
-/* Many draws of categorical: counts in place of indices. */
+/* Many draws of categorical: counts in place of indices, and one number for each draw. */
 #include "lib/suite.h"
 #include "numbers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CATEGORICAL "/v1/categorical"
@@ -26,6 +27,8 @@ static const char *const members[] = {
     "\"num_samples\":500,\"dtype\":\"float64\",\"temperature\":[0.5,1,2,0]",
     "\"num_samples\":500,\"top_k\":2,\"seed\":[1,2,3,4]",
     "\"num_samples\":2,\"replacement\":false",
+    "\"num_samples\":500,\"method\":\"inverse_cdf\",\"temperature\":[0.5,1,2,0]",
+    "\"num_samples\":500,\"method\":\"inverse_cdf\",\"dtype\":\"float64\",\"top_p\":[0.9,1,0.5,1],\"draw_offset\":5",
     "\"num_samples\":30,\"draw_offset\":7,\"row_offset\":3,\"logit_bias\":{\"1\":null}",
 };
 
@@ -62,6 +65,50 @@ START_TEST(many_draws_are_few_numbers)
 }
 END_TEST
 
+/* 900,000 draws of three classes are that many numbers of the limit, and not three times as many. */
+START_TEST(inverse_cdf_works_on_logits_and_draws)
+{
+    static const struct {
+        const char *method, *result;
+        int status;
+    } cases[] = {{"inverse_cdf", "counts", 200}, {"gumbel_max", "counts", 413}, {"inverse_cdf", "ranks", 413}};
+    size_t limits[API_LIMIT_COUNT];
+    for (int i = 0; i < API_LIMIT_COUNT; i++)
+        limits[i] = api_limits[i].fallback;
+    limits[API_LIMIT_WORK] = 1000000;
+    for (size_t i = 0; i < 3; i++) {
+        char body[256];
+        const int length = snprintf(body, sizeof body - API_BODY_PADDING,
+                                    "{\"logits\":[0,1,2],\"seed\":1,\"num_samples\":900000,\"return\":[\"%s\"],"
+                                    "\"method\":\"%s\"}",
+                                    cases[i].result, cases[i].method);
+        struct api_request request = {.body = body, .length = (size_t)length, .limits = limits};
+        struct answer answer = ask_request(CATEGORICAL, &request);
+        ck_assert_int_eq(answer.status, cases[i].status);
+        ck_assert_str_eq(ask_text(&answer, "pointer"), cases[i].status == 200 ? "" : "/num_samples");
+        ask_free(&answer);
+    }
+}
+END_TEST
+
+/* Parts of the draws of one row are drawn as the whole is, whatever they are computed in. */
+START_TEST(inverse_cdf_in_parts)
+{
+    struct answer whole = ask(CATEGORICAL, "{\"logits\":[0,1,null,0.5],\"seed\":4,\"num_samples\":100,"
+                                           "\"method\":\"inverse_cdf\"}");
+    for (int first = 0; first < 100; first += 33) {
+        struct answer part = ask(CATEGORICAL,
+                                 "{\"logits\":[0,1,null,0.5],\"seed\":4,\"num_samples\":1,\"draw_offset\":%d,"
+                                 "\"method\":\"inverse_cdf\"}",
+                                 first);
+        ck_assert(json_equal(json_array_get(json_object_get(part.json, "indices"), 0),
+                             json_array_get(json_object_get(whole.json, "indices"), (size_t)first)));
+        ask_free(&part);
+    }
+    ask_free(&whole);
+}
+END_TEST
+
 TEST_SUITE("api")
 {
     Suite *suite = suite_create("api: draws");
@@ -69,5 +116,9 @@ TEST_SUITE("api")
     tcase_add_loop_test(counts, counts_are_those_of_the_indices, 0, sizeof members / sizeof *members);
     tcase_add_test(counts, many_draws_are_few_numbers);
     suite_add_tcase(suite, counts);
+    TCase *inversion = tcase_create("inverse_cdf");
+    tcase_add_test(inversion, inverse_cdf_works_on_logits_and_draws);
+    tcase_add_test(inversion, inverse_cdf_in_parts);
+    suite_add_tcase(suite, inversion);
     return suite;
 }

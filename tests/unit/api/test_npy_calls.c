@@ -77,6 +77,8 @@ static const struct call {
      "seed=3&num_samples=3&logprobs=2&logprobs_of=scaled&logprobs_for=1,0&top_k=2&temperature=0.5&"
      "return=indices,log_probabilities,scores,filtered_log_probabilities,ranks,kept,kept_mass,entropy",
      "", false, 0},
+    {CATEGORICAL, "{\"seed\":3,\"num_samples\":20,\"method\":\"inverse_cdf\",\"return\":[\"counts\",\"indices\"]}",
+     "seed=3&num_samples=20&method=inverse_cdf&return=counts,indices", "", true, 0},
     {VJP, "{\"function\":\"softmax\"}", "function=softmax", "cotangent", false, 0},
     {VJP, "{\"function\":\"log_softmax\",\"temperature\":2}", "function=log_softmax&temperature=2", "cotangent", true,
      0},

@@ -31,6 +31,8 @@ static const struct {
      "\"indices\",\"log_probabilities\",\"scores\",\"filtered_log_probabilities\",\"ranks\",\"kept\",\"kept_mass\","
      "\"entropy\"]",
      false},
+    {"categorical", "\"seed\":5,\"num_samples\":20,\"method\":\"inverse_cdf\",\"return\":[\"indices\",\"counts\"]",
+     false},
     {"vjp", "\"function\":\"softmax\",\"temperature\":0.5", true},
     {"vjp", "\"function\":\"log_softmax\"", true},
     {"vjp", "\"function\":\"gumbel_softmax\",\"seed\":11,\"tau\":0.4", true},

@@ -332,6 +332,7 @@ static const struct {
      {.distribution = CORE_SCALED, .temperature = {(const double[]){2}, 0}}},
     {"\"row_offset\":7", {.noise = {.row_offset = 7}}},
     {"\"draw_offset\":4294967293", {.noise = {.draw = 4294967293}}},
+    {"\"method\":\"gumbel_max\"", {.method = CORE_GUMBEL_MAX}},
     {"\"draw_offset\":5,\"replacement\":false", {.noise = {.draw = 5}}},
 };
 

@@ -27,7 +27,7 @@ static void require_counts(const struct sampling *p, const int32_t *counts)
     free(expected);
 }
 
-/* The ways of a row: plain, prepared, greedy, of few classes (a list), without replacement. */
+/* The ways of a row: plain, prepared, greedy, of few classes (a list), without replacement, by inversion. */
 static void set_way(struct core_categorical_call *call, int way)
 {
     static const double zero = 0, half = 0.5, two = 2;
@@ -37,6 +37,8 @@ static void set_way(struct core_categorical_call *call, int way)
     if (way == 3)
         call->filters.values[CORE_TOP_K].value = &two;
     call->replacement = way != 4;
+    if (way == 5)
+        call->method = CORE_INVERSE_CDF;
     if (way == 4)
         call->draws = call->classes / 2 > 1 ? call->classes / 2 : 1;
 }
@@ -48,6 +50,7 @@ static void check(enum core_dtype dtype, size_t classes, int way, bool strided, 
     p.call.inner = strided ? INNER : 1;
     sampling_allocate(&p);
     fill_numbers(dtype, p.logits, ROWS, classes, LOGITS_NORMAL, inputs);
+    p.call.scores = NULL;
     int32_t *counts = calloc(ROWS * classes, sizeof *counts), *indices = p.call.indices;
     ck_assert_ptr_nonnull(counts);
     p.call.counts = counts;
@@ -55,7 +58,6 @@ static void check(enum core_dtype dtype, size_t classes, int way, bool strided, 
     require_counts(&p, counts);
     memset(counts, 0, ROWS * classes * sizeof *counts);
     p.call.indices = NULL;
-    p.call.scores = NULL;
     for (size_t first = 0; first < p.call.draws; first += p.call.part.count) { /* parts add up */
         const size_t left = p.call.draws - first;
         p.call.part = way == 4 ? (struct core_draws){0, left} : (struct core_draws){first, left < 20 ? left : 20};
@@ -72,7 +74,7 @@ START_TEST(test_counts)
     struct inputs inputs = {71};
     const enum core_dtype dtype = select_kernels(_i);
     for (size_t i = 0; i < COUNT(class_counts); i++)
-        for (int way = 0; way < 5; way++)
+        for (int way = 0; way < 6; way++)
             for (int strided = 0; strided < 2; strided++)
                 check(dtype, class_counts[i], way, strided, &inputs);
 }
