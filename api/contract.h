@@ -48,6 +48,11 @@ enum api_parameter_id {
     API_MIN_KEEP,
     API_LOGIT_BIAS,
     API_FILTER_ORDER,
+    API_PROMPT,
+    API_OUTPUT,
+    API_REPETITION_PENALTY,
+    API_PRESENCE_PENALTY,
+    API_FREQUENCY_PENALTY,
     API_LOGPROBS,
     API_LOGPROBS_OF,
     API_LOGPROBS_FOR,
@@ -68,11 +73,12 @@ enum api_type {
     API_NUMBER,   /* double */
     API_INTEGER,
     API_BOOLEAN,
-    API_CHOICE,     /* one of `choices` */
-    API_NAMES,      /* a list of names of the function's results */
-    API_STEPS,      /* one of `choices`, or a list of names of filters and "temperature" */
-    API_CLASS_LIST, /* a flat list of class numbers */
-    API_BIAS,       /* an object: a number, or null for -inf, for each of some class numbers */
+    API_CHOICE,      /* one of `choices` */
+    API_NAMES,       /* a list of names of the function's results */
+    API_STEPS,       /* one of `choices`, or a list of names of filters and "temperature" */
+    API_CLASS_LIST,  /* a flat list of class numbers */
+    API_CLASS_LISTS, /* a list of class numbers, -1 being none, or a list of one such per row */
+    API_BIAS,        /* an object: a number, or null for -inf, for each of some class numbers */
 };
 
 /* The largest number of every JSON reader's, 2^53 - 1. */

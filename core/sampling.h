@@ -5,6 +5,7 @@
  *
  * A row's logits x become, in this order:
  *   v = x + bias, and -inf where the mask is 0        (a class with v = -inf is impossible)
+ *   v less the penalties
  *   m = the greatest v, u = v - m
  *   then the steps of the order: a filter works on exp(u), and the temperature makes u = (u - the greatest u that is
  *   kept) / T; what u is after the last step is d
@@ -95,6 +96,32 @@ struct core_classes {
     size_t count;
 };
 
+/* A class, and how often it occurs. */
+struct core_class_count {
+    uint32_t class, count;
+};
+
+/* The classes of a row: entries[first[r * stride]] up to entries[first[r * stride + 1]], each class once, ascending and
+ * below K; stride 0: the same of all rows. entries NULL: none. */
+struct core_class_lists {
+    const struct core_class_count *entries;
+    const size_t *first;
+    size_t stride;
+};
+
+/* Penalties of the classes in a row's prompt and in what has been drawn after it, after bias and mask, in this order:
+ *
+ *   repetition  x / repetition where x > 0, else x repetition, of each class in either list; above 0, value NULL
+ *               means 1 (Keskar et al.: CTRL, 2019; transformers, vLLM)
+ *   frequency   x - frequency (how often the class is in the output); value NULL means 0 (OpenAI, vLLM)
+ *   presence    x - presence of each class in the output; value NULL means 0 (the same)
+ *
+ * Each result is limited to the greatest number of the dtype: a penalty makes no class impossible. */
+struct core_penalties {
+    struct core_class_lists prompt, output;
+    struct core_per_row repetition, presence, frequency;
+};
+
 /* Some of a row's draws: `count` of them from `first` on. */
 struct core_draws {
     size_t first, count;
@@ -108,7 +135,7 @@ enum core_method {
 
 /* The distributions that log-probabilities are of, over the possible classes:
  *
- *   raw       softmax(x) of the logits x as they came, -inf where the mask is 0: before bias and temperature
+ *   raw       softmax(x) of the logits x as they came, -inf where the mask is 0: before bias, penalties and temperature
  *   scaled    softmax((v - m) / T), before the filters; for T = 0 all on the first maximum of v
  *   filtered  the one drawn from, softmax(d); for T = 0 all on the first maximum of what the filters kept */
 enum core_distribution { CORE_RAW, CORE_SCALED, CORE_FILTERED, CORE_DISTRIBUTION_COUNT };
@@ -129,6 +156,7 @@ struct core_categorical_call {
     struct core_filters filters;
     struct core_logit_bias bias;
     struct core_mask mask;
+    struct core_penalties penalties;
 
     int32_t *indices; /* [rows][n], or NULL: the classes drawn */
     void *scores;     /* [rows][n], or NULL: their v / T - log E, see below */

@@ -45,6 +45,10 @@ int builder_read_value(const struct builder *builder, enum api_parameter_id id);
 /* Likewise each of `parameters` from `first` on, in the order of the table. */
 int builder_read_values(const struct builder *builder, enum api_parameter_id first, api_parameter_set parameters);
 
+/* Reads lists of classes from their JSON. */
+int builder_read_classes(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                         struct core_class_lists *lists);
+
 /* Reads a schedule from its object and computes what it comes to. */
 int builder_read_schedule(const struct builder *builder, const struct api_parameter *parameter, const json_t *object,
                           double *value);

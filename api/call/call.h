@@ -71,9 +71,9 @@ struct call_classes {
 };
 
 /* What a call may own at the most: the blocks of its source; an array or a list of each parameter; the bias (classes,
- * values, forbidden classes); each result, in two layouts; samples and the sums of gradients; the seeds of keys, and
- * what places in a stream take. */
-enum { CALL_MAX_OWNED = CALL_MAX_BLOCKS + API_PARAMETER_COUNT + 3 + 2 * API_MAX_RESULTS + 2 + 3 };
+ * values, forbidden classes); two lists of classes (entries, where they begin); each result, in two layouts; samples
+ * and the sums of gradients; the seeds of keys, and what places in a stream take. */
+enum { CALL_MAX_OWNED = CALL_MAX_BLOCKS + API_PARAMETER_COUNT + 3 + 4 + 2 * API_MAX_RESULTS + 2 + 3 };
 
 struct api_call {
     const struct api_function *function;
@@ -95,6 +95,7 @@ struct api_call {
     bool all_masked;  /* one mask for several rows leaves none a class: `on_invalid` takes it for no mask */
     struct call_bias bias;
     struct call_classes named;
+    struct core_class_lists prompt, output;
     struct api_value values[API_PARAMETER_COUNT];
 
     struct call_stream *stream; /* NULL if no places in a random stream are needed */

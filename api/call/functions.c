@@ -202,6 +202,18 @@ static struct core_filters filters(const struct api_call *call)
     return filters;
 }
 
+static struct core_penalties penalties(const struct api_call *call)
+{
+    struct core_penalties penalties = {.prompt = call->prompt, .output = call->output};
+    if (call->values[API_REPETITION_PENALTY].given)
+        penalties.repetition = call_per_row(call, API_REPETITION_PENALTY);
+    if (call->values[API_PRESENCE_PENALTY].given)
+        penalties.presence = call_per_row(call, API_PRESENCE_PENALTY);
+    if (call->values[API_FREQUENCY_PENALTY].given)
+        penalties.frequency = call_per_row(call, API_FREQUENCY_PENALTY);
+    return penalties;
+}
+
 static struct core_categorical_call categorical_call(const struct api_call *call, const struct call_range *range)
 {
     return (struct core_categorical_call){
@@ -217,6 +229,7 @@ static struct core_categorical_call categorical_call(const struct api_call *call
         .filters = filters(call),
         .bias = {call->bias.classes, call->bias.values, call->bias.count},
         .mask = mask(call),
+        .penalties = penalties(call),
         .indices = call->data[INDICES],
         .scores = call->data[SCORES],
         .counts = call->data[COUNTS],
@@ -425,6 +438,9 @@ static enum api_division vjp_division(const struct api_call *call)
      TAKES(API_NUM_SAMPLES))
 #define GUMBEL (NOISY | TAKES(API_TAU) | TAKES(API_HARD) | TAKES(API_NOISE_SCALE))
 #define FILTERS ((TAKES(CORE_FILTER_COUNT) - 1) << API_FILTER | TAKES(API_MIN_KEEP) | TAKES(API_FILTER_ORDER))
+#define PENALTIES                                                                                                      \
+    (TAKES(API_PROMPT) | TAKES(API_OUTPUT) | TAKES(API_REPETITION_PENALTY) | TAKES(API_PRESENCE_PENALTY) |             \
+     TAKES(API_FREQUENCY_PENALTY))
 #define GRADIENT (TAKES(API_FUNCTION) | TAKES(API_COTANGENT))
 #define ESTIMATED (TAKES(API_ESTIMATOR) | TAKES(API_CONDITIONAL_SAMPLES))
 
@@ -472,7 +488,7 @@ const struct api_function api_functions[API_FUNCTION_COUNT] =
         [API_CATEGORICAL] =
             {
                 .name = "categorical",
-                .parameters = ARRAYS | NOISY | FILTERS | TAKES(API_LOGIT_BIAS) | TAKES(API_TEMPERATURE) |
+                .parameters = ARRAYS | NOISY | FILTERS | PENALTIES | TAKES(API_LOGIT_BIAS) | TAKES(API_TEMPERATURE) |
                               TAKES(API_REPLACEMENT) | TAKES(API_METHOD) | TAKES(API_LOGPROBS) |
                               TAKES(API_LOGPROBS_OF) | TAKES(API_LOGPROBS_FOR) | TAKES(API_RETURN),
                 .draws_noise = true,

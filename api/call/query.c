@@ -186,8 +186,9 @@ typedef int reader(struct query *query, const struct api_parameter *parameter, c
                    struct api_problem *problem);
 
 static reader *const readers[] = {
-    [API_NUMBER] = read_json, [API_INTEGER] = read_json, [API_BOOLEAN] = read_boolean, [API_CHOICE] = read_word,
-    [API_NAMES] = read_words, [API_STEPS] = read_steps,  [API_BIAS] = read_json,       [API_CLASS_LIST] = read_json,
+    [API_NUMBER] = read_json, [API_INTEGER] = read_json,    [API_BOOLEAN] = read_boolean,
+    [API_CHOICE] = read_word, [API_NAMES] = read_words,     [API_STEPS] = read_steps,
+    [API_BIAS] = read_json,   [API_CLASS_LIST] = read_json, [API_CLASS_LISTS] = read_json,
 };
 
 /* What clients make of a list: Python's requests one argument for each of its elements. */

@@ -355,6 +355,15 @@ static int read_class_list(const struct builder *builder, const struct api_param
     return 0;
 }
 
+static int read_classes(const struct builder *builder, const struct api_parameter *parameter, const json_t *json,
+                        struct api_value *value)
+{
+    struct api_call *call = builder->call;
+    (void)value;
+    return builder_read_classes(builder, parameter, json,
+                                parameter == &api_parameters[API_PROMPT] ? &call->prompt : &call->output);
+}
+
 /* ---- Lists of one value per row ---- */
 
 /* Element i of a tensor of numbers; uint64 is exact below 2^53, and no parameter goes beyond. */
@@ -477,7 +486,7 @@ typedef int reader(const struct builder *builder, const struct api_parameter *pa
 static reader *const readers[] = {
     [API_NUMBER] = read_number, [API_INTEGER] = read_number,        [API_BOOLEAN] = read_boolean,
     [API_CHOICE] = read_choice, [API_NAMES] = read_names,           [API_STEPS] = read_steps,
-    [API_BIAS] = read_bias,     [API_CLASS_LIST] = read_class_list,
+    [API_BIAS] = read_bias,     [API_CLASS_LIST] = read_class_list, [API_CLASS_LISTS] = read_classes,
 };
 
 static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)

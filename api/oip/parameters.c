@@ -78,7 +78,7 @@ static json_t *read_string(const json_t *string)
 static json_t *unwrap(const struct api_parameter *parameter, json_t *value)
 {
     const bool wrapped = parameter->type == API_NAMES || parameter->type == API_STEPS || parameter->type == API_BIAS ||
-                         parameter->type == API_CLASS_LIST || parameter->schedule;
+                         parameter->type == API_CLASS_LIST || parameter->type == API_CLASS_LISTS || parameter->schedule;
     json_t *inner = wrapped && json_is_string(value) ? read_string(value) : NULL;
     return inner != NULL ? inner : json_incref(value);
 }

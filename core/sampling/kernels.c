@@ -94,12 +94,6 @@ static void put_named(const struct core_categorical_call *call, size_t r, const 
     }
 }
 
-INLINE real bounded(real x)
-{
-    x = x > -REAL_MAX ? x : -REAL_MAX;
-    return x < REAL_MAX ? x : REAL_MAX;
-}
-
 /* By how much scores are greater than the z that decide: what was subtracted from the logits, over T. */
 static real score_offset(real subtracted, real scale)
 {
@@ -272,7 +266,7 @@ static void filter_row(const struct core_categorical_call *call, size_t r, const
     row->possible = filtered.possible;
 }
 
-/* x = (the row's logits - their maximum) * scale, with the bias or raw; false if the row is invalid. */
+/* x = (the row's logits - their maximum) * scale, with bias and penalties, or raw; false if the row is invalid. */
 static bool load_row(const struct core_categorical_call *call, size_t r, bool raw, real scale, const struct work *work,
                      struct prepared *row)
 {
@@ -318,12 +312,12 @@ static void describe_raw(const struct core_categorical_call *call, size_t r, con
     describe(call, r, work, CORE_RAW, 1, row);
 }
 
-/* x = (v - m) * scale, after the raw distribution has been described: with no bias and a scale of 1 they are the same.
- * False if the row is invalid. */
+/* x = (v - m) * scale, after the raw distribution has been described: unchanged and with a scale of 1 they are the
+ * same. False if the row is invalid. */
 static bool load_and_describe(const struct core_categorical_call *call, size_t r, const struct work *work, real scale,
                               struct prepared *row)
 {
-    const bool raw = wants(call, CORE_RAW), same = call->bias.count == 0 && scale == 1;
+    const bool raw = wants(call, CORE_RAW), same = !is_changed(call) && scale == 1;
     if (raw && !same) {
         if (!load_row(call, r, true, 1, work, row))
             return false;
@@ -496,7 +490,7 @@ static bool wants_more(const struct core_categorical_call *call)
 static bool is_plain(const struct core_categorical_call *call)
 {
     return call->method == CORE_GUMBEL_MAX && !temperature_is_late(&call->filters) && !any_filter(&call->filters) &&
-           call->mask.allowed == NULL && call->bias.count == 0 && !wants_more(call) && call->inner <= 1 &&
+           call->mask.allowed == NULL && !is_changed(call) && !wants_more(call) && call->inner <= 1 &&
            (call->replacement || call->draws == 1);
 }
 

@@ -3,6 +3,7 @@
 #define CORE_SAMPLING_ROW_H
 
 #include "sampling.h"
+#include "sampling/penalties.h"
 #include "softmax/long_rows.h"
 
 /* Where the logits of a row lie: at start, start + step, .. */
@@ -16,7 +17,7 @@ INLINE struct row_place row_place(const struct core_categorical_call *call, size
     return (struct row_place){row / inner * call->classes * inner + row % inner, inner};
 }
 
-/* x = the row's logits with mask and, unless it is raw, bias, filled up with -inf to whole groups. */
+/* x = the row's logits with mask and, unless it is raw, bias and penalties, filled up with -inf to whole groups. */
 static void row_gather(const struct core_categorical_call *call, size_t row, bool raw, real *x, size_t columns)
 {
     struct row_place place = row_place(call, row);
@@ -36,14 +37,23 @@ static void row_gather(const struct core_categorical_call *call, size_t row, boo
         for (size_t j = 0; j < classes; j++)
             x[j] = allowed[j * step] != 0 ? x[j] : -__builtin_inff();
     }
+    if (any_penalty(&call->penalties) && !raw)
+        penalize(&call->penalties, row, x);
+}
+
+/* Whether the logits drawn from are others than those that came. */
+INLINE bool is_changed(const struct core_categorical_call *call)
+{
+    return call->bias.count > 0 || any_penalty(&call->penalties);
 }
 
 /* Opens the row where it is to be read from: in the call's own memory, or gathered in x, of `columns`, where the logits
- * are strided, biased or masked; without the bias if it is raw. Sets *max, +0 for -0; false if the row is invalid. */
+ * are strided, biased, masked or penalized; without bias and penalties if it is raw. Sets *max, +0 for -0; false if the
+ * row is invalid. */
 static bool row_open(struct long_row *row, const struct core_categorical_call *call, size_t r, bool raw, real *x,
                      size_t columns, real *max)
 {
-    if (call->inner > 1 || (call->bias.count > 0 && !raw) || call->mask.allowed != NULL) {
+    if (call->inner > 1 || (is_changed(call) && !raw) || call->mask.allowed != NULL) {
         row_gather(call, r, raw, x, columns);
         long_row_open(row, x, NULL, columns);
     } else {

@@ -129,7 +129,8 @@ const struct request front_requests[] = {
      "\"outputs\":[{\"name\":\"samples\"},{\"name\":\"indices\"},{\"name\":\"noise\"}]}",
      NULL, false},
     {INFER("categorical"), NULL, NULL, NULL,
-     "{\"inputs\":[" OIP_LOGITS "],\"parameters\":{\"seed\":7,\"top_k\":3,\"logprobs\":1,"
+     "{\"inputs\":[" OIP_LOGITS "],\"parameters\":{\"seed\":7,\"top_k\":3,\"logprobs\":1,\"prompt\":\"[[0],[]]\","
+     "\"output\":\"[2]\",\"presence_penalty\":1,"
      "\"filter_order\":\"[\\\"top_k\\\",\\\"temperature\\\"]\","
      "\"return\":\"[\\\"indices\\\",\\\"scores\\\"]\",\"logit_bias\":\"{\\\"0\\\":-1.5,\\\"2\\\":null}\"}}",
      NULL, false},

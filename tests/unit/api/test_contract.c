@@ -175,6 +175,17 @@ static void assert_steps(const json_t *schema, const struct api_parameter *param
     ck_assert(json_is_true(spec_get(json_array_get(forms, 1), "uniqueItems")));
 }
 
+/* A list, or a list of lists. */
+static void assert_class_lists(const json_t *forms, const struct api_parameter *parameter)
+{
+    const json_t *lists = spec_get(json_array_get(forms, 1), "items");
+    ck_assert_uint_eq(json_array_size(forms), 2);
+    assert_range(spec_get(json_array_get(forms, 0), "items"), "integer", parameter->above, parameter->minimum,
+                 parameter->maximum);
+    ck_assert_str_eq(json_string_value(spec_get(lists, "type")), "array");
+    assert_range(spec_get(lists, "items"), "integer", parameter->above, parameter->minimum, parameter->maximum);
+}
+
 static void assert_type(const json_t *schema, const struct api_parameter *parameter,
                         const struct api_function *function)
 {
@@ -194,6 +205,9 @@ static void assert_type(const json_t *schema, const struct api_parameter *parame
         break;
     case API_CHOICE:
         assert_names(spec_get(schema, "enum"), parameter->choices);
+        break;
+    case API_CLASS_LISTS:
+        assert_class_lists(spec_get(schema, "oneOf"), parameter);
         break;
     case API_STEPS:
         assert_steps(schema, parameter);

@@ -50,6 +50,11 @@ static const struct call {
     {GUMBEL, "{\"seed\":3,\"dtype\":\"float64\",\"return\":[\"noise\",\"indices\"],\"num_samples\":2}",
      "seed=3&return=[\"noise\",\"indices\"]&num_samples=2", "", true, 0},
     {CATEGORICAL, "{\"seed\":3}", "seed=3", "", false, 0},
+    {CATEGORICAL,
+     "{\"seed\":3,\"prompt\":[0,2],\"output\":[[0],[1,1],[],[-1],[0,1,2],[2]],\"repetition_penalty\":2,"
+     "\"frequency_penalty\":0.5}",
+     "seed=3&prompt=[0,2]&output=[[0],[1,1],[],[-1],[0,1,2],[2]]&repetition_penalty=2&frequency_penalty=.5", "", false,
+     0},
     {CATEGORICAL, "{\"seed\":3,\"top_k\":2,\"filter_order\":[\"top_k\",\"temperature\"]}",
      "seed=3&top_k=2&filter_order=top_k,temperature", "", false, 0},
     {CATEGORICAL, "{\"seed\":3,\"top_k\":2,\"filter_order\":[\"top_k\"]}", "seed=3&top_k=2&filter_order=[\"top_k\"]",

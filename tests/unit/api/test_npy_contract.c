@@ -19,7 +19,7 @@ static const json_t *find_parameter(const json_t *parameters, const char *name)
 static bool is_text(const struct api_parameter *parameter)
 {
     return parameter->per_row || parameter->type == API_BIAS || parameter->type == API_CLASS_LIST ||
-           parameter->type == API_NAMES || parameter->type == API_STEPS;
+           parameter->type == API_NAMES || parameter->type == API_STEPS || parameter->type == API_CLASS_LISTS;
 }
 
 /* The member's schema, or text. No default or example: pages that send calls fill those in. */
