@@ -185,6 +185,9 @@ def categorical(draw):
         # As many draws as there may be classes left: the safe one.
         if not body["replacement"] and "num_samples" in body:
             body["num_samples"] = 1
+    if body.get("replacement", True) and body.get("rng", "v1") == "v1" and "scores" not in body.get("return", []):
+        if draw(st.booleans()):
+            body["method"] = draw(st.sampled_from(["gumbel_max", "inverse_cdf"]))
     return body
 
 
