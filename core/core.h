@@ -163,6 +163,11 @@ struct core_noise {
     struct core_mt_cursor *cursor;     /* of CORE_RNG_TORCH: one for each concurrent call, to begin with zero */
 };
 
+/* E of the elements first .. first + count - 1 of a stream that is not CORE_RNG_V1, as the calls have it: the stream of
+ * noise->rng under noise->seed[0]. Of `noise` it uses `table` and `cursor` besides. */
+void core_stream_exponentials(enum core_dtype dtype, const struct core_noise *noise, uint64_t first, void *exponential,
+                              size_t count);
+
 /* More would make a float's z infinite; the same limit for both precisions. */
 #define CORE_NOISE_SCALE_MAX 1e36
 

@@ -239,7 +239,7 @@ stats: deps
 $(eval $(call gate-program,run-stats,stats,$(CORE_OBJECTS),-lm))
 
 ## vectors            writes the published vectors anew
-VECTORS := noise softmax gumbel_softmax categorical schedule vjp
+VECTORS := noise streams softmax gumbel_softmax categorical schedule vjp
 vectors: deps
 	$(Q)$(SUBMAKE) build/release/tests/make-vectors
 	$(Q)for name in $(VECTORS); do build/release/tests/make-vectors $$name >api/vectors/$$name.json || exit 1; done
@@ -291,14 +291,14 @@ bench-http: deps
 	$(Q)$(GATES)/bench/http/bench $(BENCH_HTTP_FLAGS)
 $(eval $(call python-environment,bench,$(GATES)/bench/http/requirements.txt))
 
-## bench-core         the core against torch and memcpy, on the same buffers in one process
+## bench-core         the core against torch and memcpy, on the same buffers in one process, and its jax stream against JAX
 bench-core: deps
 	$(call install,$(BENCH_DEPS))
-	$(Q)$(SUBMAKE) build/venv-bench/installed
+	$(Q)$(SUBMAKE) build/venv-bench/installed build/venv-agreement/installed
 	$(Q)$(SUBMAKE) VARIANT=bench build/bench/libcore.so
 	$(Q)build/venv-bench/bin/python $(GATES)/bench/core/bench $(BENCH_CORE_FLAGS)
 	$(Q)/usr/bin/python3 $(GATES)/bench/core/bench $(BENCH_CORE_FLAGS)
-$(OUT)/libcore.so: $(OUT)/$(GATES)/bench/core/calls.o $(CORE_OBJECTS)
+$(OUT)/libcore.so: $(call object,$(addprefix $(GATES)/,bench/core/calls.c agreement/calls.c)) $(CORE_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -pthread $(LDFLAGS) -o $@ $^
 

@@ -7,6 +7,7 @@
 
 struct core_random_kernels {
     void (*fill)(const struct core_mt_table *table, uint64_t seed); /* core_mt_fill */
+    void (*exponentials)(const struct core_noise *noise, uint64_t first, void *exponential, size_t count);
 };
 
 DECLARE_KERNELS(core_random_kernels)

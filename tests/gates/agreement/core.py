@@ -18,8 +18,14 @@ class Mask(Structure):
     _fields_ = [("allowed", c_void_p), ("stride", c_size_t)]
 
 
+class Layout(Structure):
+    _fields_ = [("rows", c_size_t), ("classes", c_size_t), ("inner", c_size_t)]
+
+
 class Noise(Structure):
-    _fields_ = [("seed", POINTER(c_uint64)), ("stride", c_size_t), ("row_offset", c_uint32), ("draw", c_uint32)]
+    _fields_ = [
+        ("seed", POINTER(c_uint64)), ("stride", c_size_t), ("row_offset", c_uint32), ("draw", c_uint32),
+        ("rng", c_int), ("row", c_size_t), ("whole", Layout), ("table", c_void_p), ("cursor", c_void_p)]
 
 
 class RaoPart(Structure):
@@ -38,7 +44,8 @@ class GumbelSoftmaxCall(Structure):
         ("logits", c_void_p), ("classes", c_size_t), ("tau", PerRow), ("hard", c_bool), ("noise", Noise),
         ("samples", c_void_p), ("mask", Mask),
         ("inner", c_size_t), ("scratch", c_void_p), ("noise_scale", PerRow), ("dtype", c_int),
-        ("indices", c_void_p), ("soft", c_void_p), ("gumbel", c_void_p), ("log_density", c_void_p)]
+        ("indices", c_void_p), ("soft", c_void_p), ("gumbel", c_void_p), ("log_density", c_void_p),
+        ("log_soft", c_void_p), ("perturbed", c_void_p)]
 
 
 class SoftmaxVjpCall(Structure):
@@ -104,7 +111,7 @@ class Core:
                "indices": np.empty(rows, np.int32), "log_density": np.empty(rows, x.dtype)}
         call = GumbelSoftmaxCall(
             logits=x.ctypes.data, classes=x.shape[1], tau=per_row(tau), hard=True,
-            noise=Noise(ctypes.pointer(c_uint64(seed)), 0, 0, 0), samples=out["hard"].ctypes.data,
+            noise=Noise(ctypes.pointer(c_uint64(seed))), samples=out["hard"].ctypes.data,
             noise_scale=per_row(noise_scale), dtype=DTYPES[x.dtype], indices=out["indices"].ctypes.data,
             soft=out["samples"].ctypes.data, gumbel=out["gumbel"].ctypes.data,
             log_density=out["log_density"].ctypes.data)
@@ -132,7 +139,7 @@ class Core:
         grad, grad_t = np.empty_like(x), np.empty(rows, x.dtype)
         call = GumbelSoftmaxVjpCall(
             logits=x.ctypes.data, cotangent=cotangent.ctypes.data, classes=x.shape[1], tau=per_row(tau),
-            noise=Noise(ctypes.pointer(c_uint64(seed)), 0, 0, 0), conditional_samples=conditional_samples,
+            noise=Noise(ctypes.pointer(c_uint64(seed))), conditional_samples=conditional_samples,
             grad_logits=grad.ctypes.data, grad_tau=grad_t.ctypes.data, noise_scale=per_row(noise_scale),
             dtype=DTYPES[x.dtype])
         self._vjp(function, call, rows, function)

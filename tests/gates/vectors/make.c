@@ -14,6 +14,7 @@ static const struct {
     {"noise", make_noise},       {"gumbel_softmax", make_gumbel_softmax},
     {"softmax", make_softmax},   {"categorical", make_categorical},
     {"schedule", make_schedule}, {"vjp", make_vjp},
+    {"streams", make_streams},
 };
 
 int main(int argc, char **argv)

@@ -38,6 +38,7 @@ void fill_cotangent(enum core_dtype dtype, numbers *cotangent, size_t rows, size
 void must(int status);
 
 void make_noise(void);
+void make_streams(void);
 void make_gumbel_softmax(void);
 void make_softmax(void);
 void make_categorical(void);

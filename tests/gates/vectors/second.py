@@ -58,6 +58,82 @@ class Source:
         return [-math.log(self.exponential(j)) for j in range(classes)]
 
 
+# ---- The streams of other libraries ---------------------------------------------------------------------------------
+
+def mersenne_words(seed):
+    """MT19937 (Matsumoto and Nishimura 1998), without end."""
+    state = [seed & MASK]
+    for k in range(1, 624):
+        state.append((1812433253 * (state[-1] ^ state[-1] >> 30) + k) & MASK)
+    while True:
+        for k in range(624):
+            y = (state[k] & 0x80000000) | (state[(k + 1) % 624] & 0x7FFFFFFF)
+            state[k] = state[(k + 397) % 624] ^ y >> 1 ^ (0x9908B0DF if y % 2 else 0)
+            y = state[k]
+            y ^= y >> 11
+            y ^= y << 7 & 0x9D2C5680
+            y ^= y << 15 & 0xEFC60000
+            yield y ^ y >> 18
+
+
+def threefry(counter, key):
+    """Threefry-2x32-20 (Salmon et al. 2011)."""
+    keys = (key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA)
+    a, b = ((x + k) & MASK for x, k in zip(counter, keys))
+    for step in range(20):
+        rotation = (13, 15, 26, 6, 17, 29, 16, 24)[step % 8]
+        a = (a + b) & MASK
+        b = ((b << rotation | b >> (32 - rotation)) & MASK) ^ a
+        if step % 4 == 3:
+            i = step // 4 + 1
+            a, b = (a + keys[i % 3]) & MASK, (b + keys[(i + 1) % 3] + i) & MASK
+    return a, b
+
+
+class TorchStream:
+    def __init__(self, dtype, seed):
+        del dtype
+        self.generator, self.made = mersenne_words(seed), []
+
+    def words(self, i):
+        while len(self.made) < 2 * i + 2:
+            self.made.append(next(self.generator))
+        return self.made[2 * i], self.made[2 * i + 1]
+
+    def uniform(self, i):
+        high, low = self.words(i)
+        return ((high % 2**21) << 32 | low) / 2**53
+
+    def exponential(self, i):
+        return -math.log1p(-self.uniform(i)) or 2.0**-54
+
+
+class JaxStream:
+    def __init__(self, dtype, key):
+        self.dtype, self.key = dtype, key
+
+    def words(self, i):
+        return threefry((i >> 32 & MASK, i & MASK), self.key)
+
+    def uniform(self, i):
+        high, low = self.words(i)
+        if self.dtype == "float32":
+            return max(((high ^ low) >> 9) / 2**23, 2.0**-126)
+        return max((high << 32 | low) // 2**12 / 2**52, 2.0**-1022)
+
+    def exponential(self, i):
+        return -math.log(self.uniform(i))
+
+
+def streams(batch):
+    """The one stream of all, or that of each row."""
+    if batch["rng"] == "torch":
+        kind, keys, single = TorchStream, batch["seed"], isinstance(batch["seed"], int)
+    else:
+        kind, keys, single = JaxStream, batch["key"], isinstance(batch["key"][0], int)
+    return kind(batch["dtype"], keys) if single else [kind(batch["dtype"], key) for key in keys]
+
+
 # ---- Softmax --------------------------------------------------------------------------------------------------------
 
 def first_maximum(z):

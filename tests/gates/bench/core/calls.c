@@ -11,6 +11,7 @@
 typedef int bench_call(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count);
 
 bench_call bench_softmax, bench_log_softmax, bench_gumbel_softmax, bench_gumbel_softmax_hard;
+bench_call bench_gumbel_softmax_torch, bench_gumbel_softmax_jax;
 bench_call bench_categorical, bench_categorical_16, bench_categorical_top_p, bench_categorical_top_k;
 
 float bench_registers(size_t steps);
@@ -55,6 +56,28 @@ int bench_gumbel_softmax_hard(const float *x, void *y, size_t rows, size_t class
     size_t bad;
     struct core_gumbel_softmax_call call = gumbel_call(x, y, classes, true);
     return core_gumbel_softmax(&call, first, count, &bad);
+}
+
+static int gumbel_softmax_of(enum core_rng rng, const float *x, void *y, size_t rows, size_t classes, size_t first,
+                             size_t count)
+{
+    size_t bad;
+    struct core_mt_cursor cursor = {.made = 0};
+    struct core_gumbel_softmax_call call = gumbel_call(x, y, classes, false);
+    call.noise.rng = rng;
+    call.noise.whole = (struct core_layout){.rows = rows, .classes = classes};
+    call.noise.cursor = &cursor;
+    return core_gumbel_softmax(&call, first, count, &bad);
+}
+
+int bench_gumbel_softmax_torch(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    return gumbel_softmax_of(CORE_RNG_TORCH, x, y, rows, classes, first, count);
+}
+
+int bench_gumbel_softmax_jax(const float *x, void *y, size_t rows, size_t classes, size_t first, size_t count)
+{
+    return gumbel_softmax_of(CORE_RNG_JAX, x, y, rows, classes, first, count);
 }
 
 static int categorical(struct core_categorical_call call, size_t first, size_t count)
