@@ -155,9 +155,10 @@ struct core_noise {
     uint32_t row_offset;
     uint32_t draw;
 
-    /* Of the other streams, below; of v1 they may all be zero. */
+    size_t row; /* of the whole array that row 0 of the call is */
+
+    /* Of the other streams, above; of v1 they may all be zero. */
     enum core_rng rng;
-    size_t row;                        /* of the whole array that row 0 of the call is */
     struct core_layout whole;          /* the array that the elements are numbered in */
     const struct core_mt_table *table; /* of CORE_RNG_TORCH with one seed; NULL: the stream is walked from its start */
     struct core_mt_cursor *cursor;     /* of CORE_RNG_TORCH: one for each concurrent call, to begin with zero */

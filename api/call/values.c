@@ -489,10 +489,15 @@ static reader *const readers[] = {
     [API_BIAS] = read_bias,     [API_CLASS_LIST] = read_class_list, [API_CLASS_LISTS] = read_classes,
 };
 
+static bool has_key(const struct builder *builder)
+{
+    return builder_tensor(builder, API_KEY) != NULL || builder_given(builder, API_KEY) != NULL;
+}
+
 static void take_fallback(const struct builder *builder, const struct api_parameter *parameter, struct api_value *value)
 {
     if (parameter->drawn)
-        value->one.integer = (int64_t)builder->source->fresh_seed();
+        value->one.integer = has_key(builder) ? 0 : (int64_t)builder->source->fresh_seed();
     else if (parameter->type == API_NUMBER || parameter->type == API_INTEGER)
         set_number(parameter, parameter->fallback, value);
     else if (parameter->type == API_BOOLEAN)

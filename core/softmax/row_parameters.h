@@ -59,7 +59,7 @@ INLINE struct noise_source source_of_row(const struct core_noise *noise, size_t 
 {
     struct noise_source source = {
         .seed = noise->seed[row * noise->stride],
-        .row = noise->row_offset + (noise->stride == 0 ? (uint32_t)row : 0),
+        .row = noise->row_offset + (noise->stride == 0 ? (uint32_t)(noise->row + row) : 0),
         .draw = noise->draw + (uint32_t)draw,
         .tag = tag,
     };
@@ -73,8 +73,6 @@ INLINE struct core_noise noise_from(struct core_noise noise, size_t row)
 {
     noise.seed += row * noise.stride;
     noise.row += row;
-    if (noise.rng == CORE_RNG_V1 && noise.stride == 0)
-        noise.row_offset += (uint32_t)row;
     return noise;
 }
 

@@ -321,7 +321,7 @@ INLINE void group_source(struct group_source *g, const struct core_noise *noise,
     for (size_t lane = 0; lane < LANES; lane++) {
         g->key[0][lane] = (uint32_t)noise->seed[0];
         g->key[1][lane] = noise->seed[0] >> 32;
-        g->row[lane] = (uint32_t)(noise->row_offset + (own ? 0 : row + lane));
+        g->row[lane] = (uint32_t)(noise->row_offset + (own ? 0 : noise->row + row + lane));
     }
     for (size_t lane = 0; own && lane < count; lane++) {
         g->key[0][lane] = (uint32_t)noise->seed[row + lane];
