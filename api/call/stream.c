@@ -52,11 +52,11 @@ struct skipped {
     size_t of_rows, of_draws;
 };
 
-/* What is skipped is walked over, and so limited as what is computed. */
+/* What is skipped is walked over, and so limited as what is computed: for each pass over the logits. */
 static int check_skipped(const struct builder *builder, size_t elements, struct skipped *skipped)
 {
     const struct api_call *call = builder->call;
-    const size_t limit = builder_limit(builder, API_LIMIT_WORK), work = elements * call->draws;
+    const size_t work = elements * call->draws, limit = builder_limit(builder, API_LIMIT_WORK) / (call->work / work);
     const bool apart = call->values[API_SEED].list != NULL;
     const size_t row_offset = (size_t)call->values[API_ROW_OFFSET].one.integer;
     const size_t draw_offset = (size_t)call->values[API_DRAW_OFFSET].one.integer;
@@ -69,19 +69,23 @@ static int check_skipped(const struct builder *builder, size_t elements, struct 
     return 0;
 }
 
-/* A part begins at most so many blocks before its place. Strided rows have their elements apart, and begin anew at
- * each: of these all blocks are kept. */
+/* One sample of dense rows is drawn in order, and a part of it begins at most so many blocks before its place. Several
+ * samples are drawn row by row, and strided rows have their elements apart: all blocks are kept, which are limited as
+ * the results are. */
 enum { MOST_BLOCKS = 2048, BLOCK_ELEMENTS = CORE_MT_WORDS / 2 };
 
 static int allocate_table(const struct builder *builder, size_t first, size_t end)
 {
     struct api_call *call = builder->call;
     const char *name = api_parameters[API_RNG].name;
+    const size_t blocks = end / BLOCK_ELEMENTS + 1 - first / BLOCK_ELEMENTS;
+    const bool in_order = call->inner == 1 && call->draws == 1;
+    const size_t every = in_order ? (blocks + MOST_BLOCKS - 1) / MOST_BLOCKS : 1;
+    if (!in_order && blocks > 1 + builder_limit(builder, API_LIMIT_RESULT_BYTES) / sizeof *call->stream->table.blocks)
+        return builder_fail_limit(builder, API_LIMIT_RESULT_BYTES, name);
     struct call_stream *stream = builder_allocate(builder, 1, sizeof *stream, name);
     if (stream == NULL)
         return -1;
-    const size_t blocks = end / BLOCK_ELEMENTS + 1 - first / BLOCK_ELEMENTS;
-    const size_t every = call->inner > 1 ? 1 : (blocks + MOST_BLOCKS - 1) / MOST_BLOCKS;
     *stream = (struct call_stream){
         .table = {.first = first / BLOCK_ELEMENTS, .every = every, .count = (blocks + every - 1) / every}};
     stream->table.blocks = builder_allocate(builder, stream->table.count, sizeof *stream->table.blocks, name);

@@ -417,6 +417,10 @@ static const struct {
      "/draw_offset"},
     {CATEGORICAL, "{\"logits\":[[1,2],[3,4]],\"seed\":[7,8],\"draw_offset\":1073741824,\"rng\":\"torch\"}", 413,
      "limit_exceeded", "/draw_offset"},
+    {CATEGORICAL,
+     "{\"logits\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20],\"num_samples\":1048576,\"return\":[\"counts\"],"
+     "\"rng\":\"torch\"}",
+     413, "limit_exceeded", "/rng"},
     {"/v1/vjp", "{\"function\":\"gumbel_softmax\",\"logits\":[1],\"cotangent\":[1],\"rng\":\"jax\"}", 400,
      "missing_member", "/seed"},
 };
