@@ -48,10 +48,26 @@ INLINE void threefry(struct threefry *blocks, const uint32_t key[2])
     }
 }
 
-/* The two words of THREEFRY_STEP elements from `first` on. */
-INLINE void threefry_words(uint32_t words[2][THREEFRY_STEP], uint64_t first, uint64_t step, const uint32_t key[2])
+/* The counters of elements first, first + 1, ..., whose upper words are all the same. */
+INLINE void threefry_near_counters(struct threefry *blocks, uint64_t first)
 {
-    struct threefry blocks[THREEFRY_TOGETHER];
+    vwords lower = {0};
+    for (int i = 0; i < WORD_LANES; i++)
+        lower[i] = (uint32_t)i;
+    lower += (uint32_t)first;
+    for (int i = 0; i < THREEFRY_TOGETHER; i++) {
+        blocks[i].x[0] = (vwords){0} + (uint32_t)(first >> 32);
+        blocks[i].x[1] = lower + (uint32_t)(i * WORD_LANES);
+    }
+}
+
+INLINE void threefry_counters(struct threefry *blocks, uint64_t first, uint64_t step)
+{
+    uint32_t words[2][THREEFRY_STEP] __attribute__((aligned(64)));
+    if (step == 1 && (uint32_t)first <= UINT32_MAX - THREEFRY_STEP) {
+        threefry_near_counters(blocks, first);
+        return;
+    }
     for (uint64_t i = 0; i < THREEFRY_STEP; i++) {
         const uint64_t element = first + i * step;
         words[0][i] = (uint32_t)(element >> 32);
@@ -60,16 +76,22 @@ INLINE void threefry_words(uint32_t words[2][THREEFRY_STEP], uint64_t first, uin
     for (int i = 0; i < THREEFRY_TOGETHER; i++)
         for (int w = 0; w < 2; w++)
             blocks[i].x[w] = words_load(words[w] + i * WORD_LANES);
-    threefry(blocks, key);
+}
+
+/* Of each element: the exclusive or of its words for a float, for a double one beside the other. */
+INLINE void threefry_bits(lane_uint bits[THREEFRY_STEP], const struct threefry *blocks)
+{
+#if CORE_REAL == 32
+    for (int i = 0; i < THREEFRY_TOGETHER; i++)
+        vec_store_words(bits + i * WORD_LANES, blocks[i].x[0] ^ blocks[i].x[1]);
+#else
+    uint32_t words[2][THREEFRY_STEP] __attribute__((aligned(64)));
     for (int i = 0; i < THREEFRY_TOGETHER; i++)
         for (int w = 0; w < 2; w++)
             vec_store_words(words[w] + i * WORD_LANES, blocks[i].x[w]);
-}
-
-/* Of one element: the exclusive or of its words for a float, for a double one beside the other. */
-INLINE lane_uint threefry_bits(uint32_t high, uint32_t low)
-{
-    return CORE_REAL == 32 ? (lane_uint)(high ^ low) : (lane_uint)((uint64_t)high << 32 | low);
+    for (size_t i = 0; i < THREEFRY_STEP; i++)
+        bits[i] = (uint64_t)words[0][i] << 32 | words[1][i];
+#endif
 }
 
 /* E = -log u, u the bits as a mantissa in [1, 2), less 1, but at least the smallest normal number: jax.random.uniform
@@ -84,13 +106,13 @@ INLINE vreal jax_exponential(vuint bits)
 static void jax_stream(real *e, const struct stream_place *place, size_t count)
 {
     const uint32_t key[2] = {(uint32_t)(place->seed >> 32), (uint32_t)place->seed};
-    uint32_t words[2][THREEFRY_STEP] __attribute__((aligned(64)));
+    struct threefry blocks[THREEFRY_TOGETHER];
     lane_uint bits[THREEFRY_STEP] __attribute__((aligned(64)));
     for (size_t at = 0; at < count; at += THREEFRY_STEP) {
         const size_t left = count - at < THREEFRY_STEP ? count - at : THREEFRY_STEP;
-        threefry_words(words, place->first + at * place->step, place->step, key);
-        for (size_t i = 0; i < THREEFRY_STEP; i++)
-            bits[i] = threefry_bits(words[0][i], words[1][i]);
+        threefry_counters(blocks, place->first + at * place->step, place->step);
+        threefry(blocks, key);
+        threefry_bits(bits, blocks);
         for (size_t i = 0; i < left; i += VEC_LANES)
             vec_store(e + at + i, jax_exponential(vec_load_uints(bits + i)));
     }

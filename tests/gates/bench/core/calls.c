@@ -58,15 +58,25 @@ int bench_gumbel_softmax_hard(const float *x, void *y, size_t rows, size_t class
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
+/* Torch's words are made first, in a table of so many blocks at most, as the service makes it. */
+enum { MOST_BLOCKS = 2048 };
+
 static int gumbel_softmax_of(enum core_rng rng, const float *x, void *y, size_t rows, size_t classes, size_t first,
                              size_t count)
 {
+    static uint32_t blocks[MOST_BLOCKS][CORE_MT_WORDS];
     size_t bad;
+    const size_t needed = rows * classes / (CORE_MT_WORDS / 2) + 1, every = (needed + MOST_BLOCKS - 1) / MOST_BLOCKS;
+    const struct core_mt_table table = {.blocks = blocks, .every = every, .count = (needed + every - 1) / every};
     struct core_mt_cursor cursor = {.made = 0};
     struct core_gumbel_softmax_call call = gumbel_call(x, y, classes, false);
     call.noise.rng = rng;
     call.noise.whole = (struct core_layout){.rows = rows, .classes = classes};
     call.noise.cursor = &cursor;
+    if (rng == CORE_RNG_TORCH) {
+        core_mt_fill(&table, seed);
+        call.noise.table = &table;
+    }
     return core_gumbel_softmax(&call, first, count, &bad);
 }
 
