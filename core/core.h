@@ -137,10 +137,11 @@ struct core_mt_table {
     size_t every, count;
 };
 
-/* Where a call has got to in a stream; all zero before the first. */
+/* Where a call has got to in a stream; `made` is 0 before the first. A row is drawn in whole vectors, beyond its end,
+ * and the next one begins before that: so there are two blocks. */
 struct core_mt_cursor {
-    uint64_t made; /* how many blocks, the last of which is in `words`; 0: none */
-    uint32_t seed, words[CORE_MT_WORDS];
+    uint64_t first, made; /* blocks first .. made - 1 have been made; the last two are in `words`, each by its parity */
+    uint32_t seed, words[2][CORE_MT_WORDS];
 };
 
 /* Makes the table's blocks: walks from the stream's start to the last of them, at about 3 GB a second. */

@@ -49,7 +49,28 @@ static void mt_seed(uint32_t words[CORE_MT_WORDS], uint32_t seed)
         words[k] = 1812433253 * (words[k - 1] ^ words[k - 1] >> 30) + k;
 }
 
-/* Moves the cursor to a block: from where it is, from the seed, or from the block before it that the table has. */
+/* Puts the cursor before block 0. */
+static void mt_rewind(struct core_mt_cursor *at, uint32_t seed)
+{
+    at->seed = seed;
+    at->made = at->first = 0;
+    mt_seed(at->words[1], seed);
+}
+
+/* Moves the cursor on to the table's last block before `block`, unless it is beyond. */
+static void mt_leap(struct core_mt_cursor *at, const struct core_mt_table *table, uint64_t block)
+{
+    if (table == NULL || block < table->first)
+        return;
+    const uint64_t entry = (block - table->first) / table->every, nearest = table->first + entry * table->every;
+    if (at->made > nearest)
+        return;
+    memcpy(at->words[nearest % 2], table->blocks[entry], sizeof(at->words[0]));
+    at->first = nearest;
+    at->made = nearest + 1;
+}
+
+/* A block: the table's, one of the last two of the cursor, or made from where the cursor is, or from the start. */
 static const uint32_t *mt_block(const struct core_noise *noise, uint32_t seed, uint64_t block)
 {
     const struct core_mt_table *table = noise->table;
@@ -58,21 +79,15 @@ static const uint32_t *mt_block(const struct core_noise *noise, uint32_t seed, u
         const uint64_t entry = block - table->first;
         return table->blocks[entry < table->count ? entry : table->count - 1];
     }
-    if (at->made == 0 || at->seed != seed || at->made > block + 1) {
-        at->seed = seed;
-        at->made = 0;
-        mt_seed(at->words, seed);
+    if (at->made == 0 || at->seed != seed || block < at->first || block + 2 < at->made)
+        mt_rewind(at, seed);
+    if (block >= at->made)
+        mt_leap(at, table, block);
+    for (; at->made <= block; at->made++) {
+        memcpy(at->words[at->made % 2], at->words[(at->made + 1) % 2], sizeof(at->words[0]));
+        mt_next(at->words[at->made % 2]);
     }
-    if (table != NULL && block >= table->first) {
-        const uint64_t entry = (block - table->first) / table->every, nearest = table->first + entry * table->every;
-        if (at->made <= nearest) {
-            memcpy(at->words, table->blocks[entry], sizeof(at->words));
-            at->made = nearest + 1;
-        }
-    }
-    for (; at->made <= block; at->made++)
-        mt_next(at->words);
-    return at->words;
+    return at->words[block % 2];
 }
 
 INLINE vwords mt_temper(vwords y)

@@ -359,18 +359,24 @@ INLINE void group_random(lane_uint random[SHORT_CLASSES][LANES], size_t classes,
         }
 }
 
-/* E of each lane's row from a stream that is not v1; 1 in further lanes. */
+/* E of each lane's row from a stream that is not v1; 1 in further lanes. Where rows follow one another in the stream
+ * they are made together. */
 static __attribute__((noinline, unused)) void group_stream(group_columns e, size_t classes,
                                                            const struct group_source *source)
 {
-    real row[SHORT_CLASSES + LANES];
+    real made[LANES * SHORT_CLASSES + LANES];
+    const bool dense = source->noise->stride == 0 && source->noise->whole.inner <= 1;
+    const size_t together = dense ? source->count : 1;
     for (size_t j = 0; j < classes; j++)
         for (size_t lane = source->count; lane < LANES; lane++)
             e[j][lane] = 1.0f;
     for (size_t lane = 0; lane < source->count; lane++) {
-        const struct noise_source of = source_of_row(source->noise, source->first + lane,
-                                                     source->draw - source->noise->draw, 0);
-        noise_of_classes(row, NULL, 0, (classes + LANES - 1) / LANES * LANES, &of);
+        const real *row = made + lane % together * classes;
+        if (lane % together == 0) {
+            const struct noise_source of = source_of_row(source->noise, source->first + lane,
+                                                         source->draw - source->noise->draw, 0);
+            noise_of_classes(made, NULL, 0, (together * classes + LANES - 1) / LANES * LANES, &of);
+        }
         for (size_t j = 0; j < classes; j++)
             e[j][lane] = row[j];
     }
