@@ -199,18 +199,25 @@ INLINE void noise_random_lanes(vuint random[4], uint64_t block, const uint64_t *
 
 #endif
 
+/* Those of a stream that is not v1. */
+static __attribute__((noinline, unused)) void stream_of_classes(real *e, size_t first, size_t count,
+                                                                const struct noise_source *source)
+{
+    const struct stream_place place = {source->stream, source->seed, source->first + first * source->step,
+                                       source->step};
+    stream_exponentials(e, &place, count);
+}
+
 /* E of the classes from `first`, a multiple of 4, on. `count` is a multiple of LANES; `random` has room for
  * NOISE_ROUNDED(count). */
 INLINE void noise_of_classes(real *e, lane_uint *random, size_t first, size_t count, const struct noise_source *source)
 {
-    if (source->stream == NULL) {
-        noise_random(random, first / 4, count, source);
-        noise_exponentials(random, e, count);
+    if (source->stream != NULL) {
+        stream_of_classes(e, first, count, source);
         return;
     }
-    const struct stream_place place = {source->stream, source->seed, source->first + first * source->step,
-                                       source->step};
-    stream_exponentials(e, &place, count);
+    noise_random(random, first / 4, count, source);
+    noise_exponentials(random, e, count);
 }
 
 #endif

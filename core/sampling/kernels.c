@@ -117,9 +117,10 @@ struct prepared {
 /* Adds to how often the class has been drawn of row r. */
 static void count_draws(const struct core_categorical_call *call, size_t r, size_t class, int32_t draws)
 {
+    if (call->counts == NULL)
+        return;
     const struct layout layout = layout_of(call->classes, call->inner);
-    if (call->counts != NULL)
-        __atomic_fetch_add(&call->counts[layout_row(layout, r) + class * layout.step], draws, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&call->counts[layout_row(layout, r) + class * layout.step], draws, __ATOMIC_RELAXED);
 }
 
 /* The log-probability of a class that can be drawn, and its x now. */
@@ -448,10 +449,21 @@ static int short_rows_prepared(const struct core_categorical_call *call, size_t 
     return CORE_OK;
 }
 
+static bool wants_more_than_indices(const struct core_categorical_call *call)
+{
+    return call->indices == NULL || call->scores != NULL || call->log_probabilities != NULL ||
+           call->filtered_log_probabilities != NULL || call->ranks != NULL || call->counts != NULL;
+}
+
 /* The results of one draw of each row. */
 static void put_short_draws(const struct core_categorical_call *call, size_t r, size_t count, size_t draw,
                             group_columns x, const struct short_winners *winners, const struct prepared rows[LANES])
 {
+    if (!wants_more_than_indices(call)) {
+        for (size_t lane = 0; lane < count; lane++)
+            call->indices[(r + lane) * call->draws + draw] = (int32_t)winners->column[lane];
+        return;
+    }
     for (size_t lane = 0; lane < count; lane++) {
         size_t column = (size_t)winners->column[lane];
         count_draws(call, r + lane, column, 1);

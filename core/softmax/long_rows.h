@@ -336,7 +336,7 @@ INLINE void long_rows_perturb(struct long_row *rows, real *max, const struct per
     size_t columns = chunk.count + chunk.rest;
     if (p[0].source.stream != NULL) {
         for (size_t i = 0; i < count; i++)
-            noise_of_classes(e + i * columns, random, 0, columns, &p[i].source);
+            stream_of_classes(e + i * columns, 0, columns, &p[i].source);
     } else {
         for (size_t i = 0; i < count; i++) /* what noise_random rounds up is overwritten by the next row's */
             noise_random(random + i * columns, 0, columns, &p[i].source);

@@ -375,7 +375,7 @@ static __attribute__((noinline, unused)) void group_stream(group_columns e, size
         if (lane % together == 0) {
             const struct noise_source of = source_of_row(source->noise, source->first + lane,
                                                          source->draw - source->noise->draw, 0);
-            noise_of_classes(made, NULL, 0, (together * classes + LANES - 1) / LANES * LANES, &of);
+            stream_of_classes(made, 0, (together * classes + LANES - 1) / LANES * LANES, &of);
         }
         for (size_t j = 0; j < classes; j++)
             e[j][lane] = row[j];
