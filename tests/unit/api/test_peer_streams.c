@@ -388,7 +388,29 @@ START_TEST(gradients_are_of_the_same_noise)
 }
 END_TEST
 
+START_TEST(no_rows_have_no_keys)
+{
+    struct answer answer = ask(GUMBEL, "{\"logits\":[],\"key\":[],\"rng\":\"jax\"}");
+    assert_answered(&answer);
+    ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "samples")), 0);
+    ask_free(&answer);
+}
+END_TEST
+
 /* ---- What is refused ---- */
+
+/* In /v2 a key is an input. */
+START_TEST(a_key_among_the_parameters_is_told_where_it_goes)
+{
+    struct inferred inferred = infer_json(
+        "/v2/models/gumbel_softmax/infer",
+        "{\"inputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,2],\"data\":[1,2]}],\"parameters\":"
+        "{\"rng\":\"jax\",\"key\":[1,2]}}");
+    ck_assert_int_eq(inferred.answer.status, 400);
+    ck_assert_msg(strstr(ask_text(&inferred.answer, "detail"), "input") != NULL, "%s", inferred.answer.text);
+    infer_free(&inferred);
+}
+END_TEST
 
 static const struct {
     const char *path, *body;
@@ -397,6 +419,7 @@ static const struct {
 } refused[] = {
     {GUMBEL, "{\"logits\":[1],\"rng\":\"numpy\"}", 400, "out_of_range", "/rng"},
     {GUMBEL, "{\"logits\":[1],\"rng\":1}", 400, "wrong_type", "/rng"},
+    {CATEGORICAL, "{\"logits\":[1],\"rng\":\"jax\",\"method\":\"inverse_cdf\"}", 400, "out_of_range", "/method"},
     {"/v1/softmax", "{\"logits\":[1],\"rng\":\"jax\"}", 400, "unknown_member", "/rng"},
     {GUMBEL, "{\"logits\":[1],\"key\":[0,7]}", 400, "out_of_range", "/key"},
     {GUMBEL, "{\"logits\":[1],\"key\":[0,7],\"rng\":\"torch\"}", 400, "out_of_range", "/key"},
@@ -445,10 +468,12 @@ TEST_SUITE("api")
     tcase_add_loop_test(places, samples_are_had_by_their_offset, 0, 2);
     tcase_add_loop_test(places, a_row_of_its_own_seed_is_drawn_alone, 0, 2);
     tcase_add_loop_test(places, draws_are_the_winners_of_the_same_noise, 0, 2);
+    tcase_add_test(places, no_rows_have_no_keys);
     tcase_add_loop_test(places, gradients_are_of_the_same_noise, 0, 2);
     suite_add_tcase(suite, places);
 
     TCase *problems = tcase_create("problems");
+    tcase_add_test(problems, a_key_among_the_parameters_is_told_where_it_goes);
     tcase_add_loop_test(problems, what_has_no_meaning_is_refused, 0, sizeof refused / sizeof *refused);
     suite_add_tcase(suite, problems);
     return suite;
