@@ -95,18 +95,30 @@ def common(draw, body, shape):
     return safe
 
 
+def keys(draw, body, rows):
+    """seed, or key: one, a list of one per row, or none. Whether it is a list."""
+    kind = draw(st.sampled_from(["none", "one", "list"]))
+    word, name = st.integers(0, MAX_INTEGER), "seed"
+    if body.get("rng") == "jax" and draw(st.booleans()):
+        half = st.integers(0, 2**32 - 1)
+        word, name = st.lists(half, min_size=2, max_size=2), "key"
+    if kind == "one":
+        body[name] = draw(word)
+    elif kind == "list":
+        body[name] = draw(st.lists(word, min_size=rows, max_size=rows))
+    return kind == "list"
+
+
 def noise(draw, body, shape):
-    """seed, row_offset, draw_offset and num_samples."""
-    seed = draw(st.sampled_from(["none", "one", "list"]))
-    seeds = st.integers(0, MAX_INTEGER)
-    if seed == "one":
-        body["seed"] = draw(seeds)
-    elif seed == "list":
-        body["seed"] = draw(st.lists(seeds, min_size=shape.rows, max_size=shape.rows))
+    """rng, seed or key, row_offset, draw_offset and num_samples. torch's stream is walked over."""
     if draw(st.booleans()):
-        body["row_offset"] = 0 if seed == "list" else draw(st.integers(0, 2**32 - 1 - shape.rows))
+        body["rng"] = draw(st.sampled_from(["v1", "torch", "jax"]))
+    most = 1000 if body.get("rng") == "torch" else 2**32 - 1
+    listed = keys(draw, body, shape.rows)
     if draw(st.booleans()):
-        body["draw_offset"] = draw(st.integers(0, 2**32 - 4))
+        body["row_offset"] = 0 if listed else draw(st.integers(0, most - shape.rows))
+    if draw(st.booleans()):
+        body["draw_offset"] = draw(st.integers(0, most - 3))
     if draw(st.booleans()):
         body["num_samples"] = draw(st.integers(1, 4))
 
@@ -200,7 +212,8 @@ def vjp(draw):
     if body["function"] == "gumbel_softmax":
         tau(draw, body, shape)
         noise(draw, body, shape)
-        body.setdefault("seed", draw(st.integers(0, MAX_INTEGER)))  # that of the call whose gradient it is
+        if "key" not in body:
+            body.setdefault("seed", draw(st.integers(0, MAX_INTEGER)))  # that of the call whose gradient it is
         if body.get("hard") and draw(st.booleans()):
             body["estimator"] = draw(st.sampled_from(["straight_through", "gumbel_rao"]))
             if body["estimator"] == "gumbel_rao" and draw(st.booleans()):
@@ -235,6 +248,9 @@ def shape_of(nested):
     return [len(nested), *shape_of(nested[0])] if isinstance(nested, list) else []
 
 
+LISTS = {"return", "prompt", "output", "logprobs_for"}  # that are not of one value per row
+
+
 def inference(call):
     """The call as the Open Inference Protocol has it: arrays, and lists of one value per row, are inputs."""
     inputs, parameters = [], {}
@@ -244,11 +260,11 @@ def inference(call):
             datatype = floats
         elif name == "mask":
             datatype = "BOOL"
-        elif name in ("seed", "top_k"):
+        elif name in ("seed", "key", "top_k", "min_keep"):
             datatype = "UINT64"
         else:
             datatype = "FP64"
-        if isinstance(value, list) and name != "return":
+        if isinstance(value, list) and name not in LISTS:
             inputs.append({"name": name, "datatype": datatype, "shape": shape_of(value), "data": value})
         elif name != "dtype":
             parameters[name] = value
