@@ -232,13 +232,14 @@ static bool is_told(const struct api_parameter *parameter)
 {
     const enum api_parameter_id id = (enum api_parameter_id)(parameter - api_parameters);
     const bool everywhere = api_function_takes(&api_functions[API_SOFTMAX], id);
-    return parameter->per_row || (api_function_takes(&api_functions[API_VJP], id) && !everywhere);
+    return parameter->per_row || parameter->type == API_STEPS ||
+           (api_function_takes(&api_functions[API_VJP], id) && !everywhere);
 }
 
 static void assert_told(const json_t *schema, const struct api_parameter *parameter)
 {
     char words[64];
-    if (parameter->type == API_CHOICE)
+    if (parameter->type == API_CHOICE || parameter->type == API_STEPS)
         snprintf(words, sizeof words, "%s if left out.", parameter->choices[0].name);
     else if (parameter->type == API_BOOLEAN)
         snprintf(words, sizeof words, "%s if left out.", parameter->fallback != 0 ? "true" : "false");
@@ -259,7 +260,7 @@ static void assert_default(const json_t *schema, const struct api_parameter *par
         assert_told(schema, parameter);
     else if (parameter->type == API_BOOLEAN)
         ck_assert(json_is_boolean(fallback) && json_is_true(fallback) == (parameter->fallback != 0));
-    else if (parameter->type == API_CHOICE || parameter->type == API_STEPS)
+    else if (parameter->type == API_CHOICE)
         ck_assert_str_eq(json_string_value(fallback), parameter->choices[0].name);
     else
         ck_assert(json_is_number(fallback) && json_number_value(fallback) == parameter->fallback);
