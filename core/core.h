@@ -144,7 +144,7 @@ struct core_mt_cursor {
     uint32_t seed, words[2][CORE_MT_WORDS];
 };
 
-/* Makes the table's blocks: walks from the stream's start to the last of them, at about 3 GB a second. */
+/* Makes the table's blocks: walks from the stream's start to the last of them. */
 void core_mt_fill(const struct core_mt_table *table, uint64_t seed);
 
 /* Where the noise of a row comes from. With one seed (stride 0) row r draws the noise of row

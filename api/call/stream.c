@@ -56,7 +56,7 @@ struct skipped {
 static int check_skipped(const struct builder *builder, size_t elements, struct skipped *skipped)
 {
     const struct api_call *call = builder->call;
-    const size_t work = elements * call->draws, limit = builder_limit(builder, API_LIMIT_WORK) / (call->work / work);
+    const size_t work = elements * call->draws, limit = builder_limit(builder, API_LIMIT_WORK) / call->passes;
     const bool apart = call->values[API_SEED].list != NULL;
     const size_t row_offset = (size_t)call->values[API_ROW_OFFSET].one.integer;
     const size_t draw_offset = (size_t)call->values[API_DRAW_OFFSET].one.integer;

@@ -462,11 +462,10 @@ static int read_pairs(const struct builder *builder, const struct api_parameter 
                       struct api_value *value)
 {
     const bool one = tensor != NULL && tensor->rank == 1 && tensor->count == 2;
+    const bool empty = tensor != NULL && tensor->count == 0 && builder->call->rows == 0;
     char sent[64];
-    if (tensor != NULL && tensor->count == 0 && builder->call->rows == 0)
-        return 0;
     builder_describe_lists(builder, sent, sizeof sent);
-    if (tensor == NULL || tensor->dtype == API_BOOL || (!one && (tensor->rank != 2 || tensor->shape[1] != 2)))
+    if (tensor == NULL || tensor->dtype == API_BOOL || (!one && !empty && (tensor->rank != 2 || tensor->shape[1] != 2)))
         return builder_fail(builder, API_WRONG_TYPE, parameter->name, "",
                             "must be two integers, or a list of two for each row%s", sent);
     if (!one && tensor->shape[0] != builder->call->rows)

@@ -1,4 +1,5 @@
-/* api/vectors/streams.json. The words are made here one by one, from the generators' definitions. */
+/* api/vectors/streams.json. The words are made one by one, from the generators' definitions. */
+#include "lib/streams.h"
 #include "make.h"
 #include "sampling.h"
 
@@ -33,62 +34,15 @@ static const char about[] =
 
 /* ---- Words, one by one ---- */
 
-enum { MT_FAR = 397 };
-
-static void mt_next(uint32_t words[CORE_MT_WORDS])
-{
-    for (size_t k = 0; k < CORE_MT_WORDS; k++) {
-        uint32_t y = (words[k] & 0x80000000) | (words[(k + 1) % CORE_MT_WORDS] & 0x7fffffff);
-        words[k] = words[(k + MT_FAR) % CORE_MT_WORDS] ^ y >> 1 ^ (y % 2 != 0 ? 0x9908b0df : 0);
-    }
-}
-
-static uint32_t mt_temper(uint32_t y)
-{
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680;
-    y ^= y << 15 & 0xefc60000;
-    return y ^ y >> 18;
-}
-
 static void torch_words(uint32_t *words, uint64_t seed, uint64_t first, size_t count)
 {
-    uint32_t state[CORE_MT_WORDS] = {(uint32_t)seed};
-    for (uint32_t k = 1; k < CORE_MT_WORDS; k++)
-        state[k] = 1812433253 * (state[k - 1] ^ state[k - 1] >> 30) + k;
-    for (uint64_t i = 0; i < 2 * (first + count); i++) {
-        if (i % CORE_MT_WORDS == 0)
-            mt_next(state);
-        if (i >= 2 * first)
-            words[i - 2 * first] = mt_temper(state[i % CORE_MT_WORDS]);
-    }
-}
-
-static void threefry(uint32_t x[2], const uint32_t key[2])
-{
-    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    const uint32_t keys[3] = {key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA};
-    x[0] += keys[0];
-    x[1] += keys[1];
-    for (uint32_t round = 0; round < 20; round++) {
-        const int rotation = rotations[round % 8];
-        x[0] += x[1];
-        x[1] = (x[1] << rotation | x[1] >> (32 - rotation)) ^ x[0];
-        if (round % 4 == 3) {
-            x[0] += keys[(round / 4 + 1) % 3];
-            x[1] += keys[(round / 4 + 2) % 3] + round / 4 + 1;
-        }
-    }
+    mersenne_words(words, (uint32_t)seed, 2 * first, 2 * count);
 }
 
 static void jax_words(uint32_t *words, uint64_t seed, uint64_t first, size_t count)
 {
-    const uint32_t key[2] = {(uint32_t)(seed >> 32), (uint32_t)seed};
-    for (size_t i = 0; i < count; i++) {
-        words[2 * i] = (uint32_t)((first + i) >> 32);
-        words[2 * i + 1] = (uint32_t)(first + i);
-        threefry(words + 2 * i, key);
-    }
+    for (size_t i = 0; i < count; i++)
+        threefry_words(words + 2 * i, first + i, seed);
 }
 
 static double uniform(enum core_rng rng, enum core_dtype dtype, const uint32_t w[2])

@@ -393,6 +393,8 @@ START_TEST(no_rows_have_no_keys)
     struct answer answer = ask(GUMBEL, "{\"logits\":[],\"key\":[],\"rng\":\"jax\"}");
     assert_answered(&answer);
     ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "samples")), 0);
+    ck_assert(json_is_array(json_object_get(answer.json, "key")));
+    ck_assert_uint_eq(json_array_size(json_object_get(answer.json, "key")), 0);
     ask_free(&answer);
 }
 END_TEST

@@ -1,4 +1,5 @@
 /* The streams of torch and JAX, E of numbered elements, against their definitions word by word. */
+#include "lib/streams.h"
 #include "lib/suite.h"
 #include "support.h"
 
@@ -10,44 +11,6 @@
 enum { COUNT = 2000 };
 
 /* ---- The definitions ---- */
-
-static uint32_t mt_temper(uint32_t y)
-{
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680;
-    y ^= y << 15 & 0xefc60000;
-    return y ^ y >> 18;
-}
-
-static void torch_words(uint32_t (*words)[2], uint32_t seed, size_t count)
-{
-    uint32_t state[CORE_MT_WORDS] = {seed};
-    for (uint32_t k = 1; k < CORE_MT_WORDS; k++)
-        state[k] = 1812433253 * (state[k - 1] ^ state[k - 1] >> 30) + k;
-    for (size_t i = 0; i < 2 * count; i++) {
-        const size_t k = i % CORE_MT_WORDS;
-        const uint32_t y = (state[k] & 0x80000000) | (state[(k + 1) % CORE_MT_WORDS] & 0x7fffffff);
-        state[k] = state[(k + 397) % CORE_MT_WORDS] ^ y >> 1 ^ (y % 2 != 0 ? 0x9908b0df : 0);
-        words[i / 2][i % 2] = mt_temper(state[k]);
-    }
-}
-
-static void threefry(uint32_t x[2], uint64_t counter, uint64_t seed)
-{
-    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    const uint32_t k0 = (uint32_t)(seed >> 32), k1 = (uint32_t)seed, keys[3] = {k0, k1, k0 ^ k1 ^ 0x1BD11BDA};
-    x[0] = (uint32_t)(counter >> 32) + keys[0];
-    x[1] = (uint32_t)counter + keys[1];
-    for (uint32_t round = 0; round < 20; round++) {
-        const int rotation = rotations[round % 8];
-        x[0] += x[1];
-        x[1] = (x[1] << rotation | x[1] >> (32 - rotation)) ^ x[0];
-        if (round % 4 == 3) {
-            x[0] += keys[(round / 4 + 1) % 3];
-            x[1] += keys[(round / 4 + 2) % 3] + round / 4 + 1;
-        }
-    }
-}
 
 static long double torch_exponential(const uint32_t words[2])
 {
@@ -92,7 +55,7 @@ START_TEST(test_torch)
     static uint32_t words[COUNT][2];
     static values e;
     select_isa(_i);
-    torch_words(words, 2026, COUNT);
+    mersenne_words(words[0], 2026, 0, 2 * COUNT);
     for (size_t d = 0; d < 2; d++) {
         fill(dtypes[d], CORE_RNG_TORCH, (UINT64_C(5) << 32) + 2026, 0, &e, COUNT);
         for (size_t i = 0; i < COUNT; i++)
@@ -113,7 +76,7 @@ START_TEST(test_jax)
             fill(dtypes[d], CORE_RNG_JAX, seeds[k], firsts[k], &e, COUNT);
             for (size_t i = 0; i < COUNT; i++) {
                 uint32_t words[2];
-                threefry(words, firsts[k] + i, seeds[k]);
+                threefry_words(words, firsts[k] + i, seeds[k]);
                 check_near(dtypes[d], &e, i, jax_exponential(dtypes[d], words));
             }
         }

@@ -1,5 +1,6 @@
 /* The streams of torch and JAX against plain implementations of their definitions: the place of each element, the words
  * and E. */
+#include "lib/streams.h"
 #include "lib/suite.h"
 #include "real.h"
 #include "reference.h"
@@ -8,22 +9,10 @@
 
 /* ---- The definitions ---- */
 
-/* The first `count` words of MT19937. */
-static uint32_t *mersenne_words(uint32_t seed, size_t count)
+static uint32_t *first_words(uint32_t seed, size_t count)
 {
-    uint32_t state[624], *words = memory_of(count * sizeof *words);
-    state[0] = seed;
-    for (uint32_t i = 1; i < 624; i++)
-        state[i] = 1812433253u * (state[i - 1] ^ (state[i - 1] >> 30)) + i;
-    for (size_t at = 0; at < count; at++) {
-        const size_t k = at % 624;
-        uint32_t y = (state[k] & 0x80000000u) | (state[(k + 1) % 624] & 0x7fffffffu);
-        y = state[k] = state[(k + 397) % 624] ^ (y >> 1) ^ (y % 2 != 0 ? 0x9908b0dfu : 0);
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c5680u;
-        y ^= (y << 15) & 0xefc60000u;
-        words[at] = y ^ (y >> 18);
-    }
+    uint32_t *words = memory_of(count * sizeof *words);
+    mersenne_words(words, seed, 0, count);
     return words;
 }
 
@@ -34,27 +23,10 @@ static real torch_reference(const uint32_t *words, uint64_t element)
     return e == 0 ? (real)0x1p-54 : (real)e;
 }
 
-static void threefry_reference(const uint32_t key[2], uint32_t x[2])
-{
-    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    const uint32_t keys[3] = {key[0], key[1], key[0] ^ key[1] ^ 0x1bd11bdau};
-    x[0] += keys[0];
-    x[1] += keys[1];
-    for (uint32_t round = 0; round < 20; round++) {
-        x[0] += x[1];
-        x[1] = (x[1] << rotations[round % 8] | x[1] >> (32 - rotations[round % 8])) ^ x[0];
-        if (round % 4 == 3) {
-            x[0] += keys[(round / 4 + 1) % 3];
-            x[1] += keys[(round / 4 + 2) % 3] + round / 4 + 1;
-        }
-    }
-}
-
 static wide jax_reference(uint64_t seed, uint64_t element)
 {
-    const uint32_t key[2] = {(uint32_t)(seed >> 32), (uint32_t)seed};
-    uint32_t x[2] = {(uint32_t)(element >> 32), (uint32_t)element};
-    threefry_reference(key, x);
+    uint32_t x[2];
+    threefry_words(x, element, seed);
     const double f = TEST_REAL == 32 ? ((x[0] ^ x[1]) >> 9) * 0x1p-23
                                      : (double)(((uint64_t)x[0] << 32 | x[1]) >> 12) * 0x1p-52;
     return -log(f > 0 ? (wide)f : TEST_REAL == 32 ? (wide)FLT_MIN : (wide)DBL_MIN);
@@ -160,11 +132,11 @@ static void assert_noise(const struct batch *b, size_t row, size_t class, wide e
 static void assert_torch(const struct batch *b)
 {
     uint32_t *words = b->list ? NULL
-                              : mersenne_words((uint32_t)b->seeds[0],
-                                               2 * (element_of(b, b->rows - 1, b->shape.classes - 1) + 1));
+                              : first_words((uint32_t)b->seeds[0],
+                                            2 * (element_of(b, b->rows - 1, b->shape.classes - 1) + 1));
     for (size_t row = 0; row < b->rows; row++) {
         if (b->list)
-            words = mersenne_words((uint32_t)b->seeds[row], 2 * (element_of(b, row, b->shape.classes - 1) + 1));
+            words = first_words((uint32_t)b->seeds[row], 2 * (element_of(b, row, b->shape.classes - 1) + 1));
         for (size_t class = 0; class < b->shape.classes; class ++)
             assert_noise(b, row, class, torch_reference(words, element_of(b, row, class)), 0);
         if (b->list)
